@@ -1,0 +1,1 @@
+"""What it means: specs, locks, images, differences, causes, verdicts, reports."""

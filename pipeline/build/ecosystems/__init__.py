@@ -1,0 +1,1 @@
+"""Where packages come from: one package an ecosystem."""

@@ -1,0 +1,1 @@
+"""Show one verification: one module a format."""

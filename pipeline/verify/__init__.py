@@ -1,0 +1,1 @@
+"""Observe the suite on every host, compare, explain, judge."""

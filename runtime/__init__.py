@@ -1,0 +1,1 @@
+"""What happened: images, hosts, and what the kernel reported when one ran on the other."""

@@ -1,0 +1,55 @@
+"""``Backend``: a way to run a plan; ``Running``: one run under way."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from runtime.outcome import Fidelity, Outcome
+from runtime.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported:
+    """Why a backend cannot run a plan here, and the command that would enable it (empty if there is none)."""
+
+    reason: str
+    hint: str = ""
+
+
+class Running(AbstractContextManager["Running"], Protocol):
+    """One run under way. Leaving the context ends every process of the run."""
+
+    def wait(self) -> Outcome:
+        """Wait until the run ended by itself or by a limit, and return what the kernel reported.
+
+        Raises:
+            BackendError: the run was lost: what happened in it cannot be known.
+        """
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program; nothing happens if it has ended."""
+
+    def close(self) -> None:
+        """End every process of the run and remove what it left on the machine; idempotent."""
+
+
+class Backend(AbstractContextManager["Backend"], Protocol):
+    """A way to run a plan. Leaving the context ends all its runs."""
+
+    @property
+    def name(self) -> str:
+        """The level of the factor ``runtime`` that it is."""
+
+    def available(self) -> Unsupported | None:
+        """Tell why nothing can run here, or None if something can."""
+
+    def check(self, plan: Plan) -> Mapping[str, Fidelity] | Unsupported:
+        """Return the fidelity of each level of the plan (defaults that are limited here included), or why it cannot run."""
+
+    def start(self, plan: Plan) -> Running:
+        """Start a run of the plan.
+
+        Raises:
+            BackendError: it could not be started; nothing is left behind.
+        """

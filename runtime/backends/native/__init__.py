@@ -1,0 +1,1 @@
+"""The native runtime: Linux namespaces, cgroups, overlayfs and seccomp, with root or without."""

@@ -1,0 +1,62 @@
+"""``Host``: a level for every factor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from runtime.digest import Digest
+from runtime.errors import HostError
+from runtime.factors import FACTORS, factor
+from runtime.plan import Plan
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A host configuration.
+
+    Args:
+        name: how people call it.
+        about: one sentence.
+        source: the platform's own documentation, a URL; may be empty.
+        factors: factor name → level; a level equal to the default says nothing and is dropped from the digest.
+
+    Raises:
+        HostError: the name is empty.
+        FactorError: an unknown factor.
+    """
+
+    name: str
+    about: str = ""
+    source: str = ""
+    factors: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise HostError("a host configuration needs a name")
+        for name in self.factors:
+            factor(name)
+
+    @property
+    def differing(self) -> Mapping[str, str]:
+        """The levels that differ from the reference, sorted by factor."""
+        return MappingProxyType(
+            {name: level for name, level in sorted(self.factors.items()) if level != factor(name).default}
+        )
+
+    @property
+    def digest(self) -> Digest:
+        """Over the canonical JSON of ``{format, factors}`` with only the levels that differ from the default."""
+        return Digest.of_json({"format": FORMAT, "factors": dict(self.differing)})
+
+    def apply(self, plan: Plan) -> Plan:
+        """Return ``plan`` on this host: every named level applied, in the order of the table of factors.
+
+        Raises:
+            FactorError: a level does not exist or cannot be applied.
+        """
+        for each in FACTORS:
+            if each.name in self.factors:
+                plan = each.apply(plan, self.factors[each.name])
+        return replace(plan, levels=self.differing)

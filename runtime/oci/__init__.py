@@ -1,0 +1,1 @@
+"""OCI images: content-addressed blobs, manifests, layers."""
