@@ -19,8 +19,8 @@ class Artifact:
     """One file of a package archive.
 
     Args:
-        source: the archive and the path in it, as ``debian:pool/main/t/tzdata/…``, ``debian-security:…``, ``pypi:NAME``;
-            never a URL, so that a lock can be used with any mirror.
+        source: the archive and the path in it, as ``debian:pool/main/t/tzdata/…``, ``debian-security:…`` or
+            ``pypi:NAME``; never a URL, so that a lock can be used with any mirror.
         size: its length in bytes.
         hash: the strongest hash that the archive lists, ``ALGORITHM:HEX``.
         sha256: its SHA-256 in hexadecimal, or empty where the archive lists none.
@@ -36,7 +36,9 @@ class Artifact:
 
     def __post_init__(self) -> None:
         if not _SOURCE.fullmatch(self.source) or ".." in self.path.split("/") or self.path.startswith("/"):
-            raise LockError(f"{self.source!r} is no artifact source; it is 'ARCHIVE:PATH' with a path below the archive")
+            raise LockError(
+                f"{self.source!r} is no artifact source; it is 'ARCHIVE:PATH' with a path below the archive"
+            )
         algorithm, _, digits = self.hash.partition(":")
         if HASH_LENGTHS.get(algorithm) != len(digits) or not _is_hex(digits):
             raise LockError(f"{self.source}: {self.hash!r} is no hash; it is 'sha256:' or 'sha512:' and its digits")
