@@ -1,0 +1,133 @@
+"""Processes: clone, namespaces, credentials, capabilities, filters."""
+
+import ctypes
+import os
+import signal
+import struct
+
+from runtime.backends.native.syscalls import call, call_locked
+
+CLONE_NEWNS = 0x00020000  # linux/sched.h
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
+PR_CAPBSET_READ = 23
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
+_SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
+
+# linux/capability.h, in order from 0.
+CAPABILITIES = (
+    "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service "
+    "net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin "
+    "sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override "
+    "mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
+).split()
+
+
+class _CloneArguments(ctypes.Structure):
+    """``struct clone_args`` of linux/sched.h, 64 bytes: the first version, which every kernel with clone3 takes."""
+
+    _fields_ = [  # noqa: RUF012 - the form that ctypes demands
+        (name, ctypes.c_uint64)
+        for name in ("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls")
+    ]
+
+
+class _Program(ctypes.Structure):
+    """``struct sock_fprog`` of linux/filter.h."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012 - the form that ctypes demands
+
+
+def clone(flags: int) -> int:
+    """Fork into new namespaces; returns 0 in the child and its pid in the parent.
+
+    Only for a process with one thread: handlers that libc runs around ``fork`` (its allocator's locks) are not run.
+
+    Source: clone3(2).
+    """
+    arguments = _CloneArguments(flags=flags, exit_signal=signal.SIGCHLD)
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = -1
+    try:
+        pid = call_locked("clone3", ctypes.byref(arguments), ctypes.sizeof(arguments))
+    finally:
+        if pid == 0:
+            ctypes.pythonapi.PyOS_AfterFork_Child()
+        else:
+            ctypes.pythonapi.PyOS_AfterFork_Parent()
+    return pid
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces that are shared with the parent. Source: unshare(2)."""
+    call("unshare", flags)
+
+
+def enter(descriptor: int, flags: int) -> None:
+    """Enter the namespace behind a descriptor. Source: setns(2)."""
+    call("setns", descriptor, flags)
+
+
+def prctl(option: int, value: int = 0, third: int = 0) -> int:
+    """Set or ask one thing about this process. Source: prctl(2)."""
+    return call("prctl", option, value, third, 0, 0)
+
+
+def become(uid: int, gid: int, groups: tuple[int, ...]) -> None:
+    """Take other ids, the supplementary groups first: leftovers there were CVE-2022-2989 and its kin."""
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def bound_capabilities(kept: frozenset[str]) -> None:
+    """Drop all capabilities but ``kept`` from the bounding set, known to us or not."""
+    known = {CAPABILITIES.index(name) for name in kept}
+    for each in range(64):
+        try:
+            if each not in known and prctl(PR_CAPBSET_READ, each):
+                prctl(PR_CAPBSET_DROP, each)
+        except OSError:
+            return  # EINVAL: past the kernel's last capability
+
+
+def set_capabilities(held: frozenset[str]) -> None:
+    """Hold exactly these, permitted and effective; none inheritable (CVE-2022-24769), none ambient."""
+    bits = sum(1 << CAPABILITIES.index(name) for name in held)
+    low, high = bits & 0xFFFFFFFF, bits >> 32
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    header = struct.pack("Ii", _LINUX_CAPABILITY_VERSION_3, 0)
+    call("capset", header, struct.pack("6I", low, low, 0, high, high, 0))
+
+
+def filter_calls(program: bytes) -> None:
+    """Load a seccomp filter: the raw ``struct sock_filter`` array. Source: seccomp(2)."""
+    call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(_Program(len(program) // 8, program)))
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent dies. To be called after every change of ids, which clears it. Source: prctl(2)."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def be_opaque() -> None:
+    """Forbid others in our namespaces to trace us or to open our ``/proc/PID/exe`` (CVE-2016-9962, CVE-2019-5736)."""
+    prctl(PR_SET_DUMPABLE, 0)
+
+
+def set_name(name: str) -> None:
+    """Set the name that ``ps`` and ``/proc/PID/comm`` show."""
+    call("prctl", PR_SET_NAME, name.encode(), 0, 0, 0)
