@@ -1,0 +1,148 @@
+"""The cache of downloaded files, keyed by hash: a file in it has the bytes that its name says."""
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pipeline.build.artifact import Artifact
+from pipeline.declare.errors import FetchError
+
+_BLOCK = 1 << 20
+_ABANDONED_SECONDS = 3600.0
+
+
+class Cache:
+    """A folder of files by hash; safe to use from several threads and processes.
+
+    A file is hashed when it is put, and trusted while its size, time and inode stay: the stamp beside it says which
+    they were. A changed file is hashed again when it is asked for.
+
+    Args:
+        folder: it is made when the first file is put.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, artifact: Artifact) -> Path | None:
+        """Return the artifact's file if it is here and whole, else None."""
+        path = self._path(artifact)
+        try:
+            state = path.stat()
+        except OSError:
+            return None
+        if state.st_size != artifact.size:
+            return None
+        if _text(_stamp_path(path)) == _stamp(state):
+            return path
+        try:
+            with path.open("rb") as file:
+                actual = hashlib.file_digest(file, artifact.hash.partition(":")[0]).hexdigest()
+        except OSError:
+            return None
+        if artifact.hash.partition(":")[2] != actual:
+            return None
+        self._write(_stamp_path(path), _stamp(state).encode())
+        return path
+
+    def put(self, artifact: Artifact, blocks: Iterable[bytes]) -> Path:
+        """Write the artifact's bytes and return their file, atomically; the disk has them when this returns.
+
+        Raises:
+            FetchError: the bytes are not the artifact's; nothing is kept of them.
+        """
+        target = self._path(artifact)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._write(target, _verified(artifact, blocks))
+        self._write(_stamp_path(target), _stamp(target.stat()).encode())
+        return target
+
+    def remember(self, name: str, content: bytes) -> None:
+        """Keep a small note under ``name``, atomically, in place of an earlier one."""
+        path = self.folder / "notes" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(path, content)
+
+    def recall(self, name: str) -> bytes:
+        """Return the note that was kept under ``name``; empty if there is none."""
+        try:
+            return (self.folder / "notes" / name).read_bytes()
+        except OSError:
+            return b""
+
+    def sweep(self, *, now: Callable[[], float] = time.time) -> None:
+        """Remove what killed processes left half-written: temporary files that nobody wrote to for an hour."""
+        for path in sorted((self.folder / "partial").glob("*")):
+            try:
+                if now() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
+            except OSError:
+                continue
+
+    def _path(self, artifact: Artifact) -> Path:
+        algorithm, _, digits = artifact.hash.partition(":")
+        return self.folder / algorithm / digits[:2] / digits
+
+    def _write(self, target: Path, content: bytes | Iterable[bytes]) -> None:
+        partial = self.folder / "partial"
+        partial.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=partial)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for block in [content] if isinstance(content, bytes) else content:
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+def _verified(artifact: Artifact, blocks: Iterable[bytes]) -> Iterable[bytes]:
+    """Pass blocks on while hashing them; a file that is too long is refused at its first byte too many."""
+    algorithm, _, digits = artifact.hash.partition(":")
+    strongest = hashlib.new(algorithm)
+    second = hashlib.sha256() if artifact.sha256 and algorithm != "sha256" else None
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > artifact.size:
+            raise FetchError(f"it is longer than the locked {artifact.size} bytes")
+        strongest.update(block)
+        if second is not None:
+            second.update(block)
+        yield block
+    if size != artifact.size:
+        raise FetchError(f"it has {size} bytes and {artifact.size} are locked")
+    if strongest.hexdigest() != digits:
+        raise FetchError(f"its hash is {algorithm}:{strongest.hexdigest()} and {artifact.hash} is locked")
+    if second is not None and second.hexdigest() != artifact.sha256:
+        raise FetchError(f"its hash is sha256:{second.hexdigest()} and sha256:{artifact.sha256} is locked")
+
+
+def _stamp_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.stamp")
+
+
+def _stamp(state: os.stat_result) -> str:
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ino}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,250 @@
+"""Streams from ``http:``, ``https:`` and ``file:`` URLs, with the machine's proxies, certificates and credentials."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+from pipeline.build.sources import PUBLIC_ARCHIVES, Sources, shown
+from pipeline.declare.errors import FetchError, MissingError
+
+if TYPE_CHECKING:
+    import urllib3
+
+BLOCK = 1 << 20
+"""Bytes that are asked for at once; fewer may come."""
+
+_REDIRECTS = 5
+_CONNECT_SECONDS = 20.0
+_READ_SECONDS = 60.0
+
+
+class TransientError(FetchError):
+    """The same request may succeed a little later: name resolution, connection, a busy server, a short read."""
+
+
+class Connections:
+    """A few kept connections to each server; nothing is imported or opened before the first request.
+
+    Args:
+        sources: proxies, certificates and the file of credentials.
+        size: connections that are kept per server.
+    """
+
+    def __init__(self, sources: Sources, *, size: int) -> None:
+        self._sources = sources
+        self._size = size
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close every connection; a later request opens new ones."""
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.clear()
+
+    def read(self, url: str, limit: int, *, accept: str = "*/*") -> bytes:
+        """Return what ``url`` holds.
+
+        Raises:
+            TransientError: a later try may succeed.
+            MissingError: there is no such file.
+            FetchError: anything else, as a content of more than ``limit`` bytes.
+        """
+        parts: list[bytes] = []
+        left = limit
+        with self.open(url, accept=accept) as blocks:
+            for block in blocks:
+                left -= len(block)
+                if left < 0:
+                    raise FetchError(f"it is longer than the {limit} bytes that are read of such a file")
+                parts.append(block)
+        return b"".join(parts)
+
+    @contextlib.contextmanager
+    def open(self, url: str, *, accept: str = "*/*") -> Iterator[Iterator[bytes]]:
+        """Yield the blocks of what ``url`` holds; redirects are followed, never from TLS to plain HTTP.
+
+        Raises:
+            TransientError: a later try may succeed; also while the blocks are read.
+            MissingError: there is no such file.
+            FetchError: anything else.
+        """
+        if urlsplit(url).scheme == "file":
+            with _open_file(url) as blocks:
+                yield blocks
+            return
+        response = self._request(url, accept)
+        try:
+            yield _blocks(response)
+        finally:
+            # A connection with unread bytes cannot be used again.
+            response.close()
+            response.release_conn()
+
+    def _request(self, url: str, accept: str) -> "urllib3.BaseHTTPResponse":
+        for _ in range(_REDIRECTS + 1):
+            response = self._request_once(url, accept)
+            target = response.get_redirect_location()
+            if not target:
+                _refuse_status(response)
+                return response
+            response.close()
+            following = urljoin(_without_credentials(url), target)
+            if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
+                raise FetchError(f"it redirects from TLS to {shown(following)}, which is not followed")
+            if urlsplit(following).scheme not in {"http", "https"}:
+                raise FetchError(f"it redirects to {shown(following)}, which is not followed")
+            url = following
+        raise FetchError(f"it redirects more than {_REDIRECTS} times")
+
+    def _request_once(self, url: str, accept: str) -> "urllib3.BaseHTTPResponse":
+        from urllib3.exceptions import HTTPError, LocationValueError, SSLError  # noqa: PLC0415 - a cache hit needs none
+
+        # Content-Encoding would change the bytes that are hashed.
+        headers = {
+            "Accept": accept,
+            "Accept-Encoding": "identity",
+            "User-Agent": "seatrial",
+            **self._authorization(url),
+        }
+        try:
+            return self._pool(url).request(
+                "GET", _without_credentials(url), headers=headers, redirect=False, retries=False, preload_content=False
+            )
+        except SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise TransientError(_reason(error)) from error
+            raise FetchError(
+                f"its certificate is not trusted: {_reason(error)}", hint="name your certificates in SSL_CERT_FILE"
+            ) from error
+        except LocationValueError as error:
+            raise FetchError(_reason(error)) from error
+        except (HTTPError, OSError) as error:
+            raise TransientError(_reason(error)) from error
+
+    def _pool(self, url: str) -> "urllib3.PoolManager":
+        import urllib3  # noqa: PLC0415 - a cache hit needs none
+
+        proxy = _proxy(url, self._sources)
+        with self._lock:
+            pool = self._pools.get(proxy)
+            if pool is None:
+                timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
+                certificates = str(self._sources.ca_file) if self._sources.ca_file else None
+                if proxy:
+                    pool = urllib3.ProxyManager(
+                        _without_credentials(proxy),
+                        proxy_headers=_basic(proxy, "proxy-authorization"),
+                        maxsize=self._size,
+                        timeout=timeout,
+                        ca_certs=certificates,
+                    )
+                else:
+                    pool = urllib3.PoolManager(maxsize=self._size, timeout=timeout, ca_certs=certificates)
+                self._pools[proxy] = pool
+        return pool
+
+    def _authorization(self, url: str) -> dict[str, str]:
+        own = _basic(url, "authorization")
+        if own or self._sources.netrc is None or not self._sources.netrc.is_file():
+            return own
+        import netrc  # noqa: PLC0415 - only for the few who have such a file
+
+        from urllib3 import make_headers  # noqa: PLC0415
+
+        try:
+            entry = netrc.netrc(self._sources.netrc).authenticators(urlsplit(url).hostname or "")
+        except (netrc.NetrcParseError, OSError) as error:
+            raise FetchError(f"{self._sources.netrc} cannot be read: {type(error).__name__}") from error
+        return dict(make_headers(basic_auth=f"{entry[0]}:{entry[2]}")) if entry else {}
+
+
+def _open_file(url: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
+    return _file_blocks(Path(unquote(urlsplit(url).path)))
+
+
+@contextlib.contextmanager
+def _file_blocks(path: Path) -> Iterator[Iterator[bytes]]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise MissingError("there is no such file") from error
+    except OSError as error:
+        raise FetchError(error.strerror or "it cannot be opened") from error
+    with file:
+        yield iter(lambda: file.read(BLOCK), b"")
+
+
+def _blocks(response: "urllib3.BaseHTTPResponse") -> Iterator[bytes]:
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - a cache hit needs none
+
+    try:
+        yield from response.stream(BLOCK, decode_content=False)
+    except (HTTPError, OSError) as error:
+        raise TransientError(f"the connection ended early: {_reason(error)}") from error
+
+
+def _refuse_status(response: "urllib3.BaseHTTPResponse") -> None:
+    status = response.status
+    if status == 200:
+        return
+    response.close()
+    if status in {404, 410}:
+        raise MissingError(f"there is no such file (HTTP {status})")
+    if status in {408, 425, 429} or status >= 500:
+        raise TransientError(f"the server is not able to answer now (HTTP {status})")
+    if status in {401, 403, 407}:
+        raise FetchError(f"access is refused (HTTP {status}); credentials come from netrc or the configured URL")
+    raise FetchError(f"the server answered with HTTP {status}")
+
+
+def _proxy(url: str, sources: Sources) -> str:
+    parts = urlsplit(url)
+    if _is_direct(parts.hostname or "", sources.proxies.get("no", "")):
+        return ""
+    named = sources.proxies.get(parts.scheme) or sources.proxies.get("all")
+    if not named and parts.scheme == "http" and _is_archive(url, sources):
+        named = sources.proxies.get("apt")
+    if not named:
+        return ""
+    return named if "://" in named else f"http://{named}"
+
+
+def _is_direct(host: str, listed: str) -> bool:
+    names = [name.strip().lstrip(".") for name in listed.split(",") if name.strip()]
+    return any(name in {"*", host} or host.endswith(f".{name}") for name in names)
+
+
+def _is_archive(url: str, sources: Sources) -> bool:
+    return any(url.startswith(f"{base}/") for name in PUBLIC_ARCHIVES for base in sources.debian.get(name, ()))
+
+
+def _basic(url: str, header: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    if parts.username is None:
+        return {}
+    from urllib3 import make_headers  # noqa: PLC0415 - a cache hit needs none
+
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    if header == "authorization":
+        return dict(make_headers(basic_auth=pair))
+    return dict(make_headers(proxy_basic_auth=pair))
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong without URLs, object names or credentials, which the library's own texts may hold."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return type(error).__name__
