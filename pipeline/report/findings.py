@@ -1,0 +1,131 @@
+"""One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
+
+from pipeline.report.summary import Group, Reading, happens, interval, levels, listed, times, transition, trial
+from pipeline.report.text import Ink, columns, count, visible, wrap
+from pipeline.verify.compare import Kind
+from pipeline.verify.explain import Cause, CauseState
+from pipeline.verify.verdict import EnvironmentResult, Finding
+
+SYMBOLS = {
+    Reading.DIFFERENT: ("✕", "red"),
+    Reading.FLAKY: ("≈", "yellow"),
+    Reading.UNDECIDED: ("?", "magenta"),
+    Reading.ACCEPTED: ("●", "dim"),
+}
+
+ALONE = 3
+"""Up to so many tests that differ in the same way get a block each; more share one, with a line each."""
+
+MESSAGE_LINES = 8
+"""Lines of a message that a terminal shows; the report's file has the rest."""
+
+
+def block(group: Group, environment: EnvironmentResult, ink: Ink) -> list[str]:
+    """Return the lines of a group of findings: every difference is named, whatever their number."""
+    if len(group.findings) <= ALONE:
+        blocks = [_one(group, finding, environment, ink) for finding in group.findings]
+        return "\n\n".join("\n".join(each) for each in blocks).split("\n")
+    lines = _one(group, group.findings[0], environment, ink)
+    rest = group.findings[1:]
+    return [
+        *lines,
+        f"    {count(len(rest), 'other')} in the same way:",
+        *(f"      {ink.cut(visible(each.difference.id), ink.width - 6)}" for each in rest),
+    ]
+
+
+def broken(command: str, width: int) -> list[str]:
+    r"""Return a command on one line, or broken once at `` -- `` by a backslash: it pastes and runs."""
+    head, dashes, tail = command.partition(" -- ")
+    if not dashes or columns(command) <= width:
+        return [command]
+    return [f"{head} \\", f"  -- {tail}"]
+
+
+def _one(group: Group, finding: Finding, environment: EnvironmentResult, ink: Ink) -> list[str]:
+    mark, color = SYMBOLS[group.reading]
+    title = visible(finding.difference.id)
+    if finding.difference.kind is not Kind.TEST and finding.difference.kind != finding.difference.id:
+        title = f"{finding.difference.kind} {title}"
+    head = ink.paint(ink.symbol(mark), color) + " " + ink.paint(ink.cut(title, ink.width - 4), "bold")
+    lines = [f"  {head}"]
+    if group.reading is Reading.FLAKY:
+        return lines + _flaky(group, finding, ink)
+    lines += _wrapped(transition(finding.difference, group.hosts), ink, 4)
+    if group.reading is Reading.ACCEPTED:
+        return lines + _wrapped(f"accepted: {finding.ignored}", ink, 4)
+    message = _message(finding, ink)
+    if message:
+        lines += ["", *message, ""]
+    return lines + _cause(group, finding, environment, ink) + _reproduce(finding, ink) + _fix(finding, ink)
+
+
+def _message(finding: Finding, ink: Ink) -> list[str]:
+    difference = finding.difference
+    text = visible(difference.message.strip(), lines=True)
+    written = [piece for line in text.split("\n") for piece in (wrap(line, ink.width - 6) if line.strip() else [""])]
+    lines = written[:MESSAGE_LINES] if text else []
+    place = f"{visible(difference.file)}:{difference.line}" if difference.file and difference.line else ""
+    left = len(written) - len(lines) if text else 0
+    shown = [f"      {line}" for line in lines]
+    if left:
+        shown.append(f"      {ink.symbol('…')} and {count(left, 'more line')} in the report")
+    if place and shown and columns(shown[-1]) + columns(place) + 2 <= ink.width:
+        shown[-1] += " " * (ink.width - columns(shown[-1]) - columns(place)) + ink.paint(place, "dim")
+    elif place:
+        shown.append(f"      {ink.paint(place, 'dim')}")
+    return shown
+
+
+def _cause(group: Group, finding: Finding, environment: EnvironmentResult, ink: Ink) -> list[str]:
+    cause = finding.cause
+    if cause is None:
+        return []
+    if cause.state is CauseState.CAUSED:
+        shown = ink.paint(visible(levels(cause.factors)), "red")
+        lines = [f"    Caused by {shown}{_share(group, cause)}:"]
+        lines += _wrapped(trial(finding), ink, 6)
+        others = [levels(each) for each in cause.alternatives]
+        return lines + (_wrapped(f"also by {listed(others, 'or')} alone", ink, 6) if others else [])
+    lines = _wrapped(f"The cause was not found: {cause.reason.rstrip('.')}.", ink, 4)
+    said = trial(finding)
+    if group.reading is Reading.UNDECIDED:
+        lines += _wrapped(f"No reruns could tell whether it differs on {environment.name}'s hosts.", ink, 4) * (not said)
+    return lines + (_wrapped(said[0].upper() + said[1:] + ".", ink, 4) if said else [])
+
+
+def _share(group: Group, cause: Cause) -> str:
+    factors = group.hosts[0].factors
+    if len(factors) <= len(cause.factors):
+        return ""
+    return f", {len(cause.factors)} of the {len(factors)} factors of {visible(group.hosts[0].name)}"
+
+
+def _flaky(group: Group, finding: Finding, ink: Ink) -> list[str]:
+    where = listed([host.name for host in group.hosts])
+    cause = finding.cause
+    if cause is None or cause.with_ is None or cause.without is None:
+        return _wrapped(f"differs now and then on {where}: no host is to blame, the test is unstable.", ink, 4)
+    verb = happens(finding.difference)
+    spread = [f"{interval(rate)} on {name}" for rate, name in ((cause.with_, where), (cause.without, "the reference"))]
+    text = f"{verb} {times(cause.with_)} times on {where}, {times(cause.without)} on the reference: no host is to blame, "
+    text += f"the test is unstable (95 % intervals: {', '.join(spread)})."
+    return _wrapped(text, ink, 4) + _reproduce(finding, ink)
+
+
+def _reproduce(finding: Finding, ink: Ink) -> list[str]:
+    if not finding.reproduce:
+        return []
+    command = broken(visible(finding.reproduce), ink.width - 6)
+    return ["    Reproduce it:", *(f"      {line}" for line in command)]
+
+
+def _fix(finding: Finding, ink: Ink) -> list[str]:
+    if finding.cause is None or not finding.cause.hint:
+        return []
+    first, *rest = wrap(f"Likely fix: {visible(finding.cause.hint)}", ink.width - 6)
+    return [f"    {first}", *(f"      {line}" for line in rest)]
+
+
+def _wrapped(text: str, ink: Ink, indent: int) -> list[str]:
+    return [" " * indent + line for line in wrap(visible(text), ink.width - indent)]

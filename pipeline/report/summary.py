@@ -1,0 +1,243 @@
+"""What every format counts and says: made once here, so that no two formats can disagree."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.report.text import count, listed
+from pipeline.verify.compare import Difference, Kind
+from pipeline.verify.explain import CauseState, Rate
+from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, Unavailable, VerdictWord, Verification
+
+RAN = frozenset({State.REFERENCE, State.SAME, State.DIFFERENT, State.FLAKY})
+"""The states of a host that was observed and whose levels held."""
+
+_VERBS = {"passed": "passes", "failed": "fails", "errored": "errors", "skipped": "is skipped", "missing": "is missing"}
+_WORDS = {"passed", "failed", "errored"}
+
+
+class Reading(StrEnum):
+    """How a finding is to be read."""
+
+    DIFFERENT = "different"
+    FLAKY = "flaky"
+    UNDECIDED = "undecided"
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Findings that differ in the same way, on the same hosts, by the same cause.
+
+    Args:
+        reading: how to read them.
+        hosts: where they were seen.
+        findings: one for each test, that of the first host.
+    """
+
+    reading: Reading
+    hosts: tuple[HostResult, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What is counted of one environment.
+
+    Args:
+        tests: tests on the reference.
+        hosts: hosts that were asked for, the reference included.
+        ran: those that were observed.
+        different: distinct behaviors that differ on some host (or fail on the reference).
+        flaky: distinct behaviors that are unstable, and differ on no host.
+        undecided: distinct behaviors of which neither can be said.
+        accepted: distinct behaviors that rules of the spec accept.
+        not_run: hosts that are unavailable here.
+    """
+
+    tests: int
+    hosts: int
+    ran: int
+    different: int
+    flaky: int
+    undecided: int
+    accepted: int
+    not_run: int
+
+
+def reading(finding: Finding) -> Reading:
+    """Tell how a finding is to be read."""
+    if finding.ignored:
+        return Reading.ACCEPTED
+    cause = finding.cause
+    if cause is None or cause.state is CauseState.CAUSED:
+        return Reading.DIFFERENT
+    if cause.state is CauseState.FLAKY:
+        return Reading.FLAKY
+    return Reading.DIFFERENT if cause.confirmed else Reading.UNDECIDED
+
+
+def counts(environment: EnvironmentResult) -> Counts:
+    """Count an environment; every format shows these numbers."""
+    seen: dict[Reading, set[tuple[Kind, str]]] = {each: set() for each in Reading}
+    for host in environment.hosts:
+        for finding in host.findings:
+            seen[reading(finding)].add((finding.difference.kind, finding.difference.id))
+    different = seen[Reading.DIFFERENT]
+    undecided = seen[Reading.UNDECIDED] - different
+    flaky = seen[Reading.FLAKY] - different - undecided
+    return Counts(
+        tests=sum(environment.tests.values()),
+        hosts=len(environment.hosts),
+        ran=sum(host.state in RAN for host in environment.hosts),
+        different=len(different),
+        flaky=len(flaky),
+        undecided=len(undecided),
+        accepted=len(seen[Reading.ACCEPTED]),
+        not_run=sum(host.state is State.UNAVAILABLE for host in environment.hosts),
+    )
+
+
+def groups(environment: EnvironmentResult) -> tuple[Group, ...]:
+    """Return the findings of an environment, those that differ in the same way together, worst first."""
+    hosts: dict[object, list[HostResult]] = {}
+    first: dict[object, Finding] = {}
+    for host in environment.hosts:
+        for finding in host.findings:
+            key = (finding.difference.kind, finding.difference.id, _way(finding))
+            hosts.setdefault(key, []).append(host)
+            first.setdefault(key, finding)
+    together: dict[object, list[object]] = {}
+    for key, finding in first.items():
+        together.setdefault((tuple(host.name for host in hosts[key]), _way(finding)), []).append(key)
+    found = [
+        Group(
+            reading=reading(first[keys[0]]), hosts=tuple(hosts[keys[0]]), findings=tuple(first[key] for key in keys)
+        )
+        for keys in together.values()
+    ]
+    return tuple(sorted(found, key=lambda group: list(Reading).index(group.reading)))
+
+
+def outcomes(tests: Mapping[str, int]) -> str:
+    """Return counts by outcome, the zeros left out: ``209 passed, 3 skipped``."""
+    named = [f"{number} {name}" for name, number in tests.items() if number]
+    return ", ".join(named) or "no test ran"
+
+
+def hosts_phrase(found: Counts) -> str:
+    """Return on how many hosts it ran: ``14 hosts``, ``13 of 14 hosts``."""
+    return count(found.hosts, "host") if found.ran == found.hosts else f"{found.ran} of {count(found.hosts, 'host')}"
+
+
+def sentence(environment: EnvironmentResult) -> str:
+    """Return what is to be said of an environment in one line."""
+    found = counts(environment)
+    where = hosts_phrase(found)
+    if environment.verdict is VerdictWord.INCONCLUSIVE and not found.different:
+        return environment.headline.removeprefix(f"{environment.name}: ")
+    if environment.verdict is VerdictWord.FAILED and not found.different and not found.flaky:
+        return environment.headline.removeprefix(f"{environment.name}: ")
+    asides = [f"{found.flaky} {_is(found.flaky)} flaky"] * bool(found.flaky)
+    asides += [f"{found.undecided} {_is(found.undecided)} undecided"] * bool(found.undecided)
+    asides += [f"{found.accepted} {_is(found.accepted)} accepted"] * bool(found.accepted)
+    if not found.different:
+        verb = "behaves" if found.tests == 1 else "behave"
+        return ", ".join([f"{count(found.tests, 'test')} {verb} the same on {where}", *asides])
+    verb = "differs" if found.different == 1 else "differ"
+    what = f"{found.different} of {count(found.tests, 'test')} {verb}"
+    if not all(group.findings[0].difference.kind is Kind.TEST for group in groups(environment)):
+        what = f"{count(found.different, 'behavior')} {verb}"
+    return f"{', '.join([what, *asides])}{',' * bool(asides)} on {where}"
+
+
+def transition(difference: Difference, hosts: Iterable[HostResult]) -> str:
+    """Return what differs as a sentence: ``passed on the reference, failed on hardened``."""
+    where = [host.name for host in hosts if host.state is not State.REFERENCE]
+    if not where:
+        return f"{_past(difference.here)} on the reference"
+    if difference.kind is Kind.TEST:
+        return f"{_past(difference.reference)} on the reference, {_past(difference.here)} on {listed(where)}"
+    return f"{difference.reference} on the reference, {difference.here} on {listed(where)}"
+
+
+def levels(factors: Mapping[str, str]) -> str:
+    """Return factor levels as they are written on a command line, joined: ``umask=0077 and user=root``."""
+    return listed([f"{name}={level}" for name, level in sorted(factors.items())])
+
+
+def trial(finding: Finding) -> str:
+    """Return what the reruns of a CAUSED finding showed, without a full stop; empty without counts."""
+    cause = finding.cause
+    if cause is None or cause.with_ is None or cause.without is None:
+        return ""
+    verb = happens(finding.difference)
+    under = f"with {levels(cause.factors)}" if cause.factors else "there"
+    without = "without" if cause.factors else "on the reference"
+    chance = f", p = {cause.p_value}" if cause.p_value else ""
+    return f"it {verb} {times(cause.with_)} times {under}, {times(cause.without)} {without}{chance}"
+
+
+def happens(difference: Difference) -> str:
+    """Return the verb for what is seen on the differing side: ``fails``, ``is skipped``."""
+    return _VERBS.get(difference.here, "differs")
+
+
+def times(rate: Rate) -> str:
+    """Return a rate in words: ``8 of 8``."""
+    return f"{rate.failed} of {rate.of}"
+
+
+def interval(rate: Rate) -> str:
+    """Return the 95 % interval of a rate in percent: ``3 to 38 %``; empty where it is unknown."""
+    try:
+        low, high = (round(float(end) * 100) for end in (rate.low, rate.high))
+    except ValueError:
+        return ""
+    return f"{low} to {high} %"
+
+
+def closing(verification: Verification) -> str:
+    """Return the sentence of the whole verification, with what may move on, ending in a full stop."""
+    total = len(verification.environments)
+    good = sum(each.verdict is VerdictWord.PASSED for each in verification.environments)
+    parts = [verification.headline.rstrip(".")]
+    if verification.partial:
+        parts.append("Interrupted: what is missing did not run")
+    if total > 1 and verification.verdict is not VerdictWord.PASSED:
+        parts.append(f"{good} of {total} may move on")
+    return " ".join(f"{part}." for part in parts if part)
+
+
+def not_run(verification: Verification) -> tuple[tuple[tuple[str, ...], Unavailable], ...]:
+    """Return the hosts that did not run, those with one reason and one remedy together."""
+    together: dict[tuple[str, str], list[Unavailable]] = {}
+    for each in verification.unavailable:
+        together.setdefault((each.reason, each.hint), []).append(each)
+    return tuple((tuple(each.host for each in same), same[0]) for same in together.values())
+
+
+def is_green(environment: EnvironmentResult) -> bool:
+    """Tell whether there is nothing to be said of an environment but that it passed."""
+    quiet = all(
+        host.state in {State.REFERENCE, State.SAME} and not host.reasons and not host.findings and not host.notes
+        for host in environment.hosts
+    )
+    rules = any(rule.used for rule in environment.ignores)
+    return environment.verdict is VerdictWord.PASSED and quiet and not rules and environment.hermetic
+
+
+def _way(finding: Finding) -> object:
+    cause = finding.cause
+    factors = tuple(sorted(cause.factors.items())) if cause else ()
+    difference = finding.difference
+    side = (difference.reference, difference.here) if difference.kind is not Kind.ARTIFACT else ()
+    return (difference.kind, side, reading(finding), factors, finding.ignored, cause.state if cause else None)
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _past(outcome: str) -> str:
+    return outcome if outcome in _WORDS else f"was {outcome}" if outcome in {"skipped", "missing"} else outcome
