@@ -1,0 +1,159 @@
+"""What is in a ``.deb``, read without dpkg and without trust.
+
+Source: deb(5): an ``ar`` archive of ``debian-binary``, ``control.tar`` and ``data.tar``, the last two compressed.
+"""
+
+import contextlib
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.build.ecosystems.debian.stanza import parse_stanza
+from pipeline.build.ecosystems.debian.unpack import Inflated, Window
+from pipeline.declare.errors import PackageError
+
+_MAGIC = b"!<arch>\n"
+_HEADER = 60
+_CONTROL_LIMIT = 64 << 20
+_CONTROL_FILES = 256
+_DATA_LIMIT = 16 << 30
+_EXTENSION_LIMIT = 1 << 20
+_BUFFER = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deb:
+    """A ``.deb`` file.
+
+    Args:
+        path: the file; it must stay as it is while this is used.
+        control: the fields of its control file by lower-case name.
+        control_files: every file of ``control.tar`` by name, as ``control``, ``postinst``, ``md5sums``, ``triggers``.
+        newest: the newest modification time in ``control.tar``, in seconds since 1970.
+    """
+
+    path: Path
+    control: Mapping[str, str]
+    control_files: Mapping[str, bytes] = field(repr=False)
+    newest: int
+    _data: tuple[int, int, str] = field(repr=False)
+
+    @contextlib.contextmanager
+    def open_data(self) -> Iterator[tarfile.TarFile]:
+        """Yield ``data.tar`` as a stream: take its members in order, and read each before the next.
+
+        Member names, link targets, owners and sizes are as hostile as their author; nothing is checked here but the
+        whole size and the size of extended headers.
+
+        Raises:
+            PackageError: it is damaged or too large; also while members are taken.
+        """
+        with self.path.open("rb") as file, _tar(file, self._data, _DATA_LIMIT, self.path) as archive:
+            yield archive
+
+
+def read_deb(path: Path) -> Deb:
+    """Return what is in a ``.deb``; its data is not read yet.
+
+    Raises:
+        PackageError: the file is no ``.deb``, is damaged, or its control data is larger than 64 MiB.
+    """
+    with path.open("rb") as file:
+        members = _members(file, path)
+        if not members or members[0][0] != "debian-binary" or not _read(file, members[0], 16).startswith(b"2."):
+            raise PackageError(f"{path.name}: is no Debian package of format 2")
+        by_kind = {name.partition(".tar")[0]: (name, start, size) for name, start, size in reversed(members)}
+        if "control" not in by_kind or "data" not in by_kind:
+            raise PackageError(f"{path.name}: has no control.tar or no data.tar")
+        name, start, size = by_kind["control"]
+        files, newest = _control_files(file, (start, size, name), path)
+    if "control" not in files:
+        raise PackageError(f"{path.name}: its control.tar holds no file 'control'")
+    name, start, size = by_kind["data"]
+    control = parse_stanza(files["control"].decode("utf-8", errors="replace"))
+    return Deb(path=path, control=control, control_files=files, newest=newest, _data=(start, size, name))
+
+
+def newest_mtime(path: Path) -> int:
+    """Return the newest modification time inside a ``.deb``, in seconds since 1970; unpacks all of it to know.
+
+    Raises:
+        PackageError: the file is no ``.deb``, or is damaged.
+    """
+    deb = read_deb(path)
+    with deb.open_data() as archive:
+        return max((int(member.mtime) for member in archive), default=deb.newest)
+
+
+def _members(file: io.BufferedReader, path: Path) -> list[tuple[str, int, int]]:
+    """Return name, start and size of each member of an ``ar`` archive."""
+    end = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if file.read(len(_MAGIC)) != _MAGIC:
+        raise PackageError(f"{path.name}: is no Debian package: it does not begin as an ar archive")
+    members: list[tuple[str, int, int]] = []
+    while len(header := file.read(_HEADER)) == _HEADER:
+        digits = header[48:58].strip()
+        start = file.tell()
+        if header[58:] != b"`\n" or not digits.isdigit() or start + int(digits) > end:
+            raise PackageError(f"{path.name}: is damaged: a wrong member header at byte {start - _HEADER}")
+        size = int(digits)
+        members.append((header[:16].decode("ascii", "replace").rstrip().rstrip("/"), start, size))
+        file.seek(start + size + size % 2)
+    if header.strip(b"\n"):
+        raise PackageError(f"{path.name}: is damaged: it ends inside a member header")
+    return members
+
+
+def _read(file: io.BufferedReader, member: tuple[str, int, int], limit: int) -> bytes:
+    file.seek(member[1])
+    return file.read(min(member[2], limit))
+
+
+def _control_files(
+    file: io.BufferedReader, member: tuple[int, int, str], path: Path
+) -> tuple[Mapping[str, bytes], int]:
+    files: dict[str, bytes] = {}
+    newest = 0
+    with _tar(file, member, _CONTROL_LIMIT, path) as archive:
+        for entry in archive:
+            newest = max(newest, int(entry.mtime))
+            name = entry.name.removeprefix("./")
+            if entry.isdir() and name in {"", "."}:
+                continue
+            content = archive.extractfile(entry) if entry.isfile() else None
+            if content is None or "/" in name or name in {"", ".", ".."} or len(files) >= _CONTROL_FILES:
+                raise PackageError(f"{path.name}: its control.tar holds {entry.name!r}, which is refused")
+            files[name] = content.read()
+    return files, newest
+
+
+@contextlib.contextmanager
+def _tar(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path: Path) -> Iterator[tarfile.TarFile]:
+    start, size, name = member
+    window = Window(file, start, size)
+    inflated = Inflated(window, name.partition(".tar")[2], limit, f"{path.name}: {name}")
+    try:
+        # tarfile's own errors="surrogateescape" keeps every byte of a name.
+        with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive:
+            yield archive
+    except tarfile.TarError as error:
+        raise PackageError(f"{path.name}: {name} is damaged: {error}") from error
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose extension must be small: tarfile reads a long name or pax records whole into memory."""
+
+    def _proc_gnulong(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        self._refuse_large()
+        return super()._proc_gnulong(archive)  # type: ignore[misc,no-any-return]
+
+    def _proc_pax(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        self._refuse_large()
+        return super()._proc_pax(archive)  # type: ignore[misc,no-any-return]
+
+    def _refuse_large(self) -> None:
+        if self.size > _EXTENSION_LIMIT:
+            raise tarfile.ReadError(f"an extended header of {self.size} bytes")

@@ -1,0 +1,24 @@
+"""Stanzas: the ``Field: value`` paragraphs that all of Debian's control data is written in."""
+
+from collections.abc import Mapping
+
+
+def parse_stanza(text: str) -> Mapping[str, str]:
+    """Return the fields of one stanza by lower-case name; the lines of a folded value are kept, without their indent.
+
+    A line that is neither a field nor a continuation is ignored, as is anything before the first field.
+
+    Source: deb822(5).
+    """
+    fields: dict[str, str] = {}
+    name = ""
+    for line in text.split("\n"):
+        if line[:1] in {" ", "\t"}:
+            if name:
+                fields[name] += "\n" + line[1:]
+        elif not line.startswith("#"):
+            head, colon, value = line.partition(":")
+            name = head.lower() if colon else ""
+            if name:
+                fields[name] = value.strip()
+    return fields
