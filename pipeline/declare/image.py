@@ -16,7 +16,21 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from pipeline.declare.values import AnyText, ImagePath, Mode, Name, Owner, Part, Port, Switch, Text, Variable, Whole
+from pipeline.declare.values import (
+    AnyText,
+    ImagePath,
+    Like,
+    Mode,
+    Name,
+    Owner,
+    Part,
+    Port,
+    Switch,
+    Text,
+    Url,
+    Variable,
+    Whole,
+)
 
 ROOT_TREES = ("/proc", "/sys", "/dev", "/.seatrial")
 """Where no file of an image or a suite may be laid: the run mounts over them."""
@@ -27,7 +41,7 @@ class DebianPart(Part):
 
     suite: Text = Field(examples=["bookworm", "trixie"])
     """Name of the suite; its -updates and its -security belong to it."""
-    mirror: Text | None = Field(default=None, pattern=r"^https?://")
+    mirror: Url | None = None
     """Where the archive is reached, before what this machine configures."""
     components: tuple[Text, ...] = ("main",)
     """The components to take packages from."""
@@ -120,9 +134,9 @@ class StageFiles(_Entry):
 class UrlFile(_Entry):
     """A file from a URL, pinned by its hash."""
 
-    url: Text = Field(pattern=r"^https?://")
+    url: Url
     """Where it is fetched from."""
-    sha256: Text = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Annotated[str, Like(r"[0-9a-f]{64}", "a SHA-256 in 64 hexadecimal digits")]
     """Its SHA-256 in hexadecimal digits."""
     unpack: Switch = False
     """Whether it is an archive whose content is wanted."""
@@ -131,15 +145,16 @@ class UrlFile(_Entry):
 class SdistFiles(_Entry):
     """The content of a source distribution from PyPI; its single top folder is stripped, its hash is locked."""
 
-    sdist: Text = Field(pattern=r"^[A-Za-z0-9._-]+==[^=\s]+$", examples=["croniter==6.0.0"])
+    sdist: Annotated[
+        str, Like(r"[A-Za-z0-9._-]+==[^=\s*]+", "a project and its exact version, such as croniter==6.0.0")
+    ]
     """Name and exact version."""
 
 
 def _kind_of_entry(value: object) -> str:
-    keys = value if isinstance(value, Mapping) else {type(value).__name__.removesuffix("s").lower(): None}
-    for key, tag in (("sdist", "<sdist>"), ("url", "<url>"), ("stage", "<stage>")):
-        if key in keys or tag.strip("<>") in str(next(iter(keys), "")):
-            return tag
+    for key, kind in (("sdist", SdistFiles), ("url", UrlFile), ("stage", StageFiles)):
+        if isinstance(value, kind) or (isinstance(value, Mapping) and key in value):
+            return f"<{key}>"
     return "<local>"
 
 
@@ -167,7 +182,9 @@ class Stage(Part):
 class ImageUser(Part):
     """The plain user that the program runs as, with a passwd entry and a home."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")] = "app"
+    name: Annotated[str, Like(r"[a-z_][a-z0-9_-]{0,31}", "a user name: lower-case letters, digits, '_' and '-'")] = (
+        "app"
+    )
     """Its name."""
     uid: Annotated[Whole, Field(ge=0, le=65533)] = 1000
     """Its user id, and the id of its own group."""

@@ -1,13 +1,25 @@
 """The value types of specs: what a scalar may be, parsed in one place and printed back the same."""
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-_VARIABLE = re.compile(r"[^=\x00]+")
 
 
 class Part(BaseModel):
@@ -46,37 +58,44 @@ def print_duration(milliseconds: int) -> str:
     return f"{milliseconds // size}{unit}"
 
 
-def _absolute(path: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Like:
+    """An annotation: text of this form.
+
+    Args:
+        pattern: what the whole text must match; the schema shows it, so it is of the dialect that JSON Schema shares.
+        want: what to write, in words.
+    """
+
+    pattern: str
+    want: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        """Check the text after its type."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Show the pattern."""
+        return {**handler(core), "pattern": f"^{self.pattern}$"}
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"{text!r} is not what is wanted here: {self.want}")
+        return text
+
+
+def _clean(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f"{path!r} is not absolute; a path in the image begins with '/'")
     if ".." in path.split("/"):
         raise ValueError(f"{path!r} holds '..'; write the path that it means")
-    return path if path == "/" else path.rstrip("/")
+    return "/" + "/".join(part for part in path.split("/") if part not in {"", "."})
 
 
 def _printable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("text may not hold NUL")
     return text
-
-
-def _octal(text: str) -> str:
-    if not re.fullmatch(r"0?[0-7]{3,4}", text):
-        raise ValueError(f"{text!r} is no mode; write octal digits, such as 0644 or 4755")
-    return text
-
-
-def _owner(text: str) -> str:
-    found = re.fullmatch(r"(\d{1,10}):(\d{1,10})", text)
-    if found is None or max(int(found[1]), int(found[2])) >= 2**32 - 1:
-        raise ValueError(f"{text!r} is no owner; write UID:GID in numbers, such as 1000:1000")
-    return text
-
-
-def _variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError(f"{name!r} cannot name an environment variable")
-    return name
 
 
 Whole = Annotated[int, Strict()]
@@ -91,20 +110,25 @@ Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
 AnyText = Annotated[str, AfterValidator(_printable)]
 """Text, perhaps empty."""
 
-ImagePath = Annotated[Text, AfterValidator(_absolute)]
+ImagePath = Annotated[Text, AfterValidator(_clean)]
 """An absolute path in the image."""
 
-Variable = Annotated[Text, AfterValidator(_variable)]
+Variable = Annotated[str, Like(r"[^=\x00]+", "the name of an environment variable")]
 """The name of an environment variable."""
 
-Mode = Annotated[Text, AfterValidator(_octal)]
+Mode = Annotated[str, Like(r"0?[0-7]{3,4}", "a mode in octal digits, such as 0644 or 4755")]
 """Permission bits in octal, as written."""
 
-Owner = Annotated[Text, AfterValidator(_owner)]
+Owner = Annotated[str, Like(r"[0-9]{1,9}:[0-9]{1,9}", "UID:GID in numbers, such as 1000:1000")]
 """Numeric ``UID:GID``."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-"""The name of a spec, a service or a host: lower-case letters, digits, ``.``, ``_`` and ``-``."""
+Name = Annotated[
+    str, Like(r"[a-z0-9][a-z0-9._-]{0,62}", "a name of lower-case letters, digits, '.', '_' and '-', at most 63")
+]
+"""The name of a spec, a service or a host."""
+
+Url = Annotated[str, Like(r"https?://[^\s/]+(/\S*)?", "a URL that begins with https:// or http://")]
+"""A URL."""
 
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 """A TCP port."""
@@ -112,6 +136,6 @@ Port = Annotated[Whole, Field(ge=1, le=65535)]
 Duration = Annotated[
     Whole,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,9}(ms|s|m|h|d)$", "examples": ["90s", "10m"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}(ms|s|m|h|d)$", "examples": ["90s", "10m"]}),
 ]
 """Milliseconds; written as a whole number and a unit."""

@@ -1,0 +1,42 @@
+"""Where a spec's own files may lie: inside the project's tree, whatever the links."""
+
+import os
+from pathlib import Path
+
+MARKS = (".git", "pyproject.toml")
+"""What the top of a project holds."""
+
+
+def project_tree(spec: Path) -> Path:
+    """Return the top of the tree that a spec's files may come from, absolute and without links.
+
+    It is the nearest folder above the spec that holds one of MARKS; without one, the parent of the spec's folder.
+    """
+    directory = Path(os.path.realpath(spec)).parent
+    for folder in (directory, *directory.parents):
+        if any((folder / mark).exists() for mark in MARKS):
+            return folder
+    return directory.parent
+
+
+def refusal(spec: Path, written: str) -> str:
+    """Tell why the file or folder that a spec names cannot be used; empty if it can.
+
+    Args:
+        spec: the spec that names it.
+        written: the path as written, relative to the spec's folder.
+    """
+    if written.startswith(("/", "~")):
+        return f"{written!r} is not relative to the spec"
+    if "\x00" in written:
+        return f"{written!r} holds NUL"
+    tree = project_tree(spec)
+    found = Path(os.path.realpath(spec.parent / written))
+    if not found.is_relative_to(tree):
+        through = (
+            " through a link" if Path(os.path.normpath(spec.parent.resolve() / written)).is_relative_to(tree) else ""
+        )
+        return f"{written!r} leaves the project's tree {tree}{through}"
+    if not found.exists():
+        return f"{written!r} does not exist"
+    return ""

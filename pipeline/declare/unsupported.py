@@ -1,0 +1,66 @@
+"""What the contract has and this version cannot do yet: said with its line, never passed over in silence."""
+
+from collections.abc import Iterator
+
+from pipeline.declare.faults import Fault, in_order
+from pipeline.declare.spec import EnvSpec
+from pipeline.declare.validate import KeyPath, key_place
+from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
+
+_KEYS: tuple[tuple[KeyPath, str], ...] = (
+    (("image", "from"), "images that exist already"),
+    (("image", "node"), "packages from npm"),
+    (("image", "stages"), "stages"),
+    (("suite", "node"), "packages from npm"),
+    (("suite", "secrets"), "secrets"),
+    (("services",), "services"),
+)
+_VALUES: tuple[tuple[KeyPath, str, str], ...] = (
+    (("suite", "results"), "tap", "results as TAP"),
+    (("suite", "network"), "outbound", "suites that reach the network"),
+)
+_ENTRIES = (("stage", "files from stages"), ("url", "files from URLs"))
+
+
+def unsupported(spec: EnvSpec) -> tuple[Fault, ...]:
+    """Return a fault for everything in ``spec`` that this version of Seatrial cannot do, in the order of the file.
+
+    A spec that was made in memory has no lines to show: nothing is returned for it.
+    """
+    if spec.source is None:
+        return ()
+    found = (
+        key_place(spec.source, path).fault(f"{what}: not supported by this version of Seatrial")
+        for path, what in _found(spec.source)
+    )
+    return in_order(found)
+
+
+def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
+    for path, what in _KEYS:
+        if _at(root, path) is not None:
+            yield path, what
+    for path, value, what in _VALUES:
+        node = _at(root, path)
+        if isinstance(node, Scalar) and node.text == value:
+            yield path, what
+    yield from _entries(root)
+    architectures = _at(root, ("architectures",))
+    for index, node in enumerate(architectures.items if isinstance(architectures, Items) else ()):
+        if isinstance(node, Scalar) and node.text != "amd64":
+            yield ("architectures", index), f"the architecture {node.text}"
+
+
+def _entries(root: Node) -> Iterator[tuple[KeyPath, str]]:
+    for part in ("image", "suite"):
+        files = _at(root, (part, "files"))
+        for index, entry in enumerate(files.items if isinstance(files, Items) else ()):
+            for key, what in _ENTRIES:
+                if _at(entry, (key,)) is not None:
+                    yield (part, "files", index, key), what
+
+
+def _at(node: Node | None, path: KeyPath) -> Node | None:
+    for each in path:
+        node = node.values.get(str(each)) if isinstance(node, Table) else None
+    return node
