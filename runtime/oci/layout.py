@@ -1,0 +1,245 @@
+"""``Layout``: an OCI image layout on disk, a store that any OCI tool can read.
+
+Source: OCI image specification, image-layout.md.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from runtime.canonical import to_canonical_json
+from runtime.digest import Digest
+from runtime.errors import DigestError, StoreError
+from runtime.oci.descriptor import INDEX, REF_NAME, Descriptor
+from runtime.oci.document import DOCUMENT_LIMIT, items, member, parse_document
+
+_CHUNK = 1 << 20
+_TEMPORARY = ".new-"
+
+
+class Layout:
+    """An OCI image layout, made on first use.
+
+    Many processes may use one layout at a time: a blob appears whole, ``index.json`` changes under a lock.
+
+    Args:
+        root: its folder.
+
+    Raises:
+        StoreError: the folder cannot be made or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs" / "sha256"
+        try:
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            if not (root / "oci-layout").exists():
+                _replace(root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        except OSError as error:
+            raise _unusable(root, error) from error
+
+    def path(self, digest: Digest) -> Path:
+        """Return where the blob lies or would lie."""
+        return self._blobs / digest.hex
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether the blob is here; its bytes are not looked at."""
+        return self.path(digest).is_file()
+
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """Return a whole blob, verified; see ``Store.read``."""
+        with self.open(digest) as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise StoreError(f"blob {digest} in {self.root} is longer than {limit} bytes")
+        found = Digest.of(content)
+        if found != digest:
+            raise _damaged(self.path(digest), found, digest)
+        return content
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob to be streamed; see ``Store.open``."""
+        try:
+            return self.path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise StoreError(f"blob {digest} is not in {self.root}") from error
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+
+    def write(self, content: bytes | Iterable[bytes], media_type: str, *, expected: Digest | None = None) -> Descriptor:
+        """Put a blob in; see ``Store.write``."""
+        with self.stage() as file:
+            for part in (content,) if isinstance(content, bytes) else content:
+                file.write(part)
+            return self.commit(file, media_type, expected=expected)
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[BinaryIO]:
+        """Open a new temporary file of this layout; whoever fills it hands it to ``commit``. It is gone afterwards."""
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._blobs)
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+
+    def commit(self, file: BinaryIO, media_type: str, *, expected: Digest | None = None) -> Descriptor:
+        """Make a staged file a blob, by hash, fsync and rename.
+
+        Raises:
+            DigestError: the content has another digest than ``expected``.
+            StoreError: it could not be written.
+        """
+        try:
+            file.flush()
+            file.seek(0)
+            found, size = hash_stream(file)
+            if expected is not None and found != expected:
+                raise _damaged(Path(str(file.name)), found, expected)
+            self._place(file, found)
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+        return Descriptor(media_type=media_type, digest=found, size=size)
+
+    def add_manifest(self, descriptor: Descriptor, *, name: str = "") -> None:
+        """Name a manifest in ``index.json``.
+
+        Args:
+            descriptor: of a manifest that is here; naming it again changes nothing.
+            name: its reference name; an older manifest of that name loses it. Empty: it is listed without a name.
+
+        Raises:
+            StoreError: the manifest is not here.
+        """
+        if not self.has(descriptor.digest):
+            raise StoreError(f"manifest {descriptor.digest} is not in {self.root}, it cannot be named {name!r}")
+        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor
+        with self._locked():
+            kept = [each for each in self.manifests() if not _replaced_by(each, named)]
+            self._write_index([*kept, named])
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """Return what ``index.json`` lists, in its order.
+
+        Raises:
+            ImageError: ``index.json`` is malformed.
+        """
+        try:
+            raw = (self.root / "index.json").read_bytes()
+        except FileNotFoundError:
+            return ()
+        what = f"{self.root}/index.json"
+        listed = items(member(parse_document(raw[: DOCUMENT_LIMIT + 1], what), "manifests", what), what)
+        return tuple(Descriptor.parse(each, what) for each in listed)
+
+    def resolve(self, name: str) -> Descriptor | None:
+        """Return the manifest of that name, or None."""
+        found = [each for each in self.manifests() if each.annotations.get(REF_NAME) == name]
+        return found[-1] if found else None
+
+    def digests(self) -> tuple[Digest, ...]:
+        """Return the digests of all blobs, sorted."""
+        names = (each.name for each in self._blobs.iterdir() if not each.name.startswith(_TEMPORARY))
+        return tuple(Digest(f"sha256:{name}") for name in sorted(names))
+
+    def verify(self) -> int:
+        """Hash every blob again, and look for every manifest that is listed.
+
+        Returns:
+            How many blobs there are.
+
+        Raises:
+            DigestError: a blob has another digest than its name.
+            StoreError: a listed manifest is missing.
+        """
+        digests = self.digests()
+        for digest in digests:
+            with self.open(digest) as file:
+                found, _ = hash_stream(file)
+            if found != digest:
+                raise _damaged(self.path(digest), found, digest)
+        for manifest in self.manifests():
+            if not self.has(manifest.digest):
+                raise StoreError(f"{self.root}/index.json lists {manifest.digest}, which is not among the blobs")
+        return len(digests)
+
+    def _place(self, file: BinaryIO, digest: Digest) -> None:
+        target = self.path(digest)
+        if target.exists():
+            return
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+        Path(str(file.name)).rename(target)
+        _sync_folder(self._blobs)
+        # The caller's clean-up unlinks the staged name, which is gone: it expects that.
+
+    def _write_index(self, manifests: list[Descriptor]) -> None:
+        listed = [each.to_json() for each in manifests]
+        content = to_canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
+        _replace(self.root / "index.json", content)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.root / ".lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def hash_stream(file: BinaryIO) -> tuple[Digest, int]:
+    """Read a file to its end; return the digest of what was read and how many bytes that were."""
+    state, size = hashlib.sha256(), 0
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
+        size += len(chunk)
+    return Digest(f"sha256:{state.hexdigest()}"), size
+
+
+def _replaced_by(old: Descriptor, new: Descriptor) -> bool:
+    name = new.annotations.get(REF_NAME)
+    same_name = old.annotations.get(REF_NAME) == name
+    return same_name and (name is not None or old.digest == new.digest)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _damaged(path: Path, found: Digest, wanted: Digest) -> DigestError:
+    return DigestError(
+        f"{path} has the digest {found}, expected {wanted}",
+        hint="remove the file; what needs it will be fetched or built again",
+    )
+
+
+def _unusable(root: Path, error: OSError) -> StoreError:
+    return StoreError(f"the store {root} cannot be used: {error.strerror} ({error.filename})")
