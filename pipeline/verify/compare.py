@@ -32,7 +32,7 @@ class Difference:
         id: the test's id, the artifact's path, the stream's name; ``exit`` for the exit.
         reference: the reference's side, in a word: an outcome, ``exit 0``, a digest, ``missing``.
         here: this side, likewise.
-        message: the text of the exception of the side that failed, or what says most about the difference; may be empty.
+        message: the text of the exception of the side that failed, or what says most; may be empty.
         file: where it failed, relative to the working folder; may be empty.
         line: likewise, from 1; 0 if unknown.
     """

@@ -1,0 +1,132 @@
+"""``Normalization``: what was seen to be unstable on the reference, and is no difference anywhere."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import Match, SequenceMatcher
+from types import MappingProxyType
+
+from runtime.canonical import Json
+from runtime.digest import Digest
+
+FORMAT = 1
+_TOKEN = re.compile(rb"\w+|[^\w]")
+_MAXIMAL_LINE = 4096
+_MAXIMAL_LINES = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """Lines of a stream that vary between runs of the reference.
+
+    Args:
+        fixed: the parts of such a line that do not vary, in order; anything may stand between two of them. One empty
+            part is no pattern of a line but of the whole stream: it varies too much to be compared.
+    """
+
+    fixed: tuple[bytes, ...]
+
+    def matches(self, line: bytes) -> bool:
+        """Tell whether the line has the parts, in order, the first at its start and the last at its end."""
+        first, *middle, last = self.fixed
+        if not line.startswith(first):
+            return False
+        position = len(first)
+        for part in middle:
+            found = line.find(part, position)
+            if found < 0:
+                return False
+            position = found + len(part)
+        return line.endswith(last) and len(line) - len(last) >= position
+
+
+WHOLE = Mask(fixed=(b"",))
+"""The mask of a stream that varies in more than the content of its lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalization:
+    """What was seen to be unstable on the reference.
+
+    Args:
+        unstable: ids of tests whose behavior varied between runs of the reference.
+        unstable_artifacts: paths of artifacts that did.
+        masks: declared stream → masks of its lines, sorted.
+    """
+
+    unstable: frozenset[str] = frozenset()
+    unstable_artifacts: frozenset[str] = frozenset()
+    masks: Mapping[str, tuple[Mask, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_json(self) -> Json:
+        """Return it as JSON, sorted."""
+        return {
+            "format": FORMAT,
+            "unstable": sorted(self.unstable),
+            "artifacts": sorted(self.unstable_artifacts),
+            "masks": {
+                stream: [[part.hex() for part in mask.fixed] for mask in masks] for stream, masks in self.masks.items()
+            },
+        }
+
+    @property
+    def digest(self) -> Digest:
+        """Over its JSON: two runs of one image are compared under one normalization."""
+        return Digest.of_json(self.to_json())
+
+
+def learn_masks(streams: Sequence[bytes]) -> tuple[Mask, ...]:
+    """Return the masks under which some runs' outputs of one stream are equal.
+
+    Args:
+        streams: the whole output of each run of the reference, at least one.
+
+    Returns:
+        Nothing if they are equal; ``(WHOLE,)`` if they differ in more than the content of their lines.
+    """
+    first, *others = (each.split(b"\n") for each in streams)
+    masks: set[Mask] = set()
+    for other in others:
+        if other == first:
+            continue
+        if len(other) != len(first) or len(first) > _MAXIMAL_LINES:
+            return (WHOLE,)
+        for one, two in zip(first, other, strict=True):
+            if one != two and not any(mask.matches(one) and mask.matches(two) for mask in masks):
+                masks.add(_mask_of(one, two))
+    return tuple(sorted(masks, key=lambda mask: mask.fixed))
+
+
+def masked(stream: bytes, masks: Iterable[Mask]) -> bytes:
+    """Return a stream with every line that a mask matches replaced by the mask."""
+    chosen = tuple(masks)
+    if WHOLE in chosen:
+        return b""
+    if not chosen:
+        return stream
+    return b"\n".join(_masked_line(line, chosen) for line in stream.split(b"\n"))
+
+
+def _masked_line(line: bytes, masks: tuple[Mask, ...]) -> bytes:
+    for mask in masks:
+        if mask.matches(line):
+            return b"\0".join(mask.fixed)
+    return line
+
+
+def _mask_of(one: bytes, two: bytes) -> Mask:
+    """Return the mask of two lines that differ; it matches both."""
+    left, right = _TOKEN.findall(one[:_MAXIMAL_LINE]), _TOKEN.findall(two[:_MAXIMAL_LINE])
+    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
+    parts = [b"".join(left[block.a : block.a + block.size]) for block in blocks if block.size]
+    starts = bool(blocks[0].size) and blocks[0].a == blocks[0].b == 0
+    ends = len(blocks) > 1 and _is_end(blocks[-2], left, right) and max(len(one), len(two)) <= _MAXIMAL_LINE
+    fixed = [] if starts else [b""]
+    fixed += parts
+    if not ends or len(fixed) == 1:
+        fixed.append(b"")
+    return Mask(fixed=tuple(fixed))
+
+
+def _is_end(block: Match, left: list[bytes], right: list[bytes]) -> bool:
+    return block.a + block.size == len(left) and block.b + block.size == len(right)

@@ -1,0 +1,350 @@
+"""Report every test of a pytest session, one line of JSON at a time, to the machine that watches the run.
+
+This file is laid into the run beside the suite's tools and is found by its ``pytest11`` entry point. It uses the
+standard library only, runs under Python 3.6 and later and pytest 5 and later, and never changes what a test sees: it
+sets no variable, holds no descriptor open, and swallows its own errors.
+
+* A line is appended in one ``write`` to a file opened for that line alone. So it survives a kill at any moment, and a
+  test that closes all descriptors cannot send a line into a file of the app.
+* A session inside another one (a suite that tests pytest plug-ins) reports nothing and selects nothing.
+* Under pytest-xdist the controller reports; workers select, and hand over what only they can know.
+* ``sys.dont_write_bytecode`` is left alone: the tree of a run is its own private copy, and an app may look at the flag.
+"""
+
+# Python 3.6 and a foreign process: no pathlib, no annotations, no error that reaches the suite.
+# ruff: noqa: ANN001, ANN003, ANN201, ANN204, ARG002, BLE001, FURB188, PTH100, PTH109, PTH112, PTH123
+# ruff: noqa: S110, S112, SIM105, SLF001, UP031
+# mypy: ignore-errors
+
+import importlib.machinery
+import json
+import os
+import sys
+
+import pytest
+
+ROOT = "/.seatrial"
+OUT = ROOT + "/out"
+RESULTS = OUT + "/pytest.jsonl"
+SELECTION = ROOT + "/select.json"
+TREE = ROOT + "/tree.json"
+TOOLS = ROOT + "/python"
+FORMAT = 1
+MESSAGE = 2000
+CHUNK = 200
+
+
+class Lines:
+    """The file of results. Functions are kept here since tests, and fake file systems, patch those of modules."""
+
+    def __init__(self, path):
+        self.path = path
+        self.open = os.open
+        self.write = os.write
+        self.close = os.close
+        self.dumps = json.dumps
+        self.flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+    def put(self, event, **values):
+        """Append one event; nothing happens if that is impossible."""
+        values["event"] = event
+        try:
+            line = self.dumps(values, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
+            descriptor = self.open(self.path, self.flags, 0o666)
+            try:
+                self.write(descriptor, line)
+            finally:
+                self.close(descriptor)
+        except Exception:  # a full disk, a limit, a text that has no JSON form
+            pass
+
+
+class Session:
+    """One session that reports: the only one of its process, and no descendant of another."""
+
+    def __init__(self, path):
+        self.lines = Lines(path)
+        self.numbers = {}
+        self.pid = os.getpid()
+
+    def collected(self, ids):
+        """Write the ids that are going to run, once."""
+        if self.numbers:
+            return
+        for first in range(0, len(ids), CHUNK):
+            self.lines.put("collected", ids=ids[first : first + CHUNK])
+        for number, name in enumerate(ids):
+            self.numbers.setdefault(name, number)
+
+    def report(self, report):
+        """Write one phase of one test."""
+        if report.when == "teardown" and report.outcome == "passed":
+            return
+        values = {"phase": report.when, "outcome": report.outcome}
+        number = self.numbers.get(report.nodeid)
+        if number is None:
+            values["id"] = report.nodeid
+        else:
+            values["n"] = number
+        values.update(reason_of(report))
+        values.update(getattr(report, "seatrial", None) or plain(report))
+        self.lines.put("test", **values)
+
+    def collection(self, report):
+        """Write a file, or a class, that could not be collected or skipped itself."""
+        values = reason_of(report)
+        values.update(getattr(report, "seatrial", None) or plain(report))
+        self.lines.put("collection", id=report.nodeid, outcome=report.outcome, **values)
+
+
+class State:
+    """What this process knows: the one session that reports, while it does."""
+
+    session = None
+
+
+def is_nested():
+    """Tell whether a session that reports is under way in this process or in one that it descends from."""
+    running = set()
+    try:
+        with open(RESULTS, "rb") as stream:
+            for line in stream:
+                if b'"event":"start"' in line or b'"event":"finish"' in line:
+                    event = json.loads(line.decode("ascii"))
+                    (running.add if event["event"] == "start" else running.discard)(event["pid"])
+    except Exception:
+        return False
+    return bool(running.intersection(ancestors()))
+
+
+def ancestors():
+    """Return the ids of this process and of those that it descends from, as far as /proc shows them."""
+    pids, pid = [], os.getpid()
+    while pid > 0 and pid not in pids:
+        pids.append(pid)
+        try:
+            with open("/proc/%d/stat" % pid, "rb") as stream:
+                pid = int(stream.read().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            break
+    return pids
+
+
+def selection():
+    """Return the ids to run, or None for all."""
+    try:
+        with open(SELECTION, "rb") as stream:
+            return frozenset(json.loads(stream.read().decode("utf-8")))
+    except OSError:
+        return None
+
+
+def details(excinfo, path):
+    """Return what is to know of an exception: its type, errno and text, and where it failed.
+
+    ``path`` is the test's file: the last frame in it is where the test failed; without one, the last frame of all.
+    """
+    values = {}
+    try:
+        kind = type(excinfo.value)
+        module = kind.__module__
+        values["exception"] = kind.__qualname__ if module == "builtins" else module + "." + kind.__qualname__
+        number = getattr(excinfo.value, "errno", None)
+        if isinstance(number, int) and not isinstance(number, bool):
+            values["errno"] = number
+        values["message"] = excinfo.exconly(tryshort=True)[:MESSAGE]
+    except Exception:  # the exception's own methods may fail
+        pass
+    try:
+        values["file"], values["line"] = place(excinfo.traceback, path)
+    except Exception:
+        pass
+    return values
+
+
+def place(traceback, path):
+    """Return file, relative to the working folder if it is below it, and line of the frame to show."""
+    frames = [(str(entry.path), entry.lineno + 1) for entry in traceback]
+    own = [frame for frame in frames if frame[0] == path]
+    name, line = (own or frames)[-1]
+    here = os.getcwd().rstrip("/") + "/"
+    return (name[len(here) :] if name.startswith(here) else name), line
+
+
+def plain(report):
+    """Return the text of a failure that carries no exception, such as a strict xpass or a crashed worker."""
+    if report.outcome != "failed":
+        return {}
+    try:
+        return {"message": str(report.longrepr)[:MESSAGE]}
+    except Exception:
+        return {}
+
+
+def reason_of(report):
+    """Return why a test was skipped, without the place that pytest puts before it."""
+    if report.outcome != "skipped":
+        return {}
+    expected = getattr(report, "wasxfail", None)
+    if expected is not None:
+        reason = str(expected)
+        return {"reason": "xfail: " + (reason[8:] if reason.startswith("reason: ") else reason)}
+    longrepr = report.longrepr
+    reason = str(longrepr[2] if isinstance(longrepr, tuple) and len(longrepr) == 3 else longrepr)
+    return {"reason": (reason[9:] if reason.startswith("Skipped: ") else reason)[:MESSAGE]}
+
+
+def shadows():
+    """Return the modules from the suite tree of which the image has one too: name, file, the image's file."""
+    roots = [TOOLS]
+    try:
+        with open(TREE, "rb") as stream:
+            roots += json.loads(stream.read().decode("utf-8"))["paths"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = []
+    for name, module in sorted(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if "." in name or not isinstance(path, str) or not is_below(path, roots):
+            continue
+        image = image_file(name, roots)
+        if image:
+            found.append([name, path, image])
+    return found
+
+
+def is_below(path, roots):
+    """Tell whether a path is one of the roots or below one."""
+    return any(path == root or path.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def image_file(name, roots):
+    """Return the file that would be loaded for ``name`` without the suite tree; empty if there is none."""
+    for entry in sys.path:
+        folder = os.path.abspath(entry or ".")
+        if is_below(folder, roots):
+            continue
+        try:
+            spec = importlib.machinery.PathFinder.find_spec(name, [folder])
+        except Exception:
+            continue
+        if spec is not None and spec.origin and spec.has_location and not is_below(spec.origin, roots):
+            return spec.origin
+    return ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session):
+    """Begin to report, unless another session does."""
+    workerinput = getattr(session.config, "workerinput", None)
+    if workerinput is not None:
+        return  # its controller reports
+    if State.session is None and os.path.isdir(OUT) and not is_nested():
+        session.config._seatrial = State.session = Session(RESULTS)
+        State.session.lines.put("start", format=FORMAT, pid=State.session.pid)
+        session.config.pluginmanager.register(Reporter(State.session), "seatrial-reporter")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Tell a worker of pytest-xdist that its controller reports."""
+    if getattr(node.config, "_seatrial", None) is not None:
+        node.workerinput["seatrial"] = True
+
+
+def is_ours(config):
+    """Tell whether this session reports, or works for one that does."""
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        return bool(workerinput.get("seatrial"))
+    return getattr(config, "_seatrial", None) is not None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Keep the selected tests only, in the order that they have."""
+    chosen = selection() if is_ours(config) else None
+    if chosen is None:
+        return
+    dropped = [item for item in items if item.nodeid not in chosen]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item.nodeid in chosen]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session):
+    """Write what is going to run."""
+    reporting = getattr(session.config, "_seatrial", None)
+    if reporting is not None and session.items:
+        reporting.collected([item.nodeid for item in session.items])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node, ids):
+    """Write what is going to run, as the first worker collected it."""
+    reporting = getattr(node.config, "_seatrial", None)
+    if reporting is not None:
+        reporting.collected(list(ids))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Attach to a report what pytest drops when it turns an exception into text."""
+    result = yield
+    if call.excinfo is not None and is_ours(item.config):
+        report = result.get_result()
+        if report.outcome == "failed":
+            report.seatrial = details(call.excinfo, str(getattr(item, "path", None) or item.fspath))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector):
+    """Likewise for a file that cannot be collected."""
+    result = yield
+    report = result.get_result()
+    excinfo = getattr(getattr(report, "call", None), "excinfo", None)
+    if report.outcome == "failed" and excinfo is not None and is_ours(collector.config):
+        report.seatrial = details(excinfo, str(getattr(collector, "path", None) or collector.fspath))
+
+
+class Reporter:
+    """The hooks that have no ``config`` argument, registered for the session that reports and for no other."""
+
+    def __init__(self, session):
+        self.session = session
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        """Write one phase of one test."""
+        self.session.report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report):
+        """Write what could not be collected."""
+        if report.outcome != "passed":
+            self.session.collection(report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node, error):
+        """Write what a worker saw."""
+        for name, loaded, image in (getattr(node, "workeroutput", None) or {}).get("seatrial", ()):
+            self.session.lines.put("shadow", module=name, loaded=loaded, image=image)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """End the report, with what shadowed the app."""
+    config = session.config
+    if not is_ours(config):
+        return
+    if getattr(config, "workeroutput", None) is not None:
+        config.workeroutput["seatrial"] = shadows()
+        return
+    reporting = State.session
+    State.session = None
+    if os.getpid() != reporting.pid:  # a test forked, and its child ran to the end of the session
+        return
+    for name, loaded, image in shadows():
+        reporting.lines.put("shadow", module=name, loaded=loaded, image=image)
+    reporting.lines.put("finish", exit=int(exitstatus), pid=reporting.pid)
