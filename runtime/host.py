@@ -51,12 +51,18 @@ class Host:
         return Digest.of_json({"format": FORMAT, "factors": dict(self.differing)})
 
     def apply(self, plan: Plan) -> Plan:
-        """Return ``plan`` on this host: every named level applied, in the order of the table of factors.
+        """Return ``plan`` on this host: a level of every factor applied, in the order of the table of factors.
+
+        Args:
+            plan: one that no host was applied to: only what the image and the suite say.
 
         Raises:
             FactorError: a level does not exist or cannot be applied.
         """
         for each in FACTORS:
-            if each.name in self.factors:
-                plan = each.apply(plan, self.factors[each.name])
+            plan = each.apply(plan, self.level(each.name))
         return replace(plan, levels=self.differing)
+
+    def level(self, name: str) -> str:
+        """Return the level of the factor ``name``, the default where this host says nothing."""
+        return self.factors.get(name, factor(name).default)

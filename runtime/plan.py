@@ -81,12 +81,16 @@ class Tmpfs:
         size: bytes.
         mode: permission bits of its root.
         executable: False mounts it ``noexec``.
+        uid: owner of its root.
+        gid: group of its root.
     """
 
     path: str
     size: int
     mode: int = 0o1777
     executable: bool = True
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +212,7 @@ class Plan:
         umask: the file mode creation mask.
         stdin: what is on descriptor 0.
         first_process: what is process 1.
+        ignored_signals: numbers of the signals whose disposition is "ignore" when the program starts.
         deadline: milliseconds of wall time until the whole run is killed.
         artifacts: glob patterns relative to ``workdir`` of files whose digests are behavior.
         results: absolute path of a file that is brought out whole (up to 64 MiB) after the run; empty for none.
@@ -235,6 +240,7 @@ class Plan:
     umask: int = 0o022
     stdin: Stdin = Stdin.NULL
     first_process: FirstProcess = FirstProcess.INIT
+    ignored_signals: tuple[int, ...] = ()
     deadline: int = 600_000
     artifacts: tuple[str, ...] = ()
     results: str = ""

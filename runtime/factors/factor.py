@@ -1,34 +1,37 @@
 """``Factor``: one thing about hosts that can vary."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
 
+from runtime.errors import FactorError
 from runtime.outcome import Fidelity, Resources
 from runtime.plan import Plan
 
 
-class Factor(Protocol):
+class Factor(ABC):
     """One thing about hosts that can vary: its levels, how it changes a plan, and how a run proves that it held.
 
-    A level is text, exactly as written. ``default`` is the reference's; ``control`` runs the factor's machinery at zero
-    effect (it may equal ``default`` where the reference goes through the same machinery) and must change no test.
+    A level is text, exactly as written. Every host has a level for every factor, and all of them are applied, in the order
+    of the table, to a plan that knows only the image and the suite: there is no second way to the reference.
     """
 
-    @property
-    def name(self) -> str:
-        """Its name in specs: kebab-case, CONTRACT section 3."""
+    name: ClassVar[str]
+    """Its name in specs: kebab-case, CONTRACT section 3."""
 
-    @property
-    def default(self) -> str:
-        """The reference's level."""
+    default: ClassVar[str]
+    """The reference's level."""
 
-    @property
-    def control(self) -> str:
-        """The null control: a level that uses the machinery and has no effect."""
+    control: ClassVar[str]
+    """The null control: a level that uses the machinery, has no effect, and must change no test."""
 
-    @property
-    def levels(self) -> dict[str, str]:
-        """Level → one sentence of what it means, the named or exemplary ones, in the order to show them."""
+    levels: ClassVar[Mapping[str, str]]
+    """Level → one sentence of what it means: the named ones, then examples of an open range."""
 
+    accounted: ClassVar[bool] = False
+    """True if the evidence is the kernel's accounting of the run, which the backend reads, and not ``probe``."""
+
+    @abstractmethod
     def apply(self, plan: Plan, level: str) -> Plan:
         """Return ``plan`` under ``level``.
 
@@ -36,21 +39,33 @@ class Factor(Protocol):
             FactorError: there is no such level, or this plan cannot have it.
         """
 
-    def needs(self, level: str) -> frozenset[str]:
-        """Return what a machine must offer for the level to be enforced: of ``memory``, ``processes``, ``cpu-quota``, or nothing."""
-
+    @abstractmethod
     def probe(self, plan: Plan) -> str:
-        """Return what is in effect, read inside the run as the run's user, after all is set up and before the program starts.
+        """Return what is in effect, read inside the run as its user, when all is set up and before the program starts.
 
-        It runs in the process that becomes the program (or a twin of it): only modules that are already imported, only
-        system calls that the profile allows; it may not raise for what a level does.
+        It runs in a twin of the process that becomes the program, whose ``os.environ`` and working folder are the run's:
+        only modules that are imported already, only system calls that the profile allows; no level may make it raise.
         """
 
+    @abstractmethod
     def holds(self, level: str, found: str, plan: Plan) -> bool:
-        """Tell whether what the probe found is what ``level`` asks for. ``plan`` is the plan under all levels."""
+        """Tell whether ``found`` is what ``level`` asks for. ``plan`` is the plan under all levels."""
 
-    def fidelity(self, level: str) -> Fidelity:
+    def needs(self, level: str) -> frozenset[str]:  # noqa: ARG002 - the interface
+        """Return the limits that a machine must be able to enforce: of ``memory``, ``processes``, ``cpu-quota``."""
+        return frozenset()
+
+    def fidelity(self, level: str) -> Fidelity:  # noqa: ARG002 - the interface
         """Return how true the level is on the native runtime."""
+        return Fidelity.NATIVE
 
-    def stayed_below(self, level: str, used: Resources) -> bool | None:
-        """Tell whether a run that was only watched stayed below the level; None where the level is no such limit."""
+    def stayed_below(self, level: str, used: Resources) -> bool | None:  # noqa: ARG002 - the interface
+        """Tell whether a run that was only watched stayed below the level; None where that cannot be known."""
+        return None
+
+    def unknown(self, level: str) -> FactorError:
+        """Return the error for a level that does not exist, naming those that do."""
+        return FactorError(
+            f"factor {self.name!r} has no level {level!r}",
+            hint=f"levels are such as {', '.join(self.levels)}; `seatrial hosts --levels` explains them",
+        )

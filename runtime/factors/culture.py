@@ -1,0 +1,92 @@
+"""``timezone`` and ``locale``: the conventions that a program finds."""
+
+import os
+import re
+from dataclasses import replace
+
+from runtime.factors.factor import Factor
+from runtime.plan import File, Plan
+
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_LOCALE = re.compile(r"[A-Za-z]{1,8}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?(@[a-z]+)?")
+_PYTHON_OFF = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+class TimezoneFactor(Factor):
+    """The time zone, by the variable TZ; the reference has UTC in /etc/localtime and no TZ."""
+
+    name = "timezone"
+    default = "UTC"
+    control = "UTC"
+    levels = {
+        "UTC": "/etc/localtime is UTC, TZ is not set",
+        "Asia/Kolkata": "TZ names it: +05:30, no summer time (any zone can be named)",
+        "America/St_Johns": "TZ names it: -03:30, with summer time",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Link /etc/localtime to UTC, and set TZ for another zone."""
+        if not _ZONE.fullmatch(level):
+            raise self.unknown(level)
+        local = File(path="/etc/localtime", link="/usr/share/zoneinfo/Etc/UTC")
+        environment = {key: value for key, value in plan.environment.items() if key != "TZ"}
+        if level != "UTC":
+            environment["TZ"] = level
+        return replace(plan, files=(*plan.files, local), environment=environment)
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Read TZ and where /etc/localtime leads."""
+        try:
+            local = os.readlink("/etc/localtime").removeprefix("/usr/share/zoneinfo/")  # noqa: PTH115
+        except OSError:
+            local = "?"
+        return f"TZ={os.environ.get('TZ', '')} localtime={local}"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """The variable is what varies: an image without zone files does not obey it, as on the real host."""
+        return found == f"TZ={'' if level == 'UTC' else level} localtime=Etc/UTC"
+
+
+class LocaleFactor(Factor):
+    """The locale, by LANG; ``C`` also keeps Python from choosing UTF-8 by itself."""
+
+    name = "locale"
+    default = "C.UTF-8"
+    control = "C.UTF-8"
+    levels = {
+        "C.UTF-8": "LANG=C.UTF-8",
+        "C": "no LANG; LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0",
+        "tr_TR.UTF-8": "LANG names it (any locale that the image has; one that it has not makes the run INCONCLUSIVE)",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set the variables."""
+        if not _LOCALE.fullmatch(level):
+            raise self.unknown(level)
+        environment = {key: value for key, value in plan.environment.items() if key != "LANG" and key[:3] != "LC_"}
+        environment |= {"LC_ALL": "C", **_PYTHON_OFF} if level == "C" else {"LANG": level}
+        return replace(plan, environment=environment)
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Read the variables, and whether the image has the locale: glibc falls back to C without a word."""
+        name = os.environ.get("LC_ALL") or os.environ.get("LANG", "")
+        return f"{name} {'installed' if _is_installed(name) else 'missing'}"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is set, and it is there."""
+        return found == f"{level} installed"
+
+
+def _is_installed(name: str) -> bool:
+    """Look where glibc looks: its built-in names, a folder of the normalized name, the archive. Source: locale(7), localedef(1)."""
+    if name in {"C", "POSIX", "C.UTF-8", "C.utf8"}:
+        return True
+    language, _, codeset = name.partition(".")
+    normalized = f"{language}.{codeset.replace('-', '').lower()}" if codeset else language
+    if os.path.exists(f"/usr/lib/locale/{normalized}/LC_CTYPE"):  # noqa: PTH110
+        return True
+    try:
+        with open("/usr/lib/locale/locale-archive", "rb") as file:  # noqa: PTH123
+            return normalized.encode() + b"\0" in file.read(64 << 20)
+    except OSError:
+        return False

@@ -1,0 +1,51 @@
+"""``path``: where the working folder lies."""
+
+import os
+from dataclasses import replace
+
+from runtime.factors.factor import Factor
+from runtime.plan import Bind, Plan, RootFilesystem
+
+_BLANKS = "/opt/app dir (x)"
+_PLAIN = "/opt/app-dir-x"
+
+
+class PathFactor(Factor):
+    """The path of the working folder: scripts that do not quote break on blanks."""
+
+    name = "path"
+    default = "as-is"
+    control = "elsewhere"
+    levels = {
+        "as-is": "where the spec puts it",
+        "blanks and brackets": f"also seen, and entered, at '{_BLANKS}'",
+        "elsewhere": f"also seen, and entered, at '{_PLAIN}' (null control)",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Bind the working folder to the second path, and start there."""
+        match level:
+            case "as-is":
+                return plan
+            case "blanks and brackets":
+                return self._move(plan, _BLANKS)
+            case "elsewhere":
+                return self._move(plan, _PLAIN)
+            case _:
+                raise self.unknown(level)
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Ask the kernel for the working folder."""
+        return os.getcwd()  # noqa: PTH109 - no pathlib in the warm process
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is the plan's."""
+        return found == plan.workdir
+
+    @staticmethod
+    def _move(plan: Plan, path: str) -> Plan:
+        if plan.workdir == "/":
+            return plan
+        writable = plan.root_filesystem == RootFilesystem.WRITABLE
+        second = Bind(source=plan.workdir, path=path, writable=writable)
+        return replace(plan, binds=(*plan.binds, second), workdir=path)

@@ -1,0 +1,77 @@
+"""``capabilities`` and ``no-new-privileges``: what the program may gain."""
+
+from dataclasses import replace
+
+from runtime.factors.factor import Factor
+from runtime.factors.status import read_status
+from runtime.plan import Plan
+
+DOCKER_CAPABILITIES = {
+    "chown": 0,
+    "dac_override": 1,
+    "fowner": 3,
+    "fsetid": 4,
+    "kill": 5,
+    "setgid": 6,
+    "setuid": 7,
+    "setpcap": 8,
+    "net_bind_service": 10,
+    "net_raw": 13,
+    "sys_chroot": 18,
+    "mknod": 27,
+    "audit_write": 29,
+    "setfcap": 31,
+}
+"""Docker's default set: name → number. Source: moby/profiles and include/uapi/linux/capability.h."""
+
+
+class CapabilitiesFactor(Factor):
+    """The bounding set, in the run's own user namespace; held by uid 0 only."""
+
+    name = "capabilities"
+    default = "default"
+    control = "default"
+    levels = {"default": "Docker's fourteen as the bounding set, held by uid 0 only", "none": "the empty set"}
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set the bounding set."""
+        match level:
+            case "default":
+                return replace(plan, capabilities=tuple(DOCKER_CAPABILITIES))
+            case "none":
+                return replace(plan, capabilities=())
+            case _:
+                raise self.unknown(level)
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Read the bounding and the effective set from the kernel."""
+        status = read_status("CapBnd", "CapEff")
+        return f"bounding={int(status['CapBnd'], 16):x} effective={int(status['CapEff'], 16):x}"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """Both sets are the plan's: the effective one is empty unless uid is 0."""
+        bounding = sum(1 << DOCKER_CAPABILITIES[each] for each in plan.capabilities)
+        return found == f"bounding={bounding:x} effective={bounding if plan.user.uid == 0 else 0:x}"
+
+
+class NoNewPrivilegesFactor(Factor):
+    """Whether a set-user-id program may raise its rights."""
+
+    name = "no-new-privileges"
+    default = "yes"
+    control = "yes"
+    levels = {"yes": "set-user-id bits and file capabilities have no effect", "no": "they have, inside the run"}
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set the bit."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return replace(plan, no_new_privileges=level == "yes")
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Read the bit from the kernel."""
+        return "yes" if read_status("NoNewPrivs")["NoNewPrivs"] == "1" else "no"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """The bit is as asked."""
+        return found == level

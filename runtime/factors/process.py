@@ -1,0 +1,116 @@
+"""``terminal``, ``stdin``, ``pid1``, ``signals``: the process that a program finds itself to be."""
+
+import os
+import stat
+from dataclasses import replace
+
+from runtime.factors.factor import Factor
+from runtime.factors.status import read_status
+from runtime.plan import FirstProcess, Plan, Stdin
+
+_SIGINT = 2  # SIGINT, bits/signum-generic.h
+
+
+class TerminalFactor(Factor):
+    """Whether the program talks to a terminal."""
+
+    name = "terminal"
+    default = "no"
+    control = "no"
+    levels = {"no": "stdout and stderr are pipes"}
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Nothing: pipes are all that a run has so far."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return plan
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Ask for the descriptors."""
+        return "yes" if any(_is_terminal(descriptor) for descriptor in (1, 2)) else "no"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is as asked."""
+        return found == level
+
+
+class StdinFactor(Factor):
+    """What is on descriptor 0."""
+
+    name = "stdin"
+    default = "null"
+    control = "null"
+    levels = {"null": "/dev/null", "closed": "descriptor 0 is not open"}
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set it."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return replace(plan, stdin=Stdin(level))
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Look at descriptor 0."""
+        try:
+            found = os.fstat(0)
+        except OSError:
+            return "closed"
+        is_null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
+        return "null" if is_null else "other"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:
+        """It is as asked; an interactive run has its caller's."""
+        return plan.stdin == Stdin.INHERITED or found == level
+
+
+class Pid1Factor(Factor):
+    """Whether the program is process 1, which gets no default signal handlers and must reap orphans."""
+
+    name = "pid1"
+    default = "init"
+    control = "init"
+    accounted = True
+    levels = {"init": "a small init is process 1, reaps, and forwards signals", "app": "the program itself"}
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set it."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return replace(plan, first_process=FirstProcess(level))
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Nothing: a process that has not started yet cannot tell; the backend saw which process it started."""
+        return ""
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is as asked."""
+        return found == level
+
+
+class SignalsFactor(Factor):
+    """Which signals the program's parent left ignored."""
+
+    name = "signals"
+    default = "default"
+    control = "default"
+    levels = {"default": "none is ignored", "sigint-ignored": "SIGINT is ignored, as in a background job of a script"}
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set it."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return replace(plan, ignored_signals=(_SIGINT,) if level == "sigint-ignored" else ())
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Read the mask of ignored signals from the kernel."""
+        return f"{int(read_status('SigIgn')['SigIgn'], 16):x}"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """The mask has exactly the plan's signals."""
+        return int(found, 16) == sum(1 << (number - 1) for number in plan.ignored_signals)
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False

@@ -1,0 +1,58 @@
+"""``seccomp``: which system calls are answered, and how the others fail."""
+
+import ctypes
+import errno
+from dataclasses import replace
+
+from runtime.factors.factor import Factor
+from runtime.factors.status import read_status
+from runtime.outcome import Fidelity
+from runtime.plan import Denial, Plan
+
+_CLONE3 = 435  # __NR_clone3, asm-generic/unistd.h: the same number on every architecture
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class SeccompFactor(Factor):
+    """The default profile; one that knows no ``clone3`` and answers EPERM, as Docker 20.10 did; or none at all."""
+
+    name = "seccomp"
+    default = "default"
+    control = "null"
+    levels = {
+        "default": "the default profile: like Docker's, stricter; clone3 fails with ENOSYS",
+        "clone3-eperm": "clone3 fails with EPERM, as under Docker 20.10.9 and older: new glibc cannot start threads",
+        "null": "the default profile and one more rule, for a call that no kernel has had since 6.0 (null control)",
+        "unconfined": "no profile",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set the profile and its denials."""
+        match level:
+            case "default":
+                return replace(plan, seccomp="default")
+            case "clone3-eperm":
+                return replace(plan, denials=(*plan.denials, Denial(syscall="clone3", errno=errno.EPERM)))
+            case "null":
+                return replace(plan, denials=(*plan.denials, Denial(syscall="lookup_dcookie", errno=errno.EPERM)))
+            case "unconfined":
+                return replace(plan, seccomp="unconfined")
+            case _:
+                raise self.unknown(level)
+
+    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+        """Ask for a clone3 that cannot succeed, and see which errno comes; read the mode from the kernel."""
+        ctypes.set_errno(0)
+        _LIBC.syscall(ctypes.c_long(_CLONE3), None, ctypes.c_size_t(0))
+        number = ctypes.get_errno()
+        mode = read_status("Seccomp")["Seccomp"]
+        return f"mode={mode} clone3={errno.errorcode.get(number, str(number))}"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """A filter is loaded (mode 2) and clone3 fails as asked; without a filter the kernel itself says EINVAL."""
+        want = {"clone3-eperm": "mode=2 clone3=EPERM", "unconfined": "clone3=EINVAL"}
+        return want.get(level, "mode=2 clone3=ENOSYS") in found
+
+    def fidelity(self, level: str) -> Fidelity:
+        """The profile of a Docker of long ago is imitated by one rule."""
+        return Fidelity.EMULATED if level == "clone3-eperm" else Fidelity.NATIVE
