@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from pipeline.declare.image import AnyImage, FilesEntry, NodePart, PythonPart
-from pipeline.declare.values import AnyText, Duration, Name, Part, Port, Text, Variable, Whole
+from pipeline.declare.values import AnyText, Duration, Level, Name, Part, Port, Text, Variable, Whole
 from pipeline.declare.yaml_reader import Node
 from runtime.canonical import Json
 
@@ -133,7 +133,7 @@ class InlineHost(Part):
     """One sentence."""
     source: AnyText = ""
     """The platform's own documentation, a URL."""
-    factors: Mapping[str, str] = Field(default_factory=dict)
+    factors: Mapping[Text, Level] = Field(default_factory=dict)
     """Factor → level, exactly as written; only what differs from the reference."""
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Tag, ValidationError
 
 from pipeline.declare.faults import Fault, Place, SpecFaults, in_order
 from pipeline.declare.values import Part
-from pipeline.declare.yaml_reader import Items, Kind, Node, Scalar, Table, number_of
+from pipeline.declare.yaml_reader import Items, Kind, Node, Scalar, Table, number_of, walk
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """The keys and positions that lead to a value."""
@@ -37,12 +37,15 @@ def validate(model: type[_Model], node: Table, as_written: Callable[[KeyPath], b
     Raises:
         SpecFaults: every fault that was found.
     """
-    data = _to_data(node, (), as_written)
+    faults = [_empty(node, path) for path, each in walk(node) if _is_empty(each) and not _keeps(each, path, as_written)]
     try:
-        return model.model_validate(data, by_alias=True, by_name=False)
+        value = model.model_validate(_to_data(node, (), as_written), by_alias=True, by_name=False)
     except ValidationError as error:
-        faults = {_to_fault(model, node, each): None for each in error.errors(include_url=False)}
+        faults.extend(_to_fault(model, node, each) for each in error.errors(include_url=False))
         raise SpecFaults(in_order(faults)) from None
+    if faults:
+        raise SpecFaults(in_order(faults))
+    return value
 
 
 def place_of(node: Node, path: KeyPath) -> Place:
@@ -96,6 +99,19 @@ def _scalar_data(scalar: Scalar, *, taken_as_written: bool) -> str | int | bool 
             return _Mistyped(text)
 
 
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.kind is Kind.NOTHING
+
+
+def _keeps(node: Node, path: KeyPath, as_written: Callable[[KeyPath], bool]) -> bool:
+    """Tell whether ``null`` is meant as its characters, as in the level ``stdin: null``."""
+    return isinstance(node, Scalar) and node.text != "" and as_written(path)
+
+
+def _empty(root: Node, path: KeyPath) -> Fault:
+    return key_place(root, path).fault(f"{dotted(path)} has no value", "write one, or remove the key")
+
+
 def _find(node: Node, path: KeyPath) -> tuple[Node, Place | None, KeyPath]:
     """Return the deepest written node along ``path``, its key's place, and its path without pydantic's union tags."""
     key: Place | None = None
@@ -124,8 +140,8 @@ def _to_fault(model: type[BaseModel], root: Table, error: Mapping[str, Any]) -> 
         case "missing":
             wanted = dotted((*path, location[-1]))
             return (key or node.place).fault(f"{wanted} is missing", f"add the key {str(location[-1])!r}")
-        case _ if isinstance(node, Scalar) and node.kind is Kind.NOTHING and not node.text.strip("~"):
-            return (key or node.place).fault(f"{name} has no value", "write one, or remove the key")
+        case _ if _is_empty(node):
+            return _empty(root, path)
         case _ if path and location[-1:] == ("[key]",):
             return node.place.fault(f"in {name}: {_plain(error)}")
         case _:

@@ -65,18 +65,21 @@ class Like:
     Args:
         pattern: what the whole text must match; the schema shows it, so it is of the dialect that JSON Schema shares.
         want: what to write, in words.
+        types: the JSON types that it may be taken for where it is read as written.
     """
 
     pattern: str
     want: str
+    types: tuple[str, ...] = ("string",)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
         """Check the text after its type."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Show the pattern."""
-        return {**handler(core), "pattern": f"^{self.pattern}$"}
+        """Show the pattern, and the types that editors, which read YAML 1.2, may take the characters for."""
+        schema = {**handler(core), "pattern": f"^{self.pattern}$"}
+        return schema | {"type": list(self.types)} if len(self.types) > 1 else schema
 
     def _check(self, text: str) -> str:
         if not re.fullmatch(self.pattern, text):
@@ -116,7 +119,7 @@ ImagePath = Annotated[Text, AfterValidator(_clean)]
 Variable = Annotated[str, Like(r"[^=\x00]+", "the name of an environment variable")]
 """The name of an environment variable."""
 
-Mode = Annotated[str, Like(r"0?[0-7]{3,4}", "a mode in octal digits, such as 0644 or 4755")]
+Mode = Annotated[str, Like(r"0?[0-7]{3,4}", "a mode in octal digits, such as 0644 or 4755", ("string", "integer"))]
 """Permission bits in octal, as written."""
 
 Owner = Annotated[str, Like(r"[0-9]{1,9}:[0-9]{1,9}", "UID:GID in numbers, such as 1000:1000")]
@@ -126,6 +129,9 @@ Name = Annotated[
     str, Like(r"[a-z0-9][a-z0-9._-]{0,62}", "a name of lower-case letters, digits, '.', '_' and '-', at most 63")
 ]
 """The name of a spec, a service or a host."""
+
+Level = Annotated[str, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+"""A level of a factor, as written; editors, which read YAML 1.2, may take it for anything."""
 
 Url = Annotated[str, Like(r"https?://[^\s/]+(/\S*)?", "a URL that begins with https:// or http://")]
 """A URL."""
