@@ -28,18 +28,22 @@ _LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
 
 # linux/capability.h, in order from 0.
+# fmt: off
 CAPABILITIES = (
-    "chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service "
-    "net_broadcast net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin "
-    "sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override "
-    "mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
-).split()
+    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+    "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+    "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+    "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+    "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+    "checkpoint_restore",
+)
+# fmt: on
 
 
 class _CloneArguments(ctypes.Structure):
     """``struct clone_args`` of linux/sched.h, 64 bytes: the first version, which every kernel with clone3 takes."""
 
-    _fields_ = [  # noqa: RUF012 - the form that ctypes demands
+    _fields_ = [
         (name, ctypes.c_uint64)
         for name in ("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls")
     ]
@@ -48,7 +52,7 @@ class _CloneArguments(ctypes.Structure):
 class _Program(ctypes.Structure):
     """``struct sock_fprog`` of linux/filter.h."""
 
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012 - the form that ctypes demands
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def clone(flags: int) -> int:
@@ -72,17 +76,26 @@ def clone(flags: int) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces that are shared with the parent. Source: unshare(2)."""
+    """Leave namespaces that are shared with the parent.
+
+    Source: unshare(2), the system call.
+    """
     call("unshare", flags)
 
 
 def enter(descriptor: int, flags: int) -> None:
-    """Enter the namespace behind a descriptor. Source: setns(2)."""
+    """Enter the namespace behind a descriptor.
+
+    Source: setns(2).
+    """
     call("setns", descriptor, flags)
 
 
 def prctl(option: int, value: int = 0, third: int = 0) -> int:
-    """Set or ask one thing about this process. Source: prctl(2)."""
+    """Set or ask one thing about this process.
+
+    Source: the manual page of the same name, section 2.
+    """
     return call("prctl", option, value, third, 0, 0)
 
 

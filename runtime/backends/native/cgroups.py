@@ -1,0 +1,243 @@
+"""The control groups of one run: limits over all its processes, and what they used.
+
+Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, cgroup-v1/pids.rst, scheduler/sched-bwc.rst.
+"""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from runtime.backends.native.hierarchies import CONTROLLERS, Group, Version, find_parents
+from runtime.errors import BackendError
+from runtime.plan import Limits
+
+_NAME = re.compile(r"seatrial-(\d+)-(\d+)-(\d+)")
+_PERIOD = 100_000  # microseconds, the kernel's own default
+_UNLIMITED = 1 << 62  # v1 shows "no limit" as the largest number of whole pages
+_LIMIT_OF = {"memory": "memory", "pids": "processes", "cpu": "cpu-quota"}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run used and what was in effect; -1 and an empty mapping where nothing could tell.
+
+    Args:
+        memory: bytes at the peak.
+        processes: processes and threads at the peak.
+        oom_kills: how often the kernel killed one of its processes for want of memory.
+        in_effect: factor → the limit read back from the kernel.
+    """
+
+    memory: int = -1
+    processes: int = -1
+    oom_kills: int = 0
+    in_effect: Mapping[str, str] | None = None
+
+
+class Parents:
+    """Where this process can make groups."""
+
+    def __init__(self, cgroup: str, mountinfo: str) -> None:
+        self._usable = {
+            name: parent
+            for name, candidates in find_parents(cgroup, mountinfo).items()
+            if (parent := next((each for each in candidates if _is_usable(name, each)), None))
+        }
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """The limits that can be enforced: of ``memory``, ``processes``, ``cpu-quota``."""
+        return frozenset(_LIMIT_OF[name] for name in self._usable)
+
+    def make(self, name: str, limits: Limits) -> "RunGroup":
+        """Make the groups of one run, with its limits.
+
+        Raises:
+            BackendError: a group or a limit was refused; nothing is left behind.
+        """
+        wanted = [each for each in CONTROLLERS if each in self._usable and (each != "cpu" or limits.cpu_quota)]
+        made: dict[str, Group] = {}
+        try:
+            for each in wanted:
+                parent = self._usable[each]
+                group = Group(parent.version, f"{parent.path}/{name}")
+                with suppress(FileExistsError):
+                    os.mkdir(group.path)  # noqa: PTH102 - no pathlib in the warm process
+                made[each] = group
+            for each, group in made.items():
+                _limit(each, group, limits)
+        except OSError as error:
+            RunGroup(made).remove()
+            raise BackendError(f"cannot limit a run by control groups: {error}") from error
+        return RunGroup(made)
+
+    def sweep(self) -> int:
+        """Remove the groups of owners that are dead, with every process in them; return how many."""
+        swept = 0
+        for path in sorted({each.path for each in self._usable.values()}):
+            for entry in sorted(os.listdir(path)):  # noqa: PTH208
+                found = _NAME.fullmatch(entry)
+                if found and start_time(int(found[1])) != int(found[2]):
+                    _end(f"{path}/{entry}")
+                    swept += 1
+        return swept
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The groups of one run: controller → folder; on v2 the same folder for all."""
+
+    groups: Mapping[str, Group]
+
+    def add(self, pid: int) -> None:
+        """Put a process into the groups."""
+        for path in self._paths:
+            _write(f"{path}/cgroup.procs", str(pid))
+
+    def usage(self) -> Usage:
+        """Read what was used and what is in effect."""
+        memory, pids = self.groups.get("memory"), self.groups.get("pids")
+        in_effect = {_LIMIT_OF[name]: _in_effect(name, group) for name, group in self.groups.items()}
+        return Usage(
+            memory=_peak_memory(memory) if memory else -1,
+            processes=_number(f"{pids.path}/pids.peak") if pids else -1,
+            oom_kills=_oom_kills(memory) if memory else 0,
+            in_effect=in_effect,
+        )
+
+    def remove(self) -> None:
+        """Remove the groups; their processes are ended first."""
+        for path in self._paths:
+            _end(path)
+
+    @property
+    def _paths(self) -> list[str]:
+        return sorted({each.path for each in self.groups.values()})
+
+
+def read_parents() -> Parents:
+    """Look where this process can make groups."""
+    return Parents(_text("/proc/self/cgroup"), _text("/proc/self/mountinfo"))
+
+
+def start_time(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; -1 if there is none. With the pid it names a process for good."""
+    try:
+        after = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    except OSError:
+        return -1
+    return int(after[19]) if after[0] not in "ZX" else -1
+
+
+def _is_usable(controller: str, group: Group) -> bool:
+    if not os.access(group.path, os.W_OK) or not os.access(f"{group.path}/cgroup.procs", os.W_OK):
+        return False
+    if group.version is Version.V2 and not _offers_children(controller, group.path):
+        return False
+    probe = f"{group.path}/seatrial-{os.getpid()}-{start_time(os.getpid())}-0"
+    try:
+        os.mkdir(probe)  # noqa: PTH102 - no pathlib in the warm process
+        os.rmdir(probe)  # noqa: PTH106
+    except OSError:
+        return False
+    return True
+
+
+def _offers_children(controller: str, path: str) -> bool:
+    """Tell whether children have the controller; switch it on for them where that is allowed."""
+    with suppress(OSError):
+        if controller in _text(f"{path}/cgroup.subtree_control").split():
+            return True
+        _write(f"{path}/cgroup.subtree_control", f"+{controller}")
+        return True
+    return False
+
+
+def _limit(controller: str, group: Group, limits: Limits) -> None:
+    first = group.version is Version.V1
+    match controller:
+        case "memory" if limits.memory is not None:
+            _write(f"{group.path}/{'memory.limit_in_bytes' if first else 'memory.max'}", str(limits.memory))
+            # Memory and swap together: v1 counts the sum if the kernel counts swap at all, v2 gets no swap.
+            extra, value = ("memory.memsw.limit_in_bytes", str(limits.memory)) if first else ("memory.swap.max", "0")
+            with suppress(FileNotFoundError):
+                _write(f"{group.path}/{extra}", value)
+        case "pids" if limits.processes is not None:
+            _write(f"{group.path}/pids.max", str(limits.processes))
+        case "cpu" if limits.cpu_quota is not None:
+            quota = limits.cpu_quota * _PERIOD // 100
+            if first:
+                _write(f"{group.path}/cpu.cfs_period_us", str(_PERIOD))
+                _write(f"{group.path}/cpu.cfs_quota_us", str(quota))
+            else:
+                _write(f"{group.path}/cpu.max", f"{quota} {_PERIOD}")
+
+
+def _in_effect(controller: str, group: Group) -> str:
+    first = group.version is Version.V1
+    match controller:
+        case "memory":
+            value = _text(f"{group.path}/{'memory.limit_in_bytes' if first else 'memory.max'}").strip()
+            return "max" if value == "max" or int(value) >= _UNLIMITED else value
+        case "pids":
+            return _text(f"{group.path}/pids.max").strip()
+        case _:
+            quota = _text(f"{group.path}/{'cpu.cfs_quota_us' if first else 'cpu.max'}").split()
+            period = _text(f"{group.path}/cpu.cfs_period_us").strip() if first else quota[1]
+            return "max" if quota[0] in ("-1", "max") else str(int(quota[0]) * 100 // int(period))
+
+
+def _peak_memory(group: Group) -> int:
+    if group.version is Version.V2:
+        return _number(f"{group.path}/memory.peak")
+    both = _number(f"{group.path}/memory.memsw.max_usage_in_bytes")
+    return both if both >= 0 else _number(f"{group.path}/memory.max_usage_in_bytes")
+
+
+def _oom_kills(group: Group) -> int:
+    file = "memory.oom_control" if group.version is Version.V1 else "memory.events"
+    for line in _text(f"{group.path}/{file}").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    return 0
+
+
+def _end(path: str) -> None:
+    """Kill what is in a group and remove it; a dying process keeps it busy for a moment."""
+    for pause in (0.001, 0.005, 0.02, 0.1, 0.5, 1.0):
+        with suppress(OSError):
+            for pid in _text(f"{path}/cgroup.procs").split():
+                os.kill(int(pid), signal.SIGKILL)
+        try:
+            os.rmdir(path)  # noqa: PTH106 - no pathlib in the warm process
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(pause)
+        else:
+            return
+
+
+def _number(path: str) -> int:
+    try:
+        return int(_text(path))
+    except (OSError, ValueError):
+        return -1  # this kernel has no such file
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - no pathlib in the warm process
+        return file.read()
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Who the program is and what it may do: limits, ids, capabilities, filter."""
+
+import os
+import resource
+from dataclasses import dataclass
+
+from runtime.backends.native import processes
+from runtime.backends.native.steps.step import Sandbox
+from runtime.errors import BackendError
+from runtime.plan import User
+
+# resource.h gives these names their numbers; Python has them under the same names.
+RESOURCES = {
+    "as": resource.RLIMIT_AS,
+    "core": resource.RLIMIT_CORE,
+    "cpu": resource.RLIMIT_CPU,
+    "data": resource.RLIMIT_DATA,
+    "fsize": resource.RLIMIT_FSIZE,
+    "memlock": resource.RLIMIT_MEMLOCK,
+    "nofile": resource.RLIMIT_NOFILE,
+    "nproc": resource.RLIMIT_NPROC,
+    "stack": resource.RLIMIT_STACK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit:
+    """Set one rlimit, soft and hard."""
+
+    name: str
+    value: int
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"limit {self.name} to {self.value}"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Set it; a limit above this machine's own hard one cannot be had."""
+        if self.name not in RESOURCES:
+            raise BackendError(f"there is no rlimit {self.name!r}; known are {', '.join(sorted(RESOURCES))}")
+        try:
+            resource.setrlimit(RESOURCES[self.name], (self.value, self.value))
+        except (ValueError, PermissionError) as error:
+            hard = resource.getrlimit(RESOURCES[self.name])[1]
+            raise BackendError(
+                f"cannot set the limit {self.name} to {self.value}: this machine allows {hard} at most",
+                hint="raise it where Seatrial is started from, such as in /etc/security/limits.conf",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class SetMask:
+    """Set the file mode creation mask."""
+
+    umask: int
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"set the umask to {self.umask:04o}"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Set it."""
+        os.umask(self.umask)
+
+
+@dataclass(frozen=True, slots=True)
+class UseCpus:
+    """Use only these CPUs."""
+
+    cpus: tuple[int, ...]
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"use {len(self.cpus)} CPUs"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Set the affinity."""
+        os.sched_setaffinity(0, self.cpus)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCapabilities:
+    """Bound what can ever be gained, and hold nothing inheritable."""
+
+    kept: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"bound the capabilities to {', '.join(self.kept) or 'none'}"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Drop all others from the bounding set."""
+        processes.bound_capabilities(frozenset(self.kept))
+
+
+@dataclass(frozen=True, slots=True)
+class BecomeUser:
+    """Take the ids of the program's user; only user 0 keeps capabilities."""
+
+    user: User
+    held: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Say it."""
+        groups = ",".join(map(str, self.user.groups)) or "none"
+        return f"become {self.user.uid}:{self.user.gid}, further groups {groups}, holding {', '.join(self.held) or 'nothing'}"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Change ids, then capabilities, then undo what the kernel undid on that change."""
+        processes.become(self.user.uid, self.user.gid, self.user.groups)
+        processes.set_capabilities(frozenset(self.held))
+        processes.be_opaque()
+        processes.die_with_parent()
+
+
+@dataclass(frozen=True, slots=True)
+class NoNewPrivileges:
+    """Gain no rights by set-user-id programs."""
+
+    def describe(self) -> str:
+        """Say it."""
+        return "gain no new privileges"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Set the bit, for ever."""
+        processes.prctl(processes.PR_SET_NO_NEW_PRIVS, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterCalls:
+    """Load the filter of system calls."""
+
+    name: str
+    denials: int
+    program: bytes
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"filter system calls: profile {self.name}, {self.denials} further denials"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Load it."""
+        processes.filter_calls(self.program)

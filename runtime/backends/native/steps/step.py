@@ -1,0 +1,54 @@
+"""``Step``: one thing done on the way into a run; ``Sandbox``: what the steps hand to each other."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(slots=True, kw_only=True)
+class Sandbox:
+    """What the steps of one run hand to each other: descriptors, never paths of this machine.
+
+    Args:
+        layers: the unpacked layers, lowest first; empty where ``tree`` is the root.
+        tree: a folder that is the root itself, written in place; -1 for none.
+        devices: name in /dev → descriptor of the device on this machine.
+        scratch: root of the run's private tmpfs, which holds the upper folder and small sources of mounts.
+        upper: the folder that catches what the run writes; -1 where ``tree`` is the root.
+        root: the root of the run.
+    """
+
+    layers: tuple[int, ...] = ()
+    tree: int = -1
+    devices: Mapping[str, int] = field(default_factory=dict)
+    scratch: int = -1
+    upper: int = -1
+    root: int = -1
+
+
+class Step(Protocol):
+    """One thing done on the way into a run."""
+
+    def describe(self) -> str:
+        """Say what is done, in one line that depends on nothing but the step."""
+
+    def execute(self, sandbox: Sandbox) -> None:
+        """Do it, in the process that becomes the run.
+
+        Raises:
+            OSError: the kernel refused.
+            BackendError: the image asks for something that is refused.
+        """
+
+
+def write_scratch(sandbox: Sandbox, content: bytes, mode: int = 0o444) -> int:
+    """Return a descriptor of a fresh file outside the run's root, to be mounted over a file inside it."""
+    name = f"source-{len(os.listdir(sandbox.scratch))}"
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    descriptor = os.open(name, flags, mode, dir_fd=sandbox.scratch)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+    return os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=sandbox.scratch)

@@ -1,0 +1,71 @@
+"""Messages between the client and the warm process: pickled values with open descriptors beside them.
+
+Both ends are the same program under the same user, joined by a socket that nobody else has.
+"""
+
+import io
+import pickle
+import socket
+import struct
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+_HEAD = struct.Struct("!Q")
+_MOST_DESCRIPTORS = 64
+_MSG_CMSG_CLOEXEC = 0x40000000  # linux/socket.h
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles the read-only mappings that plans hold, which the standard pickler does not know."""
+
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - the signature of the base class
+        """Rebuild a read-only mapping from a plain one."""
+        if isinstance(value, MappingProxyType):
+            return MappingProxyType, (dict(value),)
+        return NotImplemented
+
+
+def send(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
+    """Send a message; the descriptors arrive as copies of their own."""
+    buffer = io.BytesIO()
+    _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
+    content = buffer.getvalue()
+    rights = struct.pack(f"{len(descriptors)}i", *descriptors)
+    beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
+    connection.sendmsg([_HEAD.pack(len(content))], beside)
+    connection.sendall(content)
+
+
+def receive(connection: socket.socket) -> tuple[Any, list[int]]:
+    """Wait for the next message and its descriptors.
+
+    Raises:
+        EOFError: the other end is gone.
+    """
+    head, descriptors = receive_raw(connection, _HEAD.size)
+    if len(head) < _HEAD.size:
+        raise EOFError
+    missing = _HEAD.unpack(head)[0]
+    parts = []
+    while missing:
+        part = connection.recv(min(missing, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        missing -= len(part)
+    return pickle.loads(b"".join(parts)), descriptors  # noqa: S301 - see above: one program, one user
+
+
+def receive_raw(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """Receive up to ``size`` bytes and the descriptors beside them, closed on exec; nothing at the end."""
+    space = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+    try:
+        content, beside, _, _ = connection.recvmsg(size, space, _MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        return b"", []
+    descriptors: list[int] = []
+    for level, kind, raw in beside:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.extend(struct.unpack(f"{len(raw) // 4}i", raw[: len(raw) // 4 * 4]))
+    return content, descriptors
