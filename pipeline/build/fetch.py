@@ -65,8 +65,12 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         """Close all connections."""
         self._connections.close()
 
-    def fetch(self, artifact: Artifact) -> Path:
+    def fetch(self, artifact: Artifact, *, urls: Sequence[str] = ()) -> Path:
         """Return a file that holds exactly the artifact's bytes; do not change it.
+
+        Args:
+            artifact: what to fetch.
+            urls: where it is, if the caller knows; else the places of its archive are asked.
 
         Raises:
             FetchError: no place has them; the message names the artifact and what each place answered.
@@ -79,7 +83,7 @@ class Fetcher(AbstractContextManager["Fetcher"]):
             self._swept = True
             self.cache.sweep()
         try:
-            return self._first(self._urls(artifact), lambda url: self._download(url, artifact))
+            return self._first(urls or self._urls(artifact), lambda url: self._download(url, artifact))
         except FetchError as error:
             message = f"cannot fetch {artifact.source}: {error.message}"
             raise type(error)(message, hint=error.hint or _upgrade(artifact)) from error

@@ -86,7 +86,7 @@ def read_sources(
     settings = _user_settings(Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "seatrial" / "config.yaml")
     archives: dict[str, list[str]] = {name: [] for name in PUBLIC_ARCHIVES}
     if mirror:
-        for name, base in _mirrored(mirror).items():
+        for name, base in mirrored_archives(mirror).items():
             archives[name].append(base)
     for name, base in (
         *((n, b) for n, b in settings.items() if n in archives),
@@ -102,6 +102,27 @@ def read_sources(
         proxies=_proxies(environment, apt_proxy(root)),
         netrc=Path(environment.get("NETRC") or home / ".netrc"),
     )
+
+
+def mirrored_archives(mirror: str) -> Mapping[str, str]:
+    """Return the base URLs of the archives that a mirror has, by archive.
+
+    ``debian-security`` is expected beside a ``debian`` in the URL, which a snapshot has in its middle; where there
+    is no such part, only ``debian`` is there.
+
+    Raises:
+        SpecError: ``mirror`` is no URL.
+    """
+    if not _is_url(mirror):
+        raise SpecError(f"the mirror {shown(mirror)!r} is no http:, https: or file: URL")
+    base = mirror.rstrip("/")
+    parts = urlsplit(base)
+    segments = parts.path.split("/")
+    if "debian" not in segments:
+        return {"debian": base}
+    at = len(segments) - 1 - segments[::-1].index("debian")
+    beside = "/".join([*segments[:at], "debian-security", *segments[at + 1 :]])
+    return {"debian": base, "debian-security": urlunsplit((parts.scheme, parts.netloc, beside, "", ""))}
 
 
 def shown(url: str) -> str:
@@ -131,20 +152,6 @@ def _user_settings(path: Path) -> Mapping[str, str]:
         if name in _SETTINGS and not (isinstance(value, str) and _is_url(value)):
             raise SpecError(f"{path}: {name!r} must be an http:, https: or file: URL")
     return {name: value for name, value in settings.items() if name in _SETTINGS}
-
-
-def _mirrored(mirror: str) -> Mapping[str, str]:
-    """Return the archives of a mirror; a snapshot's URL has the archive's name in its middle."""
-    if not _is_url(mirror):
-        raise SpecError(f"the mirror {shown(mirror)!r} is no http:, https: or file: URL")
-    base = mirror.rstrip("/")
-    parts = urlsplit(base)
-    segments = parts.path.split("/")
-    if "debian" not in segments:
-        return {"debian": base}
-    at = len(segments) - 1 - segments[::-1].index("debian")
-    beside = "/".join([*segments[:at], "debian-security", *segments[at + 1 :]])
-    return {"debian": base, "debian-security": urlunsplit((parts.scheme, parts.netloc, beside, "", ""))}
 
 
 def _is_url(text: str) -> bool:

@@ -124,7 +124,7 @@ def check_time(release: Release, *, now: datetime, seen: datetime | None, where:
         )
     if seen is not None and release.date < seen:
         raise ArchiveError(
-            f"{where}: is dated {release.date:%Y-%m-%d %H:%M} UTC, older than the one of {seen:%Y-%m-%d %H:%M} seen before",
+            f"{where}: is dated {release.date:%Y-%m-%d %H:%M} UTC, older than {seen:%Y-%m-%d %H:%M} seen before",
             hint="the mirror lags behind or was rolled back; try another mirror, or again later",
         )
 
