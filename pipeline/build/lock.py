@@ -1,0 +1,237 @@
+"""``Lock``: every package by version, archive, path, size and hash, and the digest of the spec that it answers."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from pipeline.build.artifact import LockedPackage
+from pipeline.declare.errors import LockError, StaleLockError
+from runtime.canonical import Json
+from runtime.digest import Digest
+from runtime.errors import DigestError
+
+FORMAT = 1
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SIZE_LIMIT = 32 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedTree:
+    """What one tree is made of, the image's or the suite's.
+
+    Args:
+        debian: Debian packages, sorted by name; the suite's are those that the image has not.
+        python: wheels, sorted by name.
+        sources: source distributions whose files the tree takes.
+    """
+
+    debian: tuple[LockedPackage, ...] = ()
+    python: tuple[LockedPackage, ...] = ()
+    sources: tuple[LockedPackage, ...] = ()
+
+    @property
+    def packages(self) -> tuple[LockedPackage, ...]:
+        """All of them."""
+        return (*self.debian, *self.python, *self.sources)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the tree as a lock holds it."""
+        return {
+            "debian": [each.to_json() for each in self.debian],
+            "python": [each.to_json() for each in self.python],
+            "sources": [each.to_json() for each in self.sources],
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        """Return the tree that ``to_json`` wrote.
+
+        Raises:
+            LockError: it has another form.
+        """
+        match value:
+            case {"debian": [*debian], "python": [*python], "sources": [*sources], **rest} if not rest:
+                return cls(
+                    debian=tuple(LockedPackage.from_json(each) for each in debian),
+                    python=tuple(LockedPackage.from_json(each) for each in python),
+                    sources=tuple(LockedPackage.from_json(each) for each in sources),
+                )
+            case _:
+                raise LockError("a tree in a lock has the lists 'debian', 'python' and 'sources', and nothing else")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What is locked for one architecture."""
+
+    image: LockedTree
+    suite: LockedTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What a spec was resolved to.
+
+    Args:
+        answers: digest of the parts of the spec that it answers.
+        epoch: seconds since 1970; no time in the image or the suite is later.
+        locked: when the archives were read, seconds since 1970: the time for their snapshot services.
+        platforms: Debian architecture → what is locked for it.
+    """
+
+    answers: Digest
+    epoch: int
+    locked: int
+    platforms: Mapping[str, Platform]
+
+    @property
+    def digest(self) -> Digest:
+        """Over what decides the bytes: a lock made again later from the same packages has the same digest."""
+        return Digest.of_json({key: value for key, value in self.to_json().items() if key != "locked"})
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the lock as its file holds it."""
+        return {
+            "seatrial": FORMAT,
+            "answers": self.answers.text,
+            "epoch": _time(self.epoch),
+            "locked": _time(self.locked),
+            "architectures": {
+                name: {"image": each.image.to_json(), "suite": each.suite.to_json()}
+                for name, each in sorted(self.platforms.items())
+            },
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        """Return the lock that ``to_json`` wrote.
+
+        Raises:
+            LockError: it has another form, or another format number.
+        """
+        match value:
+            case {
+                "seatrial": int(number),
+                "answers": str(answers),
+                "epoch": str(epoch),
+                "locked": str(locked),
+                "architectures": Mapping() as platforms,
+                **rest,
+            } if not rest and number == FORMAT:
+                return cls(
+                    answers=_digest(answers),
+                    epoch=_seconds(epoch),
+                    locked=_seconds(locked),
+                    platforms={name: _platform(each) for name, each in platforms.items()},
+                )
+            case {"seatrial": int(number)} if number > FORMAT:
+                raise LockError(
+                    f"the lock has format {number}, and this Seatrial reads {FORMAT}",
+                    hint="run `python3 -m pip install --upgrade seatrial`",
+                )
+            case _:
+                raise LockError(
+                    "a lock has the keys 'seatrial', 'answers', 'epoch', 'locked' and 'architectures', and no others"
+                )
+
+
+def lock_path(spec: Path) -> Path:
+    """Return where the lock of a spec lies: beside it, ``NAME.lock.json``."""
+    return spec.with_name(f"{spec.stem}.lock.json")
+
+
+def read_lock(path: Path) -> Lock:
+    """Return the lock in a file.
+
+    Raises:
+        LockError: the file cannot be read, or is no lock; the message names it.
+        FileNotFoundError: there is none.
+    """
+    try:
+        return Lock.from_json(json.loads(_bounded(path), object_pairs_hook=_unique))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError, LockError) as error:
+        reason = error.message if isinstance(error, LockError) else str(error)
+        hint = error.hint if isinstance(error, LockError) and error.hint else f"run `seatrial lock {_spec_of(path)}`"
+        raise LockError(f"{path}: {reason}", hint=hint) from error
+
+
+def check_answers(lock: Lock, spec: Path, wanted: Digest) -> None:
+    """Refuse a lock that answers an older spec.
+
+    Raises:
+        StaleLockError: it does; the hint is the command that renews it.
+    """
+    if lock.answers != wanted:
+        raise StaleLockError(
+            f"{lock_path(spec)} answers an older {spec} (locked {lock.answers.short}, spec is {wanted.short})",
+            hint=f"run `seatrial lock {spec}` and commit the result",
+        )
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Write a lock, whole or not at all: a new file takes the place of the old one."""
+    text = json.dumps(lock.to_json(), indent=1, ensure_ascii=False) + "\n"
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+    ) as new:
+        try:
+            new.write(text)
+            new.flush()
+            os.fsync(new.fileno())
+            os.fchmod(new.fileno(), 0o644)
+            os.rename(new.name, path)  # noqa: PTH104 - one system call, atomic
+        except BaseException:
+            os.unlink(new.name)  # noqa: PTH108
+            raise
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        raw = file.read(_SIZE_LIMIT + 1)
+    if len(raw) > _SIZE_LIMIT:
+        raise LockError(f"it is larger than {_SIZE_LIMIT >> 20} MiB")
+    return raw
+
+
+def _spec_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".lock.json") + ".yaml")
+
+
+def _platform(value: Json) -> Platform:
+    match value:
+        case {"image": image, "suite": suite, **rest} if not rest:
+            return Platform(image=LockedTree.from_json(image), suite=LockedTree.from_json(suite))
+        case _:
+            raise LockError("an architecture in a lock has the keys 'image' and 'suite', and no others")
+
+
+def _digest(text: str) -> Digest:
+    try:
+        return Digest(text)
+    except DigestError as error:
+        raise LockError(error.message) from error
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp())
+    except ValueError as error:
+        raise LockError(f"{text!r} is no time such as 2026-01-01T00:00:00Z") from error
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise LockError("it holds a key twice in one object")
+    return found
