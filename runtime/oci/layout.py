@@ -88,7 +88,8 @@ class Layout:
         except OSError as error:
             raise _unusable(self.root, error) from error
         try:
-            with os.fdopen(descriptor, "w+b") as file:
+            os.close(descriptor)
+            with Path(name).open("w+b") as file:  # by name, so that ``commit`` finds the name again
                 yield file
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -182,7 +183,6 @@ class Layout:
         os.fsync(file.fileno())
         Path(str(file.name)).rename(target)
         _sync_folder(self._blobs)
-        # The caller's clean-up unlinks the staged name, which is gone: it expects that.
 
     def _write_index(self, manifests: list[Descriptor]) -> None:
         listed = [each.to_json() for each in manifests]

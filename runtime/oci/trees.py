@@ -1,0 +1,169 @@
+"""``Trees``: layers unpacked once, each into its own directory."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from runtime.digest import Digest
+from runtime.errors import StoreError
+from runtime.oci.archive import Limits
+from runtime.oci.descriptor import Descriptor
+from runtime.oci.image import Layer
+from runtime.oci.store import Store
+from runtime.oci.unpack import unpack_layer
+
+T = TypeVar("T")
+
+_NEW = ".new-"
+
+
+class Mapped(Protocol):
+    """Calls a function with a descriptor for each directory, as user 0 of a user namespace, and returns its result."""
+
+    def __call__(self, function: Callable[..., T], /, *, directories: tuple[Path, ...]) -> T:
+        """Call ``function``."""
+
+
+class Trees:
+    """Unpacked layers, by the digest of their archives. Owners are those of the mapped user namespace.
+
+    Many processes may use one folder at a time. A tree appears whole, by rename, and is never changed.
+
+    Args:
+        root: the folder.
+        store: where the layers' blobs are.
+        mapped: how to act as the ids of a run.
+        owner: uid and gid outside of the namespace that are user 0 inside: new folders are given to them.
+        limits: caps against bombs.
+    """
+
+    def __init__(
+        self, root: Path, store: Store, mapped: Mapped, *, owner: tuple[int, int], limits: Limits | None = None
+    ) -> None:
+        self._root = root
+        self._store = store
+        self._mapped = mapped
+        self._owner = owner
+        self._limits = limits or Limits()
+
+    def path(self, descriptor: Descriptor, diff_id: Digest) -> Path:
+        """Return the directory of a layer; unpack it if that was not done before.
+
+        Raises:
+            RefusedError: the layer is not what its image says, or holds what is refused.
+            StoreError: the blob is missing, or the folder cannot be written.
+        """
+        target = self._root / diff_id.hex
+        if target.is_dir():
+            return target
+        try:
+            with self._locked(diff_id.hex):
+                if not target.is_dir():
+                    self._unpack(descriptor, diff_id, target)
+        except OSError as error:
+            raise _unusable(self._root, error) from error
+        return target
+
+    def paths(self, layers: tuple[Layer, ...]) -> tuple[Path, ...]:
+        """Return the directories of some layers, in their order; see ``path``."""
+        return tuple(self.path(each.descriptor, each.diff_id) for each in layers)
+
+    def adopt(self, folder: Path, diff_id: Digest) -> Path:
+        """Make a directory that was just packed the tree of its layer, without unpacking it again.
+
+        Only for a whole tree whose times do not matter to a run; the folder is renamed, or left if the tree is there.
+        """
+        target = self._root / diff_id.hex
+        with self._locked(diff_id.hex):
+            if not target.is_dir():
+                folder.rename(target)
+        return target
+
+    @contextlib.contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """Yield an empty folder that belongs to user 0 of the namespace; what is left of it afterwards is removed."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._root))
+        try:
+            if os.geteuid() == 0:
+                os.chown(folder, *self._owner)
+            folder.chmod(0o755)
+            yield folder
+        finally:
+            if folder.is_dir():
+                self.remove(folder)
+
+    def remove(self, folder: Path) -> None:
+        """Remove a folder below this one and all that is in it, whoever owns it.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        try:
+            self._mapped(empty_folder, directories=(folder,))
+            folder.rmdir()
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
+    def sweep(self) -> int:
+        """Remove what a process left behind that was killed while it unpacked; return how many folders that were.
+
+        The caller knows that nobody else unpacks now.
+        """
+        left = [each for each in self._root.glob(f"{_NEW}*") if each.is_dir()] if self._root.is_dir() else []
+        for folder in left:
+            self.remove(folder)
+        return len(left)
+
+    def _unpack(self, descriptor: Descriptor, diff_id: Digest, target: Path) -> None:
+        with self._store.open(descriptor.digest) as blob, self.new_folder() as folder:
+
+            def unpack(root: int) -> None:
+                unpack_layer(blob, descriptor, diff_id, root, self._limits)
+                _sync(root)
+
+            self._mapped(unpack, directories=(folder,))
+            folder.rename(target)
+
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        locks = self._root / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with (locks / name).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def empty_folder(root: int) -> None:
+    """Remove all that is below a directory descriptor, never through a link; the directory itself stays."""
+    with os.scandir(root) as found:
+        names = [(each.name, each.is_dir(follow_symlinks=False)) for each in found]
+    for name, is_directory in names:
+        if not is_directory:
+            os.unlink(name, dir_fd=root)
+            continue
+        below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+        try:
+            os.fchmod(below, 0o700)
+            empty_folder(below)
+        finally:
+            os.close(below)
+        os.rmdir(name, dir_fd=root)
+
+
+def _sync(root: int) -> None:
+    # One fsync a file would cost seconds a layer. Renaming an unsynced tree could make an empty one visible after a
+    # crash, so the whole file system is written once a layer.
+    import ctypes  # noqa: PLC0415 - only here
+
+    if ctypes.CDLL(None, use_errno=True).syncfs(ctypes.c_int(root)):
+        code = ctypes.get_errno()
+        raise OSError(code, f"syncfs: {os.strerror(code)}")
+
+
+def _unusable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path} cannot be written: {error.strerror} ({error.filename})")
