@@ -1,6 +1,6 @@
 """JSON Schemas of the files that people write, made from the types.
 
-``python -m pipeline.declare.schema --write | --check``. They are draft-07, since the YAML language server reads no newer one.
+``python -m pipeline.declare.schema --write | --check``. They are draft-07: the YAML language server reads no newer one.
 """
 
 import argparse
