@@ -85,7 +85,9 @@ def lock_pypi(
     work.mkdir(parents=True, exist_ok=True)
     _refuse_other_places(wanted)
     output = work / "pylock.toml"
-    output.write_text(_preferences(preferred or {}), encoding="utf-8")
+    output.unlink(missing_ok=True)
+    if preferred:
+        output.write_text(_preferences(preferred), encoding="utf-8")
     arguments = [*_arguments(wanted, target, work, constraints or {}), "--output-file", str(output)]
     compile_with_uv(arguments, sources=fetcher.sources, work=work)
     return tuple(_locked(each, target, fetcher) for each in _entries(output.read_text("utf-8")))
