@@ -17,7 +17,9 @@ MAX_UNPACKED = 4 << 30
 _BLOCK = 1 << 20
 
 
-def unpack_sdist(archive: Path, root: Path | int, *, to: str = "", only: Sequence[str] = ()) -> tuple[str, ...]:
+def unpack_sdist(
+    archive: Path, root: Path | int, *, to: str = "", only: Sequence[str] = (), name: str = ""
+) -> tuple[str, ...]:
     """Unpack a source distribution.
 
     Modes become 0755 for what is executable and 0644 for the rest; times are kept; owners are those of the caller.
@@ -27,6 +29,7 @@ def unpack_sdist(archive: Path, root: Path | int, *, to: str = "", only: Sequenc
         root: the tree: its path, or a descriptor of it.
         to: the folder in the tree that takes the content of the top folder.
         only: patterns of ``pipeline.declare.patterns``; nothing else is taken.
+        name: what messages call the archive; its file's name by default.
 
     Returns:
         The paths that were laid down, relative to ``to``, sorted.
@@ -37,27 +40,28 @@ def unpack_sdist(archive: Path, root: Path | int, *, to: str = "", only: Sequenc
 
     Source: "Source distribution format" of the Python packaging specifications (PEP 625, PEP 721).
     """
+    owner = name or archive.name
     laid: set[str] = set()
     listed: list[str] = []
     try:
-        with tarfile.open(archive, "r:*") as file, TreeWriter(root, archive.name) as tree:
-            for path, member in _members(file, archive.name):
+        with tarfile.open(archive, "r:*") as file, TreeWriter(root, owner) as tree:
+            for path, member in _members(file, owner):
                 listed.append(path)
                 if is_chosen(path, only):
                     if path in laid and not member.isdir():
-                        raise PackageError(f"{archive.name}: {path!r} is in it twice")
+                        raise PackageError(f"{owner}: {path!r} is in it twice")
                     _lay(file, member, tree, posixpath.join(to.strip("/"), path) if to.strip("/") else path)
                     laid.add(path)
     except (tarfile.TarError, EOFError, ValueError) as error:
-        raise PackageError(f"{archive.name} is no source distribution: {error}") from None
+        raise PackageError(f"{owner} is no source distribution: {error}") from None
     except OSError as error:
         if error.errno is None:  # a damaged stream of gzip
-            raise PackageError(f"{archive.name} is damaged: {error}") from None
+            raise PackageError(f"{owner} is damaged: {error}") from None
         raise
     missed = unmatched(listed, only)
     if missed:
         tops = ", ".join(sorted({path.split("/")[0] for path in listed})[:12])
-        raise PackageError(f"{archive.name}: nothing in it matches {missed[0]!r}", hint=f"at its top are: {tops}")
+        raise PackageError(f"{owner}: nothing in it matches {missed[0]!r}", hint=f"at its top are: {tops}")
     return tuple(sorted(laid))
 
 

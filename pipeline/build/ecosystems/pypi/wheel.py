@@ -11,8 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from installer.scripts import Script
-
 from pipeline.build.ecosystems.pypi.record import Row, digest_text, print_record
 from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
 from pipeline.build.ecosystems.pypi.wheel_file import Member, WheelFile
@@ -20,6 +18,15 @@ from pipeline.declare.errors import PackageError
 
 INSTALLER = b"seatrial\n"
 """What the file INSTALLER of a distribution holds: no version, so that an upgrade of ours changes no image."""
+
+# Not a library's text: another version of it would be another digest.
+_PROGRAM = """\
+#!{interpreter}
+import sys
+from {module} import {imported}
+if __name__ == "__main__":
+    sys.exit({called}())
+"""
 
 _DROPPED = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "direct_url.json", "REQUESTED"})
 
@@ -73,9 +80,11 @@ class _Installation:
         """Lay down the files, the programs, and the record of both."""
         for member in self.wheel.members:
             self._member(member)
-        for name, module, attribute, section in self.wheel.entry_points():
-            _, content = Script(name, module, attribute, section).generate(self.interpreter, kind="posix")
-            self._put(f"{self.scripts}/{name}", content, mode=0o755, mtime=self.time)
+        for name, module, attribute in self.wheel.entry_points():
+            content = _PROGRAM.format(
+                interpreter=self.interpreter, module=module, imported=attribute.split(".")[0], called=attribute
+            )
+            self._put(f"{self.scripts}/{name}", content.encode(), mode=0o755, mtime=self.time)
         self._put(f"{self.info}/INSTALLER", INSTALLER, mode=0o644, mtime=self.time)
         rows = [*self.rows, Row(path=f"{self.wheel.dist_info}/RECORD")]
         self.tree.file(f"{self.info}/RECORD", [print_record(rows)], mode=0o644, mtime=self.time)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from email.parser import BytesParser
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 from packaging.utils import canonicalize_name
 
@@ -34,8 +33,8 @@ _ENTRY = re.compile(r"([\w.]+)\s*:\s*([\w.]+)\s*(?:\[.*\])?")
 _PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 
-EntryPoint = tuple[str, str, str, Literal["console", "gui"]]
-"""Name of the program, module, attribute, kind."""
+EntryPoint = tuple[str, str, str]
+"""Name of the program, module, attribute."""
 
 
 class _CaseKept(configparser.RawConfigParser):
@@ -132,20 +131,19 @@ class WheelFile(AbstractContextManager["WheelFile"]):
             parser.read_string(b"".join(self.blocks(member)).decode("utf-8"))
         except (configparser.Error, UnicodeDecodeError) as error:
             raise PackageError(f"{self.owner}: entry_points.txt is malformed: {error}") from None
-        kinds: Mapping[str, Literal["console", "gui"]] = {"console_scripts": "console", "gui_scripts": "gui"}
         found = [
-            self._entry_point(name, value, kind)
-            for section, kind in kinds.items()
+            self._entry_point(name, value)
+            for section in ("console_scripts", "gui_scripts")
             if parser.has_section(section)
             for name, value in parser.items(section)
         ]
-        return tuple(sorted(found))
+        return tuple(sorted(set(found)))
 
-    def _entry_point(self, name: str, value: str, kind: Literal["console", "gui"]) -> EntryPoint:
+    def _entry_point(self, name: str, value: str) -> EntryPoint:
         found = _ENTRY.fullmatch(value.strip())
         if found is None or not _PROGRAM.fullmatch(name):
             raise PackageError(f"{self.owner}: the program {name!r} = {value!r} is refused")
-        return name, found[1], found[2], kind
+        return name, found[1], found[2]
 
     def _judged(self) -> dict[str, zipfile.ZipInfo]:
         listed = self._zip.infolist()
