@@ -53,6 +53,12 @@ class Parents:
         """The limits that can be enforced: of ``memory``, ``processes``, ``cpu-quota``."""
         return frozenset(_LIMIT_OF[name] for name in self._usable)
 
+    @property
+    def versions(self) -> str:
+        """``v1``, ``v2``, both joined by ``+``, or ``none``: which interface enforces limits here."""
+        found = {f"v{each.version.value}" for each in self._usable.values()}
+        return "+".join(sorted(found)) or "none"
+
     def make(self, name: str, limits: Limits) -> "RunGroup":
         """Make the groups of one run, with its limits.
 
@@ -211,8 +217,9 @@ def _end(path: str) -> None:
     """Kill what is in a group and remove it; a dying process keeps it busy for a moment."""
     for pause in (0.001, 0.005, 0.02, 0.1, 0.5, 1.0):
         with suppress(OSError):
-            for pid in _text(f"{path}/cgroup.procs").split():
-                os.kill(int(pid), signal.SIGKILL)
+            for pid in map(int, _text(f"{path}/cgroup.procs").split()):
+                if pid > 0:  # 0 stands for a process of another PID namespace; to kill it would kill ourselves
+                    os.kill(pid, signal.SIGKILL)
         try:
             os.rmdir(path)  # noqa: PTH106 - no pathlib in the warm process
         except FileNotFoundError:

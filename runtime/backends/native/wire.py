@@ -4,15 +4,17 @@ Both ends are the same program under the same user, joined by a socket that nobo
 """
 
 import io
+import json
 import pickle
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 _HEAD = struct.Struct("!Q")
-_MOST_DESCRIPTORS = 64
+_MOST_DESCRIPTORS = 250  # SCM_MAX_FD of the kernel is 253
+_LARGEST_PACKET = 1 << 18
 _MSG_CMSG_CLOEXEC = 0x40000000  # linux/socket.h
 
 
@@ -22,8 +24,12 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - the signature of the base class
         """Rebuild a read-only mapping from a plain one."""
         if isinstance(value, MappingProxyType):
-            return MappingProxyType, (dict(value),)
+            return _read_only, (dict(value),)
         return NotImplemented
+
+
+def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
 
 
 def send(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
@@ -55,6 +61,23 @@ def receive(connection: socket.socket) -> tuple[Any, list[int]]:
         parts.append(part)
         missing -= len(part)
     return pickle.loads(b"".join(parts)), descriptors  # noqa: S301 - see above: one program, one user
+
+
+def send_json(connection: socket.socket, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
+    """Send one packet from a run to the warm process: JSON, as a run is not trusted as far as pickles go."""
+    rights = struct.pack(f"{len(descriptors)}i", *descriptors)
+    beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
+    connection.sendmsg([json.dumps(message).encode()], beside)
+
+
+def receive_json(connection: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """Receive one packet; None at the end.
+
+    Raises:
+        BlockingIOError: there is none yet.
+    """
+    content, descriptors = receive_raw(connection, _LARGEST_PACKET)
+    return (json.loads(content) if content else None), descriptors
 
 
 def receive_raw(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:

@@ -224,8 +224,10 @@ class Pivot:
         return "make the tree the root and detach this machine's"
 
     def execute(self, sandbox: Sandbox) -> None:
-        """Pivot by descriptor."""
+        """Pivot by descriptor, and close it: the working folder is entered with nothing open but pipes."""
         mounts.pivot(sandbox.root)
+        os.close(sandbox.root)
+        sandbox.root = -1
 
 
 @dataclass(frozen=True, slots=True)

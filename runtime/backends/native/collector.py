@@ -1,0 +1,160 @@
+"""Read what a run left behind, after its last process: results, artifacts, changed paths.
+
+It runs in a process of its own inside the namespaces of the dead run: it sees what the program saw, and no path of
+this machine can be reached from there, whatever links the program left.
+"""
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from runtime.backends.native import processes
+from runtime.backends.native.changes import Mark, changed_paths
+from runtime.canonical import to_text
+from runtime.plan import MIB, Plan
+
+_MOST_RESULTS = 64 * MIB
+_MOST_ENTRIES = 200_000
+_MOST_ARTIFACTS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """Descriptors that outlive a run.
+
+    Args:
+        user_namespace: to enter, for the ids of the files.
+        mount_namespace: to enter, for the tree as the program saw it.
+        before: a file that holds the marks of the upper folder before the program began.
+        upper: the folder that caught what was written; -1 where the tree was written in place.
+        layers: the layers under it.
+    """
+
+    user_namespace: int
+    mount_namespace: int
+    before: int
+    upper: int
+    layers: tuple[int, ...]
+
+    def close(self) -> None:
+        """Let the kernel forget the run's namespaces and mounts."""
+        for each in (self.user_namespace, self.mount_namespace, self.before, self.upper, *self.layers):
+            if each >= 0:
+                os.close(each)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was found. Digests are text, as the warm process knows no more of them."""
+
+    results: bytes | None = None
+    artifacts: Mapping[str, str]
+    changed: tuple[str, ...] = ()
+
+
+def collect(plan: Plan, remains: Remains) -> Findings:
+    """Enter the namespaces of a dead run and read what the plan asks for."""
+    processes.enter(remains.user_namespace, processes.CLONE_NEWUSER)
+    processes.become(0, 0, ())
+    processes.enter(remains.mount_namespace, processes.CLONE_NEWNS)
+    changed: tuple[str, ...] = ()
+    if remains.upper >= 0:
+        changed = changed_paths(remains.upper, remains.layers, read_marks(remains.before))
+    return Findings(
+        results=_read_regular(plan.results) if plan.results else None,
+        artifacts=dict(_artifacts(plan.workdir, plan.artifacts)) if plan.artifacts else {},
+        changed=changed,
+    )
+
+
+def write_marks(marks: Mapping[str, Mark]) -> int:
+    """Return a descriptor of an anonymous file that holds the marks."""
+    descriptor = os.memfd_create("seatrial-before")
+    with os.fdopen(os.dup(descriptor), "wb") as stream:
+        stream.write(json.dumps(marks).encode())
+    return descriptor
+
+
+def read_marks(descriptor: int) -> dict[str, Mark]:
+    """Read the marks back."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        return {path: tuple(mark) for path, mark in json.loads(stream.read()).items()}
+
+
+def pattern_of(glob: str) -> re.Pattern[str]:
+    """Return a pattern for whole relative paths: ``*`` and ``?`` stay within a folder, ``**`` crosses folders."""
+    text = ""
+    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^]]+\]|[^*?\[]+|\[", glob):
+        match token:
+            case "**/":
+                text += "(?:[^/]+/)*"
+            case "**":
+                text += ".*"
+            case "*":
+                text += "[^/]*"
+            case "?":
+                text += "[^/]"
+            case _ if token.startswith("[") and len(token) > 1:
+                members = token[1:-1].replace("\\", r"\\")
+                text += f"[^{members[1:]}]" if members.startswith("!") else f"[{members}]"
+            case _:
+                text += re.escape(token)
+    return re.compile(text, re.DOTALL)
+
+
+def _artifacts(workdir: str, globs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    patterns = [pattern_of(each) for each in globs]
+    found = 0
+    for path in _files(workdir):
+        if found < _MOST_ARTIFACTS and any(each.fullmatch(path) for each in patterns):
+            content = _digest(f"{workdir.rstrip('/')}/{path}")
+            if content:
+                found += 1
+                yield to_text(os.fsencode(path)), content
+
+
+def _files(workdir: str) -> Iterator[str]:
+    seen = 0
+    start = len(workdir.rstrip("/")) + 1
+    for folder, folders, files in os.walk(workdir):
+        folders.sort()
+        if folder == "/":
+            folders[:] = [each for each in folders if each not in ("proc", "sys", "dev")]
+        for name in sorted(files):
+            seen += 1
+            if seen > _MOST_ENTRIES:
+                return
+            yield f"{folder.rstrip('/')}/{name}"[start:]
+
+
+def _open_regular(path: str) -> int:
+    """Open a regular file, -1 if it is none: no link at the end, no device, and no pipe that would never answer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return -1
+
+
+def _read_regular(path: str) -> bytes | None:
+    descriptor = _open_regular(path)
+    if descriptor < 0:
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(_MOST_RESULTS)
+
+
+def _digest(path: str) -> str:
+    descriptor = _open_regular(path)
+    if descriptor < 0:
+        return ""
+    with os.fdopen(descriptor, "rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()

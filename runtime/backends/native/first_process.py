@@ -1,0 +1,81 @@
+"""Process 1 of a run where it is not the program itself: it reaps orphans and hands signals on, nothing else."""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+from runtime.backends.native import processes
+
+NAME = "init"
+
+_FORWARDED = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGCONT,
+    signal.SIGWINCH,
+)
+
+
+def start_under_init(program: Callable[[], NoReturn], control: socket.socket) -> NoReturn:
+    """Start ``program`` as a child and be its process 1 until it ends; its wait status is then sent to ``control``.
+
+    Everything else in the PID namespace dies with this process, at once, as the kernel has it.
+    """
+    watched = {signal.SIGCHLD, *_FORWARDED}
+    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    pid = os.fork()
+    if pid == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        program()
+    processes.set_name(NAME)
+    hide_command_line(NAME)
+    while True:
+        received = signal.sigwait(watched)
+        if received != signal.SIGCHLD:
+            with suppress(ProcessLookupError):
+                os.kill(pid, received)
+            continue
+        status = _reap(pid)
+        if status is not None:
+            with suppress(OSError):  # the warm process is gone, and so are we in a moment
+                control.send(json.dumps({"status": status}).encode())
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def hide_command_line(shown: str) -> None:
+    """Overwrite the arguments that ``ps`` shows: they name this machine's Python and paths.
+
+    Source: proc_pid_cmdline(5): a process may overwrite its arguments; proc_pid_stat(5): where they begin and end.
+    """
+    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - no pathlib in the warm process
+        fields = file.read().rpartition(b")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, fields 48 and 49 of the whole line
+    length = end - begin
+    if length < 2:
+        return
+    # A last byte that is no NUL makes the kernel show one text up to its first NUL, not the old number of arguments.
+    text = shown.encode()[: length - 2]
+    ctypes.memmove(begin, text + b"\0" * (length - len(text) - 1) + b"\1", length)
+
+
+def _reap(program: int) -> int | None:
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == program:
+            found = status

@@ -1,0 +1,99 @@
+"""Read a report of the warm process as an outcome."""
+
+import os
+import signal
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from runtime.backends.native.collector import Findings
+from runtime.backends.native.order import Report
+from runtime.digest import Digest
+from runtime.factors import FACTORS
+from runtime.factors.factor import Factor
+from runtime.outcome import Evidence, Fidelity, Limit, Outcome, Resources, Stream
+from runtime.plan import Plan
+
+_KILLED_CHILD = 128 + signal.SIGKILL  # how a shell reports that its child was killed
+
+
+def to_outcome(
+    plan: Plan,
+    report: Report,
+    findings: Findings,
+    streams: tuple[Stream, Stream],
+    ambient: Mapping[str, str],
+    *,
+    flooded: bool,
+) -> Outcome:
+    """Return what the kernel reported of a run.
+
+    Args:
+        plan: what was run.
+        report: what the warm process saw.
+        findings: what the run left.
+        streams: stdout and stderr.
+        ambient: facts of the machine.
+        flooded: whether the run was ended because it wrote too much.
+    """
+    code = os.waitstatus_to_exitcode(report.status)
+    limit = limit_of(report, flooded=flooded)
+    used = Resources(
+        peak_memory=report.usage.memory, peak_processes=report.usage.processes, cpu_time=report.cpu_time
+    )
+    return Outcome(
+        exit_code=code if code >= 0 and limit is None else None,
+        signal=-code if code < 0 and limit is None else None,
+        limit=limit,
+        stdout=streams[0],
+        stderr=streams[1],
+        results=findings.results,
+        artifacts=MappingProxyType({path: Digest(text) for path, text in findings.artifacts.items()}),
+        changed=findings.changed,
+        resources=used,
+        evidence=MappingProxyType({each.name: _evidence(each, plan, report, used) for each in _asked(report)}),
+        ambient=ambient,
+        duration=report.duration,
+    )
+
+
+def limit_of(report: Report, *, flooded: bool) -> Limit | None:
+    """Return which limit ended a run.
+
+    A program that ended by itself before its run was killed ended by itself. The kernel's OOM killer may have taken a
+    child only: that is the run's end if the program died of SIGKILL too, or says so as shells do, with 137.
+    """
+    code = os.waitstatus_to_exitcode(report.status)
+    if code == -signal.SIGKILL and flooded:
+        return Limit.OUTPUT
+    if code == -signal.SIGKILL and report.deadline:
+        return Limit.DEADLINE
+    if code in (-signal.SIGKILL, _KILLED_CHILD) and report.usage.oom_kills > 0:
+        return Limit.OOM
+    return None
+
+
+def _asked(report: Report) -> tuple[Factor, ...]:
+    """Return the factors that there is evidence of: all, or none where the run was started without."""
+    return FACTORS if len(report.evidence) > 1 else ()
+
+
+def _evidence(each: Factor, plan: Plan, report: Report, used: Resources) -> Evidence:
+    level = plan.levels.get(each.name, each.default)
+    in_effect = report.usage.in_effect or {}
+    if each.name in report.evidence:
+        return _judged(each, level, report.evidence[each.name], plan)
+    if each.name in in_effect:
+        return _judged(each, level, in_effect[each.name], plan)
+    if not each.needs(level):
+        return _judged(each, level, "max" if each.accounted else "not probed", plan)
+    below = each.stayed_below(level, used)
+    peak = used.peak_memory if each.name == "memory" else used.peak_processes
+    return Evidence(found=f"peak {peak}, watched", holds=below is True, fidelity=Fidelity.EMULATED)
+
+
+def _judged(each: Factor, level: str, found: str, plan: Plan) -> Evidence:
+    try:
+        holds = each.holds(level, found, plan)
+    except (ValueError, IndexError, KeyError):
+        holds = False  # the probe found something that is no value of this factor at all
+    return Evidence(found=found, holds=holds, fidelity=each.fidelity(level))

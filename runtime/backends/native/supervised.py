@@ -1,0 +1,120 @@
+"""One run, as the warm process watches over it."""
+
+import os
+import pickle
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from runtime.backends.native import processes
+from runtime.backends.native.cgroups import RunGroup
+from runtime.backends.native.collector import Remains, collect
+from runtime.backends.native.order import Order, Report
+from runtime.backends.native.tracker import Tracker
+
+SETUP_TIME = 60.0
+"""Seconds that the way into a run may take."""
+
+COLLECTION_TIME = 120.0
+"""Seconds that reading what a run left may take."""
+
+
+class Phase(Enum):
+    """Where a run is."""
+
+    ENTERING = auto()
+    RUNNING = auto()
+    COLLECTING = auto()
+
+
+@dataclass(slots=True, kw_only=True)
+class Supervised:
+    """One run under way: its process 1, what it has handed over, and when its time is over (monotonic seconds)."""
+
+    number: int
+    order: Order
+    pid: int
+    pidfd: int
+    control: socket.socket
+    group: RunGroup
+    tracker: Tracker | None
+    phase: Phase = Phase.ENTERING
+    due: float = 0.0
+    began: float = 0.0
+    streams: tuple[int, int] | None = None
+    remains: Remains | None = None
+    error: tuple[str, str] | None = None
+    status: int | None = None
+    deadline: bool = False
+    evidence: dict[str, str] = field(default_factory=dict)
+    report: Report | None = None
+    findings: int = -1
+
+    def kill(self) -> None:
+        """End every process of the run, at once: the PID namespace dies with its process 1."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def receive_handed(self, descriptors: list[int], uppers: int) -> None:
+        """Keep what the run hands over before it leaves this machine."""
+        out, err, user, mount, before, *rest = descriptors
+        self.streams = (out, err)
+        self.remains = Remains(
+            user_namespace=user,
+            mount_namespace=mount,
+            before=before,
+            upper=rest[0] if uppers else -1,
+            layers=tuple(rest[uppers:]),
+        )
+
+    def end(self, status: int, cpu_time: float) -> None:
+        """Note how process 1 ended, and what the run has used."""
+        ended = time.monotonic()
+        usage = self.group.usage()
+        if self.tracker:
+            usage = replace(
+                usage,
+                memory=self.tracker.memory if usage.memory < 0 else usage.memory,
+                processes=self.tracker.processes if usage.processes < 0 else usage.processes,
+            )
+        self.report = Report(
+            status=status if self.status is None else self.status,
+            deadline=self.deadline,
+            duration=round((ended - self.began) * 1000) if self.began else 0,
+            cpu_time=round(cpu_time * 1000),
+            usage=usage,
+            watched=self.tracker is not None,
+            evidence=self.evidence,
+        )
+
+    def start_collecting(self) -> None:
+        """Fork the process that reads what the run left; its findings are in the file ``findings`` when it has ended."""
+        assert self.remains is not None  # noqa: S101 - a run that began has handed them over
+        self.findings = os.memfd_create("seatrial-findings")
+        os.close(self.pidfd)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                processes.die_with_parent()
+                found = pickle.dumps(collect(self.order.plan, self.remains))
+                with os.fdopen(self.findings, "wb") as stream:
+                    stream.write(found)
+            finally:
+                os._exit(0)
+        self.pidfd = os.pidfd_open(self.pid)
+        self.phase = Phase.COLLECTING
+        self.due = time.monotonic() + COLLECTION_TIME
+
+    def close(self) -> None:
+        """Give back every descriptor and remove the control groups; the processes have ended."""
+        self.group.remove()
+        self.control.close()
+        os.close(self.pidfd)
+        if self.remains:
+            self.remains.close()
+        for each in (*(self.streams or ()), self.findings):
+            if each >= 0:
+                os.close(each)

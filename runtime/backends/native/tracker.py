@@ -1,0 +1,39 @@
+"""Watch a run that no control group accounts for: its memory and processes, sampled."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+INTERVAL = 0.05
+"""Seconds between two samples: what lives shorter may not be seen, which is why such evidence is ``emulated``."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(slots=True)
+class Tracker:
+    """The peaks seen so far of a process and all its descendants."""
+
+    pid: int
+    memory: int = -1
+    processes: int = -1
+
+    def sample(self) -> None:
+        """Look once; resident memory is added up, so that what processes share counts for each."""
+        memory = processes = 0
+        waiting = [self.pid]
+        while waiting:
+            pid = waiting.pop()
+            with suppress(OSError, ValueError):
+                threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - no pathlib in the warm process
+                memory += int(_text(f"/proc/{pid}/statm").split()[1]) * _PAGE
+                processes += len(threads)
+                for thread in threads:
+                    waiting.extend(map(int, _text(f"/proc/{pid}/task/{thread}/children").split()))
+        self.memory = max(self.memory, memory)
+        self.processes = max(self.processes, processes)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:  # noqa: PTH123 - no pathlib in the warm process
+        return file.read()

@@ -1,0 +1,117 @@
+"""The client's end of the warm process: starts it, gives orders, hands each answer to the run that it is about."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime.backends.native import wire
+from runtime.errors import BackendError
+
+_START = "import sys; sys.path.insert(0, sys.argv[2]); from runtime.backends.native.zygote import main; main()"
+_ENDING_TIME = 30.0
+
+Answer = Callable[[tuple[Any, ...], list[int]], None]
+
+
+class WarmProcess:
+    """The warm process and the thread that listens to it.
+
+    Raises:
+        BackendError: it did not come up.
+    """
+
+    def __init__(self) -> None:
+        # The folder that holds the package ``runtime``: with -I and -S nothing else is looked for.
+        home = Path(__file__).resolve().parents[3]
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
+                [sys.executable, "-I", "-S", "-c", _START, str(theirs.fileno()), str(home)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+            )
+        self._answers: dict[int, Answer] = {}
+        self._lock = threading.Lock()  # of the table of answers
+        self._sending = threading.Lock()  # never held together with the other: either side may wait for the other end
+        self._alive = True
+        try:
+            (_, self.offers, self.cgroups, self.cpus), _ = wire.receive(self._connection)
+        except EOFError as error:
+            self._connection.close()
+            raise BackendError(f"the warm process ended with {self._process.wait()} at its start") from error
+        self._listener = threading.Thread(target=self._listen, name="seatrial-warm-process", daemon=True)
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """The pid of the warm process."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether orders can be given."""
+        return self._alive
+
+    def order(self, message: tuple[object, ...], descriptors: Sequence[int] = (), answer: Answer | None = None) -> None:
+        """Give an order; ``answer`` is called, in the listening thread, with each message about the run that it names.
+
+        Raises:
+            BackendError: the warm process is gone.
+        """
+        number = message[1]
+        with self._lock:
+            if not self._alive:
+                raise BackendError("the warm process is gone")
+            if answer and isinstance(number, int):
+                self._answers[number] = answer
+        with self._sending:
+            try:
+                wire.send(self._connection, message, descriptors)
+            except OSError as error:
+                raise BackendError(f"the warm process does not listen: {error.strerror}") from error
+
+    def forget(self, number: int) -> None:
+        """Hand on no more answers about a run."""
+        with self._lock:
+            self._answers.pop(number, None)
+
+    def close(self) -> None:
+        """End the warm process, and with it every run; returns when they have ended and are cleaned up."""
+        try:
+            self._connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is gone already
+        try:
+            self._process.wait(_ENDING_TIME)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join()
+        self._connection.close()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message, descriptors = wire.receive(self._connection)
+            except (EOFError, OSError):
+                break
+            with self._lock:
+                answer = self._answers.get(message[1])
+            if answer:
+                answer(message, descriptors)
+            else:
+                for each in descriptors:
+                    os.close(each)
+        with self._lock:
+            self._alive = False
+            answers = dict(self._answers)
+        for number, answer in answers.items():
+            answer(("lost", number), [])

@@ -1,0 +1,239 @@
+"""The small warm process from which every run is cloned: one thread, little memory, nothing loaded but what runs need.
+
+To clone from a large process costs what its page tables cost (24 ms at 500 MB, measured), and one with threads may
+deadlock. It is started once, takes orders from one socket, and ends with it: then it ends every run.
+"""
+
+import codecs
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from runtime.backends.native import processes, wire
+from runtime.backends.native.cgroups import RunGroup, read_parents, start_time
+from runtime.backends.native.entry import GO, Entry
+from runtime.backends.native.idmap import read_id_map, write_id_map
+from runtime.backends.native.machine import read_machine
+from runtime.backends.native.order import Order
+from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
+from runtime.backends.native.tracker import INTERVAL, Tracker
+from runtime.errors import SeatrialError
+
+_NAMESPACES = (
+    processes.CLONE_NEWUSER
+    | processes.CLONE_NEWNS
+    | processes.CLONE_NEWPID
+    | processes.CLONE_NEWNET
+    | processes.CLONE_NEWIPC
+    | processes.CLONE_NEWUTS
+)
+
+
+class Zygote:
+    """The loop of the warm process."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._runs: dict[int, Supervised] = {}
+        self._machine = read_machine()
+        self._parents = read_parents()
+        self._owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
+        self._filters: dict[tuple[object, ...], bytes] = {}
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(client, selectors.EVENT_READ, self._take_order)
+
+    def serve(self) -> None:
+        """Sweep what dead owners left, say hello, and work until the client is gone; then end every run."""
+        self._parents.sweep()
+        wire.send(self._client, ("hello", self._parents.offers, self._parents.versions, len(self._machine.cpus)))
+        try:
+            while True:
+                for key, _ in self._selector.select(self._pause()):
+                    key.data()
+                self._look_at_clock()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            self._end_all()
+
+    def _take_order(self) -> None:
+        message, descriptors = wire.receive(self._client)
+        match message:
+            case "start", int(number), Order() as order:
+                self._start(number, order, descriptors)
+            case "signal", int(number), int(which):
+                if run := self._running(number):
+                    with suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(run.pidfd, which)
+            case "kill", int(number):
+                if run := self._running(number):
+                    run.kill()
+
+    def _running(self, number: int) -> Supervised | None:
+        run = self._runs.get(number)
+        return run if run and run.phase is not Phase.COLLECTING else None
+
+    def _start(self, number: int, order: Order, descriptors: list[int]) -> None:
+        group = RunGroup({})
+        pid = 0
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            group = self._parents.make(f"{self._owner}-{number}", order.plan.limits)
+            id_map = read_id_map()
+            stdin = descriptors[0] if descriptors else -1
+            entry = Entry(
+                order=order, machine=self._machine, program=self._filter(order), control=theirs, stdin=stdin
+            )
+            pid = processes.clone(_NAMESPACES)
+            if pid == 0:
+                ours.close()
+                entry.become_run()
+            write_id_map(pid, id_map)
+            group.add(pid)
+            ours.send(GO)
+        except (OSError, SeatrialError) as error:
+            ours.close()
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            group.remove()
+            wire.send(self._client, ("failed", number, *_told(error)))
+            return
+        finally:
+            theirs.close()
+            for each in descriptors:
+                os.close(each)
+        self._watch(number, order, pid, ours, group)
+
+    def _watch(self, number: int, order: Order, pid: int, control: socket.socket, group: RunGroup) -> None:
+        complete = {"memory", "pids"} <= group.groups.keys()
+        run = Supervised(
+            number=number,
+            order=order,
+            pid=pid,
+            pidfd=os.pidfd_open(pid),
+            control=control,
+            group=group,
+            tracker=None if complete else Tracker(pid),
+            due=time.monotonic() + SETUP_TIME,
+        )
+        self._runs[number] = run
+        control.setblocking(False)
+        self._selector.register(control, selectors.EVENT_READ, lambda: self._hear(run))
+        self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+
+    def _filter(self, order: Order) -> bytes:
+        plan = order.plan
+        if plan.seccomp == "unconfined" and not plan.denials:
+            return b""
+        denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
+        key = (plan.seccomp, denials)
+        if key not in self._filters:
+            from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
+
+            self._filters[key] = compile_filter(plan.seccomp, plan.denials, self._machine.name)
+        return self._filters[key]
+
+    def _hear(self, run: Supervised) -> None:
+        """Take what a run says: at its end there is nothing more to hear."""
+        while True:
+            try:
+                message, descriptors = wire.receive_json(run.control)
+            except BlockingIOError:
+                return
+            if message is None:
+                with suppress(KeyError):
+                    self._selector.unregister(run.control)
+                return
+            self._note(run, message, descriptors)
+
+    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:
+        match message:
+            case {"handed": uppers}:
+                run.receive_handed(descriptors, uppers)
+            case {"evidence": found}:
+                run.evidence.update(found)
+            case {"ready": began, "pid": pid}:
+                run.began = began / 1e9
+                run.due = run.began + run.order.plan.deadline / 1000
+                run.phase = Phase.RUNNING
+                run.evidence["pid1"] = "app" if pid == 1 else "init"
+                wire.send(self._client, ("started", run.number), run.streams or ())
+            case {"status": status}:
+                run.status = status
+            case {"error": text, "hint": hint}:
+                run.error = (text, hint)
+
+    def _reap(self, run: Supervised) -> None:
+        """Take the end of process 1, or of the process that reads what a run left."""
+        self._hear(run)
+        self._selector.unregister(run.pidfd)
+        _, status, used = os.wait4(run.pid, 0)
+        if run.phase is Phase.COLLECTING:
+            wire.send(self._client, ("ended", run.number, run.report), [run.findings])
+            self._forget(run)
+        elif run.phase is Phase.ENTERING:
+            text = f"the process ended with {os.waitstatus_to_exitcode(status)} before the program began"
+            wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
+            self._forget(run)
+        else:
+            run.end(status, used.ru_utime + used.ru_stime)
+            run.start_collecting()
+            self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+
+    def _forget(self, run: Supervised) -> None:
+        with suppress(KeyError):
+            self._selector.unregister(run.control)
+        run.close()
+        del self._runs[run.number]
+
+    def _pause(self) -> float | None:
+        if any(run.tracker and run.phase is not Phase.COLLECTING for run in self._runs.values()):
+            return INTERVAL
+        return max(0.0, min((run.due for run in self._runs.values()), default=0) - time.monotonic()) if self._runs else None
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        for run in self._runs.values():
+            if run.tracker and run.phase is Phase.RUNNING:
+                run.tracker.sample()
+            if now < run.due:
+                continue
+            run.deadline = run.phase is Phase.RUNNING
+            if run.phase is Phase.ENTERING:
+                run.error = run.error or (f"the way into the run took more than {SETUP_TIME:.0f} s", "")
+            run.kill()
+            run.due = now + SETUP_TIME  # a second kill only if the first had no effect
+
+    def _end_all(self) -> None:
+        for run in self._runs.values():
+            run.kill()
+        for run in self._runs.values():
+            with suppress(ChildProcessError):
+                os.waitpid(run.pid, 0)
+            run.close()
+
+
+def main() -> None:
+    """Serve on the socket whose number is the first argument."""
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        codecs.lookup(encoding)  # loaded from this machine's files now; inside a run there are none
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the client's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+
+
+def _told(error: OSError | SeatrialError) -> tuple[str, str]:
+    if isinstance(error, SeatrialError):
+        return error.message, error.hint
+    return str(error), ""
+
+
+if __name__ == "__main__":
+    main()
