@@ -1,4 +1,4 @@
-"""``Parser``: what a command line may say. It knows the verbs by one row each and imports only the one that is asked for."""
+"""``Parser``: what a command line may say. It imports only the verb that is asked for."""
 
 import argparse
 import difflib

@@ -1,7 +1,7 @@
 """One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
 
-from pipeline.report.summary import Group, Reading, happens, interval, levels, listed, times, transition, trial
-from pipeline.report.text import Ink, columns, count, visible, wrap
+from pipeline.report.summary import Group, Reading, happens, interval, levels, times, transition, trial
+from pipeline.report.text import Ink, columns, count, listed, visible, wrap
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import Cause, CauseState
 from pipeline.verify.verdict import EnvironmentResult, Finding
@@ -90,7 +90,9 @@ def _cause(group: Group, finding: Finding, environment: EnvironmentResult, ink: 
     lines = _wrapped(f"The cause was not found: {cause.reason.rstrip('.')}.", ink, 4)
     said = trial(finding)
     if group.reading is Reading.UNDECIDED:
-        lines += _wrapped(f"No reruns could tell whether it differs on {environment.name}'s hosts.", ink, 4) * (not said)
+        lines += _wrapped(f"No reruns could tell whether it differs on {environment.name}'s hosts.", ink, 4) * (
+            not said
+        )
     return lines + (_wrapped(said[0].upper() + said[1:] + ".", ink, 4) if said else [])
 
 
@@ -108,7 +110,9 @@ def _flaky(group: Group, finding: Finding, ink: Ink) -> list[str]:
         return _wrapped(f"differs now and then on {where}: no host is to blame, the test is unstable.", ink, 4)
     verb = happens(finding.difference)
     spread = [f"{interval(rate)} on {name}" for rate, name in ((cause.with_, where), (cause.without, "the reference"))]
-    text = f"{verb} {times(cause.with_)} times on {where}, {times(cause.without)} on the reference: no host is to blame, "
+    text = (
+        f"{verb} {times(cause.with_)} times on {where}, {times(cause.without)} on the reference: no host is to blame, "
+    )
     text += f"the test is unstable (95 % intervals: {', '.join(spread)})."
     return _wrapped(text, ink, 4) + _reproduce(finding, ink)
 

@@ -10,7 +10,7 @@ SYMBOLS = {
     State.DIFFERENT: ("✕", "red"),
     State.FLAKY: ("≈", "yellow"),
     State.INCONCLUSIVE: ("?", "magenta"),
-    State.UNAVAILABLE: ("–", "dim"),
+    State.UNAVAILABLE: ("\N{EN DASH}", "dim"),
 }
 """Symbol and color of each state; the word always stands beside them."""
 
@@ -31,13 +31,15 @@ def host_rows(environment: EnvironmentResult, ink: Ink, *, verbose: bool = False
         together = [same for same in _together(environment) if same[0].state is not State.UNAVAILABLE]
     names = [_names(same, others=not verbose and len(together) > 1) for same in together]
     width = max((min(columns(name), _NAME) for name in names), default=0)
+    words = max((len(same[0].state) for same in together), default=0)
     lines: list[str] = []
     for name, same in zip(names, together, strict=True):
-        lines += _row(name, same, ink, width, verbose=verbose)
+        lines += _row(name, same, ink, (width, words), verbose=verbose)
     return lines
 
 
-def _row(name: str, same: list[HostResult], ink: Ink, width: int, *, verbose: bool) -> list[str]:
+def _row(name: str, same: list[HostResult], ink: Ink, widths: tuple[int, int], *, verbose: bool) -> list[str]:
+    width, word_width = widths
     host = same[0]
     mark, color = SYMBOLS[host.state]
     if len(same) > 1 and host.state is State.REFERENCE:
@@ -46,8 +48,9 @@ def _row(name: str, same: list[HostResult], ink: Ink, width: int, *, verbose: bo
         word = host.state
     what = _what(host, same)
     if verbose and host.runs:
-        what += f"; {count(host.runs, 'run')}, {host.cached} cached, {seconds(host.duration)}"
-    word_width = max(9, len(word))
+        what = what.removesuffix(" behavior digest")
+        cached = f", {host.cached} cached" if host.cached else ""
+        what += f"; {count(host.runs, 'run')}{cached}, {seconds(host.duration)}"
     shown = ink.paint(f"{ink.symbol(mark)} {word}", color) + " " * (word_width - len(word))
     head = f"  {pad(ink.cut(name, _NAME), width)}  "
     indent = columns(head) + 2 + word_width + 3

@@ -7,7 +7,15 @@ from enum import StrEnum
 from pipeline.report.text import count, listed
 from pipeline.verify.compare import Difference, Kind
 from pipeline.verify.explain import CauseState, Rate
-from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, Unavailable, VerdictWord, Verification
+from pipeline.verify.verdict import (
+    EnvironmentResult,
+    Finding,
+    HostResult,
+    State,
+    Unavailable,
+    VerdictWord,
+    Verification,
+)
 
 RAN = frozenset({State.REFERENCE, State.SAME, State.DIFFERENT, State.FLAKY})
 """The states of a host that was observed and whose levels held."""
@@ -104,16 +112,14 @@ def groups(environment: EnvironmentResult) -> tuple[Group, ...]:
     first: dict[object, Finding] = {}
     for host in environment.hosts:
         for finding in host.findings:
-            key = (finding.difference.kind, finding.difference.id, _way(finding))
+            key: object = (finding.difference.kind, finding.difference.id, _way(finding))
             hosts.setdefault(key, []).append(host)
             first.setdefault(key, finding)
     together: dict[object, list[object]] = {}
     for key, finding in first.items():
         together.setdefault((tuple(host.name for host in hosts[key]), _way(finding)), []).append(key)
     found = [
-        Group(
-            reading=reading(first[keys[0]]), hosts=tuple(hosts[keys[0]]), findings=tuple(first[key] for key in keys)
-        )
+        Group(reading=reading(first[keys[0]]), hosts=tuple(hosts[keys[0]]), findings=tuple(first[key] for key in keys))
         for keys in together.values()
     ]
     return tuple(sorted(found, key=lambda group: list(Reading).index(group.reading)))
@@ -220,7 +226,8 @@ def not_run(verification: Verification) -> tuple[tuple[tuple[str, ...], Unavaila
 def is_green(environment: EnvironmentResult) -> bool:
     """Tell whether there is nothing to be said of an environment but that it passed."""
     quiet = all(
-        host.state in {State.REFERENCE, State.SAME} and not host.reasons and not host.findings and not host.notes
+        host.state is State.UNAVAILABLE
+        or (host.state in {State.REFERENCE, State.SAME} and not host.reasons and not host.findings and not host.notes)
         for host in environment.hosts
     )
     rules = any(rule.used for rule in environment.ignores)

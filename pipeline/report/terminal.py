@@ -1,4 +1,4 @@
-"""The report for a terminal: passed first, failures last, the verdict in the last lines, for people who read from the bottom."""
+"""The report for a terminal: passed first, failures last, the verdict in the last lines."""
 
 from pipeline.report.findings import block
 from pipeline.report.rows import host_rows
@@ -12,9 +12,7 @@ _ORDER = (VerdictWord.PASSED, VerdictWord.INCONCLUSIVE, VerdictWord.FAILED)
 _LABEL = 10
 
 
-def render(
-    verification: Verification, ink: Ink, *, quiet: bool = False, verbose: bool = False, saved: str = ""
-) -> str:
+def render(verification: Verification, ink: Ink, *, quiet: bool = False, verbose: bool = False, saved: str = "") -> str:
     """Return the report, ending in a line feed; no line is wider than ``ink.width`` but for commands and digests.
 
     Args:

@@ -13,7 +13,7 @@ WIDTH = 80
 COLORS = {"red": "31", "green": "32", "yellow": "33", "magenta": "35", "dim": "2", "bold": "1"}
 """Named colors only: the terminal's own theme decides how they look."""
 
-ASCII = {"✕": "x", "≈": "~", "●": ".", "◆": "*", "–": "-", "━": "=", "╸": "=", "─": "-", "✓": "+", "…": "..."}
+ASCII = {"✕": "x", "≈": "~", "●": ".", "◆": "*", "\N{EN DASH}": "-", "━": "=", "╸": "=", "─": "-", "✓": "+", "…": "..."}
 """What stands for a symbol on a stream that cannot encode it."""
 
 _UNSAFE = re.compile(

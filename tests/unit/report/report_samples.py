@@ -20,7 +20,18 @@ UPLOADS = Digest("sha256:91ce4b07f2d86a3519e0c7b4a85d6f13e2904c7bd1a8635f0e92b47
 CRONITER = Digest("sha256:6d1f0a7c9b42e8d3150cf6a94b7e2281c05d9f3a7e61b8420d4c93fe5a17b680")
 UPLOADS_BEHAVIOR = Digest("sha256:b7702e5d914cf8a3360de1b94a7c85f20d6913eb48a7c05f92b1d64e37fa80c5")
 CRONITER_BEHAVIOR = Digest("sha256:4fe29a17c03bd58e6612fa90d7483bc1e5a7092d84f6b31c7d0e58a9b2c4f613")
-OTHERS = ("arbitrary-user", "chatty-ci", "kiosk", "minimal", "no-ipv6", "offline", "openshift", "root", "small", "turkish")
+OTHERS = (
+    "arbitrary-user",
+    "chatty-ci",
+    "kiosk",
+    "minimal",
+    "no-ipv6",
+    "offline",
+    "openshift",
+    "root",
+    "small",
+    "turkish",
+)
 GVISOR = Unavailable(host="gvisor", reason="runsc is not installed", hint="apt-get install runsc")
 
 UMASK = Finding(
@@ -180,7 +191,9 @@ def everything():
     """Every state, hostile names, accepted differences, notes, an interruption."""
     hostile = "tests/t.py::t[\x1b[31m\u202e</script>|`$(x)` ::error::]"
     odd = Finding(
-        difference=Difference(kind=Kind.TEST, id=hostile, reference="skipped", here="missing", message="\x1b]0;x\x07\nb"),
+        difference=Difference(
+            kind=Kind.TEST, id=hostile, reference="skipped", here="missing", message="\x1b]0;x\x07\nb"
+        ),
         cause=Cause(state=CauseState.INCONCLUSIVE, reason="the budget of 20m was spent"),
     )
     exit_ = Finding(
