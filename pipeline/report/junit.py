@@ -21,8 +21,7 @@ def render(verification: Verification) -> str:
             document.add_testsuite(_suite(verification, environment, host))
     document.update_statistics()  # type: ignore[no-untyped-call]
     written: bytes = document.tostring()  # type: ignore[no-untyped-call]
-    return written.decode() + "
-"
+    return written.decode() + "\n"
 
 
 def _suite(verification: Verification, environment: EnvironmentResult, host: HostResult) -> TestSuite:
