@@ -33,10 +33,9 @@ def refusal(spec: Path, written: str) -> str:
     tree = project_tree(spec)
     found = Path(os.path.realpath(spec.parent / written))
     if not found.is_relative_to(tree):
-        through = (
-            " through a link" if Path(os.path.normpath(spec.parent.resolve() / written)).is_relative_to(tree) else ""
-        )
-        return f"{written!r} leaves the project's tree {tree}{through}"
+        top = os.path.relpath(tree, os.path.realpath(spec.parent))
+        is_link = Path(os.path.normpath(spec.parent.resolve() / written)).is_relative_to(tree)
+        return f"{written!r} leads{' by a link' if is_link else ''} out of the project's tree, whose top is {top!r}"
     if not found.exists():
         return f"{written!r} does not exist"
     return ""
