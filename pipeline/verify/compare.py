@@ -1,7 +1,17 @@
 """``Difference``: one behavior that differs between two observations, with both sides."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
+
+from pipeline.verify.normalization import Normalization
+from pipeline.verify.observe import Observation, output_digests, test_behavior
+from pipeline.verify.suite import Results, TestOutcome, TestResult
+from runtime.canonical import to_canonical_json
+
+_MIB = 1024 * 1024
+_NOTABLE_MEMORY = 64 * _MIB
 
 
 class Kind(StrEnum):
@@ -57,3 +67,128 @@ class Note:
 
     kind: NoteKind
     text: str
+
+
+Key: TypeAlias = tuple[Kind, str]
+"""What names one behavior: its kind and its id."""
+
+EXIT_ID = "exit"
+
+_TEST_CODES = frozenset({0, 1, 2, 5})
+"""Exit codes by which pytest says what became of tests: none failed, some did, interrupted by them, none ran."""
+
+
+def behaviors(observation: Observation, normalization: Normalization) -> Mapping[Key, str]:
+    """Return every behavior of a run by name, as text that is equal if the behavior is.
+
+    Unstable artifacts are left out and unstable lines masked; unstable tests are in, for reruns to tell how unstable.
+    """
+    found: dict[Key, str] = {
+        (Kind.TEST, name): to_canonical_json(test_behavior(result)).decode()
+        for name, result in observation.report.tests.items()
+        if result.outcome is not TestOutcome.MISSING
+    }
+    found[Kind.EXIT, EXIT_ID] = str(observation.exit)
+    found |= {
+        (Kind.ARTIFACT, path): digest.text
+        for path, digest in observation.artifacts.items()
+        if path not in normalization.unstable_artifacts
+    }
+    outputs = output_digests(observation, normalization)
+    return found | {(Kind.OUTPUT, name): digest.text for name, digest in outputs.items()}
+
+
+def compare(
+    reference: Observation, other: Observation, normalization: Normalization | None = None
+) -> tuple[Difference, ...]:
+    """Return every behavior that differs, in either direction, sorted.
+
+    A difference of exits that tests explain is none of its own. ``compare(b, a)`` names the same behaviors with the
+    sides exchanged.
+    """
+    normalization = normalization or Normalization()
+    left, right = behaviors(reference, normalization), behaviors(other, normalization)
+    differing = {key for key in left.keys() | right.keys() if left.get(key) != right.get(key)}
+    has_tests = any(kind is Kind.TEST for kind, _ in differing)
+    if has_tests and _tests_explain(reference, other):
+        differing.discard((Kind.EXIT, EXIT_ID))
+    return tuple(_difference(key, reference, other, (left.get(key), right.get(key))) for key in sorted(differing))
+
+
+def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, ...]:
+    """Return the traces of a run that no run of the reference shows."""
+    known = {path for each in references for path in each.changed}
+    new = [
+        path for path in other.changed if path not in known and not path.endswith(".pyc") and "__pycache__" not in path
+    ]
+    found = []
+    if new:
+        shown = ", ".join(new[:3]) + (f" and {len(new) - 3} more" if len(new) > 3 else "")
+        found.append(Note(kind=NoteKind.FILE, text=f"it writes files that the reference does not: {shown}"))
+    peak = max((each.resources.peak_memory for each in references), default=-1)
+    here = other.resources.peak_memory
+    if peak > 0 and here > 2 * peak and here - peak > _NOTABLE_MEMORY:
+        text = f"its peak of memory is {here // _MIB} MiB, the reference's is {peak // _MIB} MiB"
+        found.append(Note(kind=NoteKind.RESOURCE, text=text))
+    return tuple(found)
+
+
+def _tests_explain(reference: Observation, other: Observation) -> bool:
+    if reference.report.source is Results.EXIT:
+        return True  # there the only test is the exit itself
+    codes = {reference.exit.code, other.exit.code}
+    if reference.report.source is Results.PYTEST:
+        return codes <= _TEST_CODES
+    return None not in codes
+
+
+def _difference(
+    key: Key, reference: Observation, other: Observation, behavior: tuple[str | None, str | None]
+) -> Difference:
+    kind, name = key
+    if kind is Kind.TEST:
+        return _test_difference(name, reference, other)
+    left, right = (text or "missing" for text in behavior)
+    message = ""
+    if kind is Kind.EXIT:
+        failing = reference if other.exit.code == 0 else other
+        message = "\n".join(failing.tail.strip().splitlines()[-3:])[:500]
+    return Difference(kind=kind, id=name, reference=left, here=right, message=message)
+
+
+def _test_difference(name: str, reference: Observation, other: Observation) -> Difference:
+    sides = reference.report.tests.get(name), other.report.tests.get(name)
+    left, right = (_side(each, is_long=False) for each in sides)
+    if left == right:
+        left, right = (_side(each, is_long=True) for each in sides)
+    telling = _telling(*sides)
+    if telling is None:
+        return Difference(kind=Kind.TEST, id=name, reference=left, here=right)
+    message = telling.message or telling.reason
+    if not message and reference.report.source is Results.EXIT:
+        message = str(other.exit if other.exit.code != 0 else reference.exit)
+    return Difference(
+        kind=Kind.TEST, id=name, reference=left, here=right, message=message, file=telling.file, line=telling.line
+    )
+
+
+def _side(result: TestResult | None, *, is_long: bool) -> str:
+    if result is None:
+        return str(TestOutcome.MISSING)
+    if not is_long:
+        return str(result.outcome)
+    if result.outcome is TestOutcome.SKIPPED:
+        return f"{result.outcome}: {result.reason}"
+    errno = f" errno {result.errno}" if result.errno is not None else ""
+    phase = f" in {result.phase}" if result.phase else ""
+    return f"{result.outcome}{phase}: {result.exception}{errno}"
+
+
+def _telling(reference: TestResult | None, here: TestResult | None) -> TestResult | None:
+    """Return the side that says most: the one that did not pass, this one before the reference's."""
+    sides = [each for each in (here, reference) if each is not None]
+    for outcome in (TestOutcome.FAILED, TestOutcome.ERRORED, TestOutcome.SKIPPED, TestOutcome.MISSING):
+        for each in sides:
+            if each.outcome is outcome:
+                return each
+    return sides[0] if sides else None

@@ -1,9 +1,19 @@
 """``Cause``: the smallest set of factor levels that makes a difference appear, and the runs that show it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+
+from pipeline.verify.compare import Difference, Key, Kind
+from pipeline.verify.hints import hint
+from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, Pair
+from pipeline.verify.narrow import Oracle, narrow
+from pipeline.verify.normalization import Normalization
+from pipeline.verify.schedule import LostRunError, Runner
+from pipeline.verify.statistics import Decision, Tally, decide, interval, p_text
+from pipeline.verify.suite import Results
+from runtime.errors import FactorError
 
 
 class CauseState(StrEnum):
@@ -66,3 +76,184 @@ class Cause:
     line: int = 0
     hint: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What reruns said of the differences of one host.
+
+    Args:
+        causes: difference → what makes it appear.
+        whole_suite: differences that appear only if the whole suite runs.
+        runs: how many runs were asked for.
+        cached: how many of them came from the cache.
+    """
+
+    causes: Mapping[Difference, Cause]
+    whole_suite: frozenset[Difference]
+    runs: int
+    cached: int
+
+
+def explain(
+    differences: Sequence[Difference],
+    pair: Pair,
+    *,
+    runner: Runner,
+    budget: Budget,
+    normalization: Normalization,
+    seed: int,
+) -> Explanation:
+    """Rerun a host and the reference, interleaved, until each difference is caused by the host or is not; find the cause.
+
+    Where the suite is pytest's, only the tests that differ are rerun. What does not appear then (a test that relies on
+    another) is rerun with the whole suite.
+
+    Args:
+        differences: of the first runs.
+        pair: the hosts.
+        runner: makes the runs.
+        budget: of the environment.
+        normalization: what is no difference.
+        seed: orders the runs.
+
+    Returns:
+        A cause for each difference. Lost runs and a spent budget make causes INCONCLUSIVE; they raise nothing.
+    """
+
+    def laboratory(tests: Sequence[str] | None) -> Laboratory:
+        return Laboratory(pair=pair, runner=runner, budget=budget, normalization=normalization, seed=seed, tests=tests)
+
+    remaining = list(differences)
+    causes: dict[Difference, Cause] = {}
+    laboratories = []
+    tests = [each.id for each in differences if each.kind is Kind.TEST]
+    if tests and pair.seen_reference.report.source is Results.PYTEST:
+        few = laboratory(tests)
+        laboratories.append(few)
+        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST])
+        causes |= _explained(few, selected)
+        remaining = [each for each in differences if each not in causes]
+    if remaining:
+        whole = laboratory(None)
+        laboratories.append(whole)
+        causes |= _explained(whole, remaining)
+    return Explanation(
+        causes=causes,
+        whole_suite=frozenset(remaining),
+        runs=sum(each.runs for each in laboratories),
+        cached=sum(each.cached for each in laboratories),
+    )
+
+
+def _appearing(laboratory: Laboratory, differences: Sequence[Difference]) -> list[Difference]:
+    """Return the differences that a selection of tests shows too, and of which its reference is the reference's."""
+    everything = frozenset(laboratory.pair.differing)
+    try:
+        pairs = [laboratory.pair_of_runs(everything, index) for index in (1, 2)]
+    except (BudgetError, LostRunError, FactorError):
+        return list(differences)  # the tally meets the same, and says so
+    return [
+        each
+        for each in differences
+        if any(laboratory.deviates((each.kind, each.id), here) for here, _ in pairs)
+        and not all(laboratory.deviates((each.kind, each.id), reference) for _, reference in pairs)
+    ]
+
+
+def _explained(laboratory: Laboratory, differences: Sequence[Difference]) -> dict[Difference, Cause]:
+    keys = {(each.kind, each.id): each for each in differences}
+    everything = frozenset(laboratory.pair.differing)
+    try:
+        tallies = laboratory.tally(keys, everything)
+    except (LostRunError, FactorError) as error:
+        return {each: _inconclusive(error.message) for each in differences}
+    causes = {key: _unconfirmed(tally) for key, tally in tallies.items() if decide(tally) is not Decision.CAUSED}
+    confirmed = {key: tally for key, tally in tallies.items() if key not in causes}
+    causes |= _isolated(laboratory, confirmed)
+    return {
+        difference: replace(causes[key], file=difference.file, line=difference.line) for key, difference in keys.items()
+    }
+
+
+def _isolated(laboratory: Laboratory, tallies: Mapping[Key, Tally]) -> dict[Key, Cause]:
+    """Return the cause of each confirmed behavior. Behaviors with one cause share its runs."""
+    if not tallies:
+        return {}
+    factors = list(laboratory.pair.differing)
+    everything = frozenset(factors)
+    groups: dict[tuple[Levels, tuple[Levels, ...]], list[Key]] = {}
+    causes: dict[Key, Cause] = {}
+    try:
+        oracle = Oracle(laboratory, tallies)
+        for key in tallies:
+            smallest = narrow(oracle, key, factors) if len(factors) > 1 else (everything, ())
+            groups.setdefault(smallest, []).append(key)
+        for (levels, others), keys in groups.items():
+            checked = tallies if levels == everything else laboratory.tally(keys, levels)
+            cleared = _cleared(oracle, keys, everything - levels, others)
+            for key in keys:
+                causes[key] = _cause(laboratory.pair, levels, checked[key], cleared[key], others)
+    except BudgetError:
+        reason = "the budget ended before the cause was found"
+    except (LostRunError, FactorError) as error:
+        reason = error.message
+    else:
+        return causes
+    return {key: causes.get(key) or _inconclusive(reason, tallies[key]) for key in tallies}
+
+
+def _cleared(oracle: Oracle, keys: Sequence[Key], rest: Levels, others: Sequence[Levels]) -> dict[Key, tuple[str, ...]]:
+    """Return for each behavior the factors that are innocent: without the cause, and its like, they do not show it."""
+    innocent = rest.difference(*others)
+    return {key: () if oracle.appears(key, innocent) else tuple(sorted(innocent)) for key in keys}
+
+
+def _cause(pair: Pair, levels: Levels, tally: Tally, cleared: tuple[str, ...], others: Sequence[Levels]) -> Cause:
+    if decide(tally) is not Decision.CAUSED:
+        return _inconclusive("reruns of the smallest set of levels that was found did not confirm it", tally)
+    differing = pair.differing
+    factors = {name: differing[name] for name in sorted(levels)}
+    return replace(
+        _counted(CauseState.CAUSED, tally),
+        factors=factors,
+        confirmed=True,
+        cleared=cleared,
+        alternatives=tuple({name: differing[name] for name in sorted(each)} for each in others),
+        hint=hint(factors),
+    )
+
+
+def _unconfirmed(tally: Tally) -> Cause:
+    match decide(tally):
+        case Decision.FLAKY:
+            return _counted(CauseState.FLAKY, tally)
+        case Decision.CONTINUE:
+            reason = f"the budget ended after {tally.with_of} pairs of runs"
+        case Decision.UNDECIDED | Decision.CAUSED:
+            reason = f"{tally.with_of} pairs of runs do not tell a cause from chance"
+    return replace(_counted(CauseState.INCONCLUSIVE, tally), reason=reason)
+
+
+def _inconclusive(reason: str, tally: Tally | None = None) -> Cause:
+    """Return the cause of a difference whose cause was not found; with a tally the difference itself is confirmed."""
+    if tally is None:
+        return Cause(state=CauseState.INCONCLUSIVE, reason=reason)
+    return replace(_counted(CauseState.INCONCLUSIVE, tally), confirmed=True, reason=reason)
+
+
+def _counted(state: CauseState, tally: Tally) -> Cause:
+    if tally.with_of == 0:
+        return Cause(state=state)
+    return Cause(
+        state=state,
+        runs=tally.with_of + tally.without_of,
+        p_value=p_text(tally.p_value),
+        with_=_rate(tally.with_failed, tally.with_of),
+        without=_rate(tally.without_failed, tally.without_of),
+    )
+
+
+def _rate(failed: int, of: int) -> Rate:
+    low, high = interval(failed, of)
+    return Rate(failed=failed, of=of, low=low, high=high)

@@ -1,4 +1,4 @@
-"""What a run of a pytest suite is given beside its tools: the plug-in that reports, and the file that says what to run."""
+"""What a run of a pytest suite gets beside its tools: the plug-in that reports, and the file that says what to run."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def tree_content(paths: Iterable[str]) -> bytes:
     """Return the content of ``TREE``.
 
     Args:
-        paths: absolute paths of the run that the suite's own ``files`` brought: files, or folders that are wholly theirs.
+        paths: absolute paths of the run that the suite's own ``files`` brought: files, or folders wholly theirs.
     """
     return json.dumps({"paths": sorted(set(paths))}, separators=(",", ":")).encode()
 

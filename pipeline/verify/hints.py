@@ -1,0 +1,57 @@
+"""Likely fixes: one for each factor, in one or two sentences."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "user": (
+            "The platform chooses the user. Do not look the user up in /etc/passwd, "
+            "and make what is written group-owned by 0 and group-writable."
+        ),
+        "capabilities": "Do not need a capability: use a port above 1023, and set owners when the image is built.",
+        "no-new-privileges": "Do not rely on setuid programs: they gain nothing here.",
+        "seccomp": "A system call is refused. Fall back where it answers EPERM or ENOSYS, or update the library that makes it.",
+        "root-filesystem": "Write to /tmp or to a declared volume only; nothing beside the program can be written.",
+        "tmp": "Do not execute from the temporary folder or fill it; let TMPDIR decide where temporary files go.",
+        "shm": "Do not rely on /dev/shm; multiprocessing semaphores and shared memory need it.",
+        "memory": "Use less memory, or state how much is needed; size caches by the cgroup's limit and not by the machine's.",
+        "cpus": "Do not assume more than one CPU: let threads wait for each other explicitly.",
+        "cpu-quota": "Do not rely on timing: under a quota every step may pause for tens of milliseconds.",
+        "processes": "Start fewer processes and threads, and handle EAGAIN when one cannot be started.",
+        "open-files": "Close files that are not needed, and do not use numbers of descriptors above the limit.",
+        "limits": "Handle the error that a limit of resources raises, or need less of it.",
+        "network": "Do not need the network in tests, or handle that it is absent; nothing outside can be reached.",
+        "ipv6": "Fall back to IPv4 where an IPv6 address cannot be bound or reached.",
+        "dns": "Handle that names cannot be resolved; do not resolve names when a module is imported.",
+        "hostname": "Do not resolve or parse the machine's own host name; bind to 127.0.0.1 or 0.0.0.0.",
+        "timezone": "Name the time zone: use aware times, and never take the machine's zone for UTC.",
+        "date": "Do not compare with today's date: pass the time in, and renew what expires.",
+        "locale": "Name the encoding: open(…, encoding='utf-8'), and read bytes from programs; do not rely on LANG.",
+        "umask": (
+            "open() and mkdir() take their modes from the umask. Set the mode yourself with os.chmod() or os.fchmod(), "
+            "or set the umask where the service starts."
+        ),
+        "home": "Do not need a home folder: take the place of files from a setting, and handle that it cannot be written.",
+        "environment": "Do not change behavior by variables that platforms set, or clear them in the tests that care.",
+        "terminal": "Ask isatty() before using colors, widths or prompts, and test both answers.",
+        "columns": "Do not compare wrapped text: set the width in the test.",
+        "stdin": "Do not read from or rely on standard input; it may be closed.",
+        "pid1": "As process 1, reap children and handle SIGTERM yourself, or start under an init.",
+        "signals": "Do not rely on the default action of signals: set the handlers that are needed.",
+        "hash-seed": "Do not rely on the order of sets or on hash(): sort before comparing or printing.",
+        "test-order": "A test relies on what an earlier one left: give each its own state.",
+        "path": "Quote paths and escape them in patterns: folders may have blanks and brackets.",
+        "directory-order": "Sort what os.listdir() and glob return; a file system gives no order.",
+        "case-sensitivity": "Do not tell files apart by the case of their names.",
+        "filesystem": "Do not rely on what one file system can do; handle ENOTSUP and EXDEV.",
+        "disk-full": "Handle ENOSPC: write to a temporary file and rename it.",
+        "runtime": "The runtime itself differs; compare its profile of system calls and its mounts with the reference's.",
+    }
+)
+"""Factor → what to do about it."""
+
+
+def hint(factors: Iterable[str]) -> str:
+    """Return the likely fix for a cause; of several factors the first that has one. Empty if none has."""
+    return next((HINTS[name] for name in factors if name in HINTS), "")

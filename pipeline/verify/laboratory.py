@@ -1,0 +1,185 @@
+"""A laboratory: runs of hybrids of two hosts, within a budget, each run made once."""
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.verify.compare import Key, behaviors
+from pipeline.verify.normalization import Normalization
+from pipeline.verify.observe import Observation
+from pipeline.verify.plugin import selection_file
+from pipeline.verify.schedule import Cell, LostRunError, Runner
+from pipeline.verify.statistics import Decision, Tally, decide
+from runtime.factors import factor
+from runtime.host import Host
+from runtime.plan import Plan
+
+Levels = frozenset[str]
+"""Names of factors that have the host's level; all others have the reference's."""
+
+NONE: Levels = frozenset()
+
+
+class BudgetError(Exception):
+    """The budget is spent. It never leaves this package: what was not decided is INCONCLUSIVE."""
+
+
+class Budget:
+    """How much may be spent on finding causes, shared by threads.
+
+    Args:
+        runs: how many runs.
+        milliseconds: how long, from now.
+        clock: milliseconds of a monotonic clock.
+    """
+
+    def __init__(self, *, runs: int, milliseconds: int, clock: Callable[[], int]) -> None:
+        self._left = runs
+        self._end = clock() + milliseconds
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Take one run.
+
+        Raises:
+            BudgetError: none is left, or the time is up.
+        """
+        with self._lock:
+            if self._left <= 0 or self._clock() >= self._end:
+                raise BudgetError
+            self._left -= 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A reference and a host that behaves differently.
+
+    Args:
+        plan: the run, before any host is applied.
+        reference: the reference.
+        host: the other host.
+        seen_reference: what was seen first on the reference.
+        seen_host: what was seen first on the host.
+    """
+
+    plan: Plan
+    reference: Host
+    host: Host
+    seen_reference: Observation
+    seen_host: Observation
+
+    @property
+    def differing(self) -> Mapping[str, str]:
+        """The factors in which the two differ → the host's level, sorted."""
+        names = sorted(self.reference.factors.keys() | self.host.factors.keys())
+        return {name: level(self.host, name) for name in names if level(self.host, name) != level(self.reference, name)}
+
+    def hybrid(self, levels: Levels) -> Host:
+        """Return the reference with the host's level for some factors: with none the reference, with all the host."""
+        if not levels:
+            return self.reference
+        factors = dict(self.reference.factors) | {name: level(self.host, name) for name in levels}
+        if levels == self.differing.keys():
+            return self.host
+        return Host(name=" ".join(f"{name}={factors[name]}" for name in sorted(levels)), factors=factors)
+
+
+def level(host: Host, name: str) -> str:
+    """Return a host's level of a factor, the default where it names none."""
+    return host.factors.get(name, factor(name).default)
+
+
+class Laboratory:
+    """Runs hybrids of a pair of hosts, each run once, and tells which behaviors it shows.
+
+    Args:
+        pair: the hosts.
+        runner: makes the runs.
+        budget: what they are taken from.
+        normalization: what is no difference.
+        seed: orders the two runs of each pair of runs.
+        tests: ids of the tests to run; None runs the suite as it is.
+    """
+
+    def __init__(
+        self,
+        *,
+        pair: Pair,
+        runner: Runner,
+        budget: Budget,
+        normalization: Normalization,
+        seed: int,
+        tests: Iterable[str] | None = None,
+    ) -> None:
+        self.pair = pair
+        self.runs = 0
+        self.cached = 0
+        self._runner = runner
+        self._budget = budget
+        self._normalization = normalization
+        self._random = random.Random(f"{seed} {pair.host.digest}")  # noqa: S311 - an order, no secret
+        self._files = () if tests is None else (selection_file(tests),)
+        self._seen: dict[tuple[Levels, int], Mapping[Key, str]] = {}
+        self._reference = behaviors(pair.seen_reference, normalization)
+        self._host = behaviors(pair.seen_host, normalization)
+
+    def behavior(self, levels: Levels, index: int) -> Mapping[Key, str]:
+        """Return the behaviors of rerun ``index`` (from 1) of a hybrid.
+
+        Raises:
+            BudgetError: the budget is spent.
+            LostRunError: the run was lost, or a level of it was not in effect.
+            FactorError: the levels cannot be combined.
+        """
+        if (levels, index) not in self._seen:
+            self._budget.take()
+            self._seen[levels, index] = behaviors(self._run(levels, index), self._normalization)
+        return self._seen[levels, index]
+
+    def pair_of_runs(self, levels: Levels, index: int) -> tuple[Mapping[Key, str], Mapping[Key, str]]:
+        """Return the behaviors of a hybrid and of the reference, run one after the other in an order drawn by lot."""
+        if self._random.random() < 0.5:
+            here = self.behavior(levels, index)
+            return here, self.behavior(NONE, index)
+        reference = self.behavior(NONE, index)
+        return self.behavior(levels, index), reference
+
+    def deviates(self, key: Key, behavior: Mapping[Key, str]) -> bool:
+        """Tell whether a behavior is other than the one seen first on the reference."""
+        return behavior.get(key) != self._reference.get(key)
+
+    def is_as_seen(self, key: Key, behavior: Mapping[Key, str]) -> bool:
+        """Tell whether a behavior is the one seen first on the host."""
+        return behavior.get(key) == self._host.get(key)
+
+    def tally(self, keys: Iterable[Key], levels: Levels) -> dict[Key, Tally]:
+        """Return a tally of each behavior under ``levels``, from pairs of runs until all are decided or the budget ends.
+
+        What the budget left undecided has a tally for which ``decide`` says CONTINUE.
+        """
+        tallies = dict.fromkeys(keys, Tally())
+        index = 0
+        while open_keys := [key for key, tally in tallies.items() if decide(tally) is Decision.CONTINUE]:
+            index += 1
+            try:
+                here, reference = self.pair_of_runs(levels, index)
+            except BudgetError:
+                break
+            for key in open_keys:
+                tallies[key] = tallies[key].plus(
+                    with_failed=self.deviates(key, here), without_failed=self.deviates(key, reference)
+                )
+        return tallies
+
+    def _run(self, levels: Levels, index: int) -> Observation:
+        host = self.pair.hybrid(levels)
+        plan = host.apply(replace(self.pair.plan, files=(*self.pair.plan.files, *self._files)))
+        run = self._runner.run(Cell(plan=plan, host=host, index=index, series=self.pair.host.digest.text))
+        self.runs += 1
+        self.cached += run.is_cached
+        broken = sorted(name for name, each in run.observation.evidence.items() if not each.holds)
+        if broken:
+            raise LostRunError(f"in a rerun on {host.name}, {', '.join(broken)} was not in effect")
+        return run.observation

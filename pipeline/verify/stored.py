@@ -1,0 +1,105 @@
+"""Observations as JSON, for the cache of results: ``from_json(to_json(x)) == x``."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pipeline.verify.observe import Exit, Observation
+from pipeline.verify.suite import Results, Shadow, TestOutcome, TestReport, TestResult
+from runtime.canonical import Json
+from runtime.digest import Digest
+from runtime.outcome import Evidence, Fidelity, Limit, Resources
+
+
+def to_json(observation: Observation) -> Json:
+    """Return an observation as JSON."""
+    report = observation.report
+    return {
+        "suite": observation.suite.text,
+        "report": {
+            "source": str(report.source),
+            "tests": [_test(each) for each in report.tests.values()],
+            "collected": list(report.collected),
+            "complete": report.complete,
+            "fault": report.fault,
+            "shadows": [[each.module, each.loaded, each.image] for each in report.shadows],
+        },
+        "exit": [observation.exit.code, observation.exit.signal, observation.exit.limit],
+        "artifacts": {name: digest.text for name, digest in observation.artifacts.items()},
+        "streams": {name: content.hex() for name, content in observation.streams.items()},
+        "tail": observation.tail,
+        "changed": list(observation.changed),
+        "resources": [
+            observation.resources.peak_memory,
+            observation.resources.peak_processes,
+            observation.resources.cpu_time,
+        ],
+        "evidence": {name: [each.found, each.holds, str(each.fidelity)] for name, each in observation.evidence.items()},
+        "ambient": dict(observation.ambient),
+        "duration": observation.duration,
+    }
+
+
+def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
+    """Return the observation that ``to_json`` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError, DigestError: the value is none.
+    """
+    report = value["report"]
+    results = [_result(each) for each in report["tests"]]
+    memory, processes, cpu_time = value["resources"]
+    code, signal, limit = value["exit"]
+    return Observation(
+        suite=Digest(value["suite"]),
+        report=TestReport(
+            source=Results(report["source"]),
+            tests=MappingProxyType({each.id: each for each in results}),
+            collected=tuple(report["collected"]),
+            complete=report["complete"],
+            fault=report["fault"],
+            shadows=tuple(Shadow(module=a, loaded=b, image=c) for a, b, c in report["shadows"]),
+        ),
+        exit=Exit(code=code, signal=signal, limit=None if limit is None else Limit(limit)),
+        artifacts=MappingProxyType({name: Digest(text) for name, text in value["artifacts"].items()}),
+        streams=MappingProxyType({name: bytes.fromhex(text) for name, text in value["streams"].items()}),
+        tail=value["tail"],
+        changed=tuple(value["changed"]),
+        resources=Resources(peak_memory=memory, peak_processes=processes, cpu_time=cpu_time),
+        evidence=MappingProxyType(_evidence(value["evidence"])),
+        ambient=MappingProxyType(dict(value["ambient"])),
+        duration=value["duration"],
+    )
+
+
+def _evidence(value: Mapping[str, tuple[str, bool, str]]) -> dict[str, Evidence]:
+    return {name: Evidence(found=a, holds=b, fidelity=Fidelity(c)) for name, (a, b, c) in value.items()}
+
+
+def _test(result: TestResult) -> Json:
+    return [
+        result.id,
+        str(result.outcome),
+        result.phase,
+        result.reason,
+        result.exception,
+        result.errno,
+        result.message,
+        result.file,
+        result.line,
+    ]
+
+
+def _result(value: Any) -> TestResult:  # noqa: ANN401 - what a file holds
+    name, outcome, phase, reason, exception, errno, message, file, line = value
+    return TestResult(
+        id=name,
+        outcome=TestOutcome(outcome),
+        phase=phase,
+        reason=reason,
+        exception=exception,
+        errno=errno,
+        message=message,
+        file=file,
+        line=line,
+    )
