@@ -96,7 +96,7 @@ class Zygote:
             write_id_map(pid, id_map)
             group.add(pid)
             ours.send(GO)
-        except (OSError, SeatrialError) as error:
+        except Exception as error:  # noqa: BLE001 - one order that fails must not end the runs of others
             ours.close()
             if pid:
                 os.kill(pid, signal.SIGKILL)
@@ -229,10 +229,10 @@ def main() -> None:
     Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
 
 
-def _told(error: OSError | SeatrialError) -> tuple[str, str]:
+def _told(error: Exception) -> tuple[str, str]:
     if isinstance(error, SeatrialError):
         return error.message, error.hint
-    return str(error), ""
+    return f"cannot start the run: {type(error).__name__}: {error}", ""
 
 
 if __name__ == "__main__":

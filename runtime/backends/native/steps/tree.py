@@ -1,5 +1,6 @@
 """The run's tree: its root, the files laid into it, and the file systems that a plan mounts."""
 
+import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -151,8 +152,13 @@ class MakeFolder:
 
     def execute(self, sandbox: Sandbox) -> None:
         """Make it with its parents; one that exists keeps its owner."""
-        with suppress(FileNotFoundError), mounts.opened(sandbox.root, self.path):
-            return
+        try:
+            with suppress(FileNotFoundError), mounts.opened(sandbox.root, self.path):
+                return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise BackendError(f"{self.path!r} leads through a link of /proc or in a circle, which is refused") from error
+            raise
         with (
             mounts.directory(sandbox.root, self.path),
             mounts.opened(sandbox.root, self.path, os.O_RDONLY | os.O_DIRECTORY) as folder,
