@@ -1,0 +1,70 @@
+"""``main`` and ``verify``: the command line, its exit codes, and what becomes of errors and signals."""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from pipeline.cli import faults, stopping
+from pipeline.cli.arguments import Command, parse
+from pipeline.cli.options import store_path
+from runtime.errors import SeatrialError
+
+
+def main() -> int:
+    """Run ``seatrial VERB …``; return its exit code."""
+    return start(sys.argv[1:], program="seatrial")
+
+
+def verify() -> int:
+    """Run ``verify …``, which is ``seatrial verify …``; return its exit code."""
+    return start(sys.argv[1:], program="verify")
+
+
+def start(argv: Sequence[str], *, program: str) -> int:
+    """Run a command line and return its exit code; nothing is raised but ``SystemExit`` for ``--help``."""
+    _soften(sys.stdout)
+    _soften(sys.stderr)
+    stopping.install()
+    is_run = program == "seatrial" and next((word for word in argv if not word.startswith("-")), "") == "run"
+    wants_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
+    command: Command | None = None
+    try:
+        command = parse(argv, program=program)
+        code = command.verb.run(command.arguments)
+        sys.stdout.flush()
+    except SeatrialError as error:
+        code = faults.OURS if is_run else faults.exit_code_of(error)
+        faults.show(error, as_json=wants_json, exit_code=code)
+    except KeyboardInterrupt as stop:
+        code = stopping.exit_code(stop)
+        sys.stderr.write("interrupted\n")
+    except BrokenPipeError:
+        code = _reader_left()
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, it becomes a file and an exit code
+        code = faults.OURS if is_run else faults.INTERNAL
+        faults.show_internal(error, argv, [store_path(command.arguments if command else _nothing()) / "tmp"])
+    return code
+
+
+def _soften(stream: object) -> None:
+    """Let a stream write ``?`` for what it cannot encode: a test's name may not end the report."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+def _reader_left() -> int:
+    """Whoever read stdout has gone (``| head``): end as a program that SIGPIPE ends, without a word."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + 13  # SIGPIPE
+
+
+def _nothing() -> argparse.Namespace:
+    return argparse.Namespace(store=None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""``run``: the suite or a command once, on one host; it exits as the command did."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pipeline.cli.arguments import UsageError
+from pipeline.cli.faults import OURS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from runtime.outcome import Outcome
+
+EXAMPLES = """\
+examples:
+  seatrial run envs/web.yaml                         the suite on the reference
+  seatrial run web --host openshift                  on another host
+  seatrial run web --set umask=0077 -- python3 -m pytest tests/test_files.py
+  seatrial run web --set cpus=1 --repeat 20          how often it fails"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its arguments."""
+    parser.usage = f"{parser.prog} [options] SPEC|IMAGE [-- CMD …]"
+    parser.add_argument("subject", metavar="SPEC|IMAGE", help="a spec, or an image (then no suite is mounted)")
+    parser.add_argument("--host", metavar="HOST", help="a host by its name (the spec's reference)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FACTOR=LEVEL", help="a level; may be given many times"
+    )
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run N times and tell how often it fails")
+    parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run; the command's output goes where the command sends it, ours to stderr."""
+    if arguments.repeat < 1:
+        raise UsageError(f"--repeat {arguments.repeat}: want at least 1")
+    levels = parse_levels(arguments.set)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything
+    from pipeline.cli.options import options  # noqa: PLC0415 - likewise
+
+    once = arguments.repeat == 1
+    outcomes = verification.run_once(
+        arguments.subject,
+        arguments.host,
+        levels,
+        tuple(arguments.command) if arguments.command else None,
+        arguments.repeat,
+        options(arguments),
+        _to(sys.stdout) if once else _nowhere,
+        _to(sys.stderr) if once else _nowhere,
+    )
+    codes = [exit_code(outcome) for outcome in outcomes]
+    if once:
+        _explain(outcomes[0])
+        return codes[0]
+    return _rate(outcomes, codes)
+
+
+def parse_levels(words: Sequence[str]) -> dict[str, str]:
+    """Return factor → level; a word is split at its first ``=``.
+
+    Raises:
+        UsageError: a word has no ``=``, or one factor is set twice.
+    """
+    levels: dict[str, str] = {}
+    for word in words:
+        factor, equals, level = word.partition("=")
+        if not equals or not factor:
+            raise UsageError(f"--set {word}: want FACTOR=LEVEL", hint="`seatrial hosts --levels` lists them")
+        if levels.setdefault(factor, level) != level:
+            raise UsageError(f"--set {word}: {factor} is set to {levels[factor]!r} too")
+    return levels
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return what a shell would see: the command's own code, 128 + n by a signal, 124 deadline, 137 out of memory."""
+    limit = str(outcome.limit) if outcome.limit else ""
+    if limit:
+        return {"deadline": 124, "oom": 137}.get(limit, OURS)
+    return 128 + outcome.signal if outcome.signal else outcome.exit_code if outcome.exit_code is not None else OURS
+
+
+def _explain(outcome: Outcome) -> None:
+    """Say what the command's own output cannot: which limit ended it, which level did not hold."""
+    said = {"deadline": "the deadline ended it", "oom": "it ran out of memory", "output": "it wrote more than is kept"}
+    if outcome.limit:
+        sys.stderr.write(f"seatrial: {said[str(outcome.limit)]}\n")
+    for factor, evidence in sorted(outcome.evidence.items()):
+        if not evidence.holds:
+            sys.stderr.write(f"seatrial: warning: {factor} did not take effect: {ascii(evidence.found)} was found\n")
+
+
+def _rate(outcomes: Sequence[Outcome], codes: Sequence[int]) -> int:
+    """Print how often it failed; exit as the first run that failed did."""
+    failed = [code for code in codes if code]
+    sys.stdout.write(f"fails {len(failed)} of {len(codes)} times\n")
+    for code in sorted(set(failed)):
+        sys.stdout.write(f"  exit {code}  {failed.count(code)} times\n")
+    for outcome, code in zip(outcomes, codes, strict=True):
+        if code:
+            _explain(outcome)
+            break
+    return failed[0] if failed else 0
+
+
+class _to:  # noqa: N801 - it is called as a function is
+    """Write bytes to a stream as they come."""
+
+    def __init__(self, stream: object) -> None:
+        self._binary = getattr(stream, "buffer", None)
+
+    def __call__(self, content: bytes) -> None:
+        if self._binary is not None:
+            self._binary.write(content)
+            self._binary.flush()
+
+
+def _nowhere(_: bytes) -> None:
+    """Drop it: many runs' outputs in one stream would tell nothing."""
