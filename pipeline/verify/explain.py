@@ -104,7 +104,7 @@ def explain(
     normalization: Normalization,
     seed: int,
 ) -> Explanation:
-    """Rerun a host and the reference, interleaved, until each difference is caused by the host or is not; find the cause.
+    """Rerun a host and the reference, interleaved, until each difference is its own or chance; find the cause.
 
     Where the suite is pytest's, only the tests that differ are rerun. What does not appear then (a test that relies on
     another) is rerun with the whole suite.
@@ -182,10 +182,11 @@ def _isolated(laboratory: Laboratory, tallies: Mapping[Key, Tally]) -> dict[Key,
         return {}
     factors = list(laboratory.pair.differing)
     everything = frozenset(factors)
-    groups: dict[tuple[Levels, tuple[Levels, ...]], list[Key]] = {}
     causes: dict[Key, Cause] = {}
+    reason = ""
     try:
         oracle = Oracle(laboratory, tallies)
+        groups: dict[tuple[Levels, tuple[Levels, ...]], list[Key]] = {}
         for key in tallies:
             smallest = narrow(oracle, key, factors) if len(factors) > 1 else (everything, ())
             groups.setdefault(smallest, []).append(key)
@@ -198,8 +199,6 @@ def _isolated(laboratory: Laboratory, tallies: Mapping[Key, Tally]) -> dict[Key,
         reason = "the budget ended before the cause was found"
     except (LostRunError, FactorError) as error:
         reason = error.message
-    else:
-        return causes
     return {key: causes.get(key) or _inconclusive(reason, tallies[key]) for key in tallies}
 
 
@@ -230,7 +229,7 @@ def _unconfirmed(tally: Tally) -> Cause:
             return _counted(CauseState.FLAKY, tally)
         case Decision.CONTINUE:
             reason = f"the budget ended after {tally.with_of} pairs of runs"
-        case Decision.UNDECIDED | Decision.CAUSED:
+        case _:
             reason = f"{tally.with_of} pairs of runs do not tell a cause from chance"
     return replace(_counted(CauseState.INCONCLUSIVE, tally), reason=reason)
 
@@ -249,11 +248,12 @@ def _counted(state: CauseState, tally: Tally) -> Cause:
         state=state,
         runs=tally.with_of + tally.without_of,
         p_value=p_text(tally.p_value),
-        with_=_rate(tally.with_failed, tally.with_of),
-        without=_rate(tally.without_failed, tally.without_of),
+        with_=rate(tally.with_failed, tally.with_of),
+        without=rate(tally.without_failed, tally.without_of),
     )
 
 
-def _rate(failed: int, of: int) -> Rate:
+def rate(failed: int, of: int) -> Rate:
+    """Return a rate with its exact 95 % interval."""
     low, high = interval(failed, of)
     return Rate(failed=failed, of=of, low=low, high=high)

@@ -11,15 +11,15 @@ HINTS: Mapping[str, str] = MappingProxyType(
         ),
         "capabilities": "Do not need a capability: use a port above 1023, and set owners when the image is built.",
         "no-new-privileges": "Do not rely on setuid programs: they gain nothing here.",
-        "seccomp": "A system call is refused. Fall back where it answers EPERM or ENOSYS, or update the library that makes it.",
+        "seccomp": "A system call is refused. Fall back on EPERM and ENOSYS, or update the library.",
         "root-filesystem": "Write to /tmp or to a declared volume only; nothing beside the program can be written.",
         "tmp": "Do not execute from the temporary folder or fill it; let TMPDIR decide where temporary files go.",
         "shm": "Do not rely on /dev/shm; multiprocessing semaphores and shared memory need it.",
-        "memory": "Use less memory, or state how much is needed; size caches by the cgroup's limit and not by the machine's.",
+        "memory": "Use less memory, or state how much is needed; size caches by the cgroup's limit.",
         "cpus": "Do not assume more than one CPU: let threads wait for each other explicitly.",
         "cpu-quota": "Do not rely on timing: under a quota every step may pause for tens of milliseconds.",
         "processes": "Start fewer processes and threads, and handle EAGAIN when one cannot be started.",
-        "open-files": "Close files that are not needed, and do not use numbers of descriptors above the limit.",
+        "open-files": "Close files that are not needed, and use no descriptor above the limit.",
         "limits": "Handle the error that a limit of resources raises, or need less of it.",
         "network": "Do not need the network in tests, or handle that it is absent; nothing outside can be reached.",
         "ipv6": "Fall back to IPv4 where an IPv6 address cannot be bound or reached.",
@@ -32,7 +32,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
             "open() and mkdir() take their modes from the umask. Set the mode yourself with os.chmod() or os.fchmod(), "
             "or set the umask where the service starts."
         ),
-        "home": "Do not need a home folder: take the place of files from a setting, and handle that it cannot be written.",
+        "home": "Do not need a home folder: take the place of files from a setting.",
         "environment": "Do not change behavior by variables that platforms set, or clear them in the tests that care.",
         "terminal": "Ask isatty() before using colors, widths or prompts, and test both answers.",
         "columns": "Do not compare wrapped text: set the width in the test.",
@@ -46,7 +46,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "case-sensitivity": "Do not tell files apart by the case of their names.",
         "filesystem": "Do not rely on what one file system can do; handle ENOTSUP and EXDEV.",
         "disk-full": "Handle ENOSPC: write to a temporary file and rename it.",
-        "runtime": "The runtime itself differs; compare its profile of system calls and its mounts with the reference's.",
+        "runtime": "The runtime itself differs; compare its system calls and its mounts with the reference's.",
     }
 )
 """Factor → what to do about it."""

@@ -139,7 +139,7 @@ class Laboratory:
         return self._seen[levels, index]
 
     def pair_of_runs(self, levels: Levels, index: int) -> tuple[Mapping[Key, str], Mapping[Key, str]]:
-        """Return the behaviors of a hybrid and of the reference, run one after the other in an order drawn by lot."""
+        """Return the behaviors of a hybrid and of the reference, run one after the other in a drawn order."""
         if self._random.random() < 0.5:
             here = self.behavior(levels, index)
             return here, self.behavior(NONE, index)
@@ -155,7 +155,7 @@ class Laboratory:
         return behavior.get(key) == self._host.get(key)
 
     def tally(self, keys: Iterable[Key], levels: Levels) -> dict[Key, Tally]:
-        """Return a tally of each behavior under ``levels``, from pairs of runs until all are decided or the budget ends.
+        """Return a tally of each behavior under ``levels``: pairs of runs until all are decided or the budget ends.
 
         What the budget left undecided has a tally for which ``decide`` says CONTINUE.
         """

@@ -116,7 +116,7 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
 
 
 def behavior_digest(observation: Observation, normalization: Normalization) -> Digest:
-    """Return the digest of how a run behaved: CONTRACT section 4, format 1. It knows no host, image, time or resource."""
+    """Return the digest of how a run behaved, format 1 of CONTRACT section 4. No host or image is in it."""
     tests: dict[str, Json] = {
         name: None if name in normalization.unstable else test_behavior(result)
         for name, result in observation.report.tests.items()

@@ -1,0 +1,377 @@
+"""Verify one environment: the reference, then each host, compared, explained, judged."""
+
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+
+from pipeline.verify.compare import Difference, Kind, compare, notes
+from pipeline.verify.events import (
+    EnvironmentJudged,
+    EnvironmentStarted,
+    Event,
+    Explaining,
+    HostJudged,
+    RunFinished,
+    RunStarted,
+    Tell,
+)
+from pipeline.verify.explain import Cause, CauseState, explain
+from pipeline.verify.headline import headline
+from pipeline.verify.judge import (
+    Rules,
+    ignore_uses,
+    inconclusive,
+    is_broken,
+    judge_host,
+    judge_reference,
+    test_counts,
+    unavailable,
+    untrusted,
+    worst,
+)
+from pipeline.verify.laboratory import Budget, Pair
+from pipeline.verify.normalization import Normalization
+from pipeline.verify.observe import Observation, SuiteFacts, behavior_digest
+from pipeline.verify.reference import learn, observe_reference, unstable_tests
+from pipeline.verify.reproduce import reproducer
+from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
+from pipeline.verify.suite import Results
+from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
+from runtime.backend import Unsupported
+from runtime.digest import Digest
+from runtime.errors import FactorError
+from runtime.host import Host
+from runtime.plan import Plan
+
+FLAKY_REPEATS = 20
+
+Check = Callable[[Plan], Unsupported | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A host to try.
+
+    Args:
+        host: the host.
+        named: whether the spec or the stage names it, rather than a set that holds it.
+    """
+
+    host: Host
+    named: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """All that is asked about one environment.
+
+    Args:
+        name: the environment's.
+        spec: path of the spec, as the user gave it.
+        lock: digest of its lock, if it has one.
+        image: digest of the image.
+        suite: what is asked of it.
+        plan: the run of the suite, before any host is applied.
+        reference: the host that others are compared with.
+        hosts: the others, in the order of the report.
+        rules: of the spec.
+        seed: the same seed plans the same runs.
+        runs: how many reruns may be spent on causes.
+        milliseconds: how long may be spent on them.
+        hermetic: False if the suite may use the outer network.
+    """
+
+    name: str
+    spec: str
+    lock: Digest | None
+    image: Digest
+    suite: SuiteFacts
+    plan: Plan
+    reference: Host
+    hosts: tuple[Choice, ...]
+    rules: Rules = field(default_factory=Rules)
+    seed: int = 0
+    runs: int = 2000
+    milliseconds: int = 1_200_000
+    hermetic: bool = True
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """A signal ended the verification of an environment.
+
+    Args:
+        partial: what was found; hosts that did not end are INCONCLUSIVE.
+    """
+
+    def __init__(self, partial: EnvironmentResult) -> None:
+        super().__init__("interrupted")
+        self.partial = partial
+
+
+def verify_environment(
+    inquiry: Inquiry,
+    *,
+    runner: Runner,
+    check: Check,
+    clock: Callable[[], int],
+    stop: threading.Event,
+    tell: Tell = lambda _: None,
+) -> EnvironmentResult:
+    """Run the suite on the reference and on each host, and return what was found.
+
+    Args:
+        inquiry: what is asked.
+        runner: makes the runs; hosts are tried in threads, and how many runs there are at once is its choice.
+        check: tells why a plan cannot run here, or None.
+        clock: milliseconds of a monotonic clock.
+        stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
+        tell: is told what happens, one event at a time.
+
+    Raises:
+        Interrupted: KeyboardInterrupt arrived; it is the cause.
+    """
+    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, tell=tell)
+    try:
+        return verification.verify()
+    except KeyboardInterrupt as signal:
+        stop.set()
+        raise Interrupted(verification.result()) from signal
+    except BaseException:
+        stop.set()
+        raise
+
+
+class _Environment:
+    """One environment under way."""
+
+    def __init__(self, inquiry: Inquiry, *, runner: Runner, check: Check, clock: Callable[[], int], tell: Tell) -> None:
+        self._inquiry = inquiry
+        self._check = check
+        self._clock = clock
+        self._begin = clock()
+        self._lock = threading.Lock()
+        self._listener = tell
+        self._runner = _TellingRunner(runner, inquiry.name, self._tell)
+        self._runs: tuple[Observation, ...] = ()
+        self._normalization = Normalization()
+        self._reference: HostResult | None = None
+        self._hosts: dict[int, HostResult] = {}
+
+    def verify(self) -> EnvironmentResult:
+        inquiry = self._inquiry
+        names = (inquiry.reference.name, *(each.host.name for each in inquiry.hosts))
+        self._tell(EnvironmentStarted(environment=inquiry.name, hosts=names))
+        self._reference = self._try_reference()
+        self._tell(HostJudged(environment=inquiry.name, result=self._reference))
+        if self._runs and not is_broken(self._runs):
+            self._try_hosts()
+        result = self.result("it was not run, since the reference gave nothing to compare with")
+        self._tell(EnvironmentJudged(result=result))
+        return result
+
+    def result(self, why: str = "the verification was interrupted") -> EnvironmentResult:
+        """Return what is known so far; ``why`` is said of hosts that have no result."""
+        inquiry = self._inquiry
+        reference = self._reference or inconclusive(inquiry.reference, why)
+        hosts = [
+            self._hosts.get(index) or inconclusive(choice.host, why, named=choice.named)
+            for index, choice in enumerate(inquiry.hosts)
+        ]
+        everything = (reference, *hosts)
+        verdict = worst([each.verdict for each in everything])
+        ran = [each for each in hosts if each.state is not State.UNAVAILABLE]
+        if not ran and verdict is VerdictWord.PASSED:
+            verdict = VerdictWord.INCONCLUSIVE
+            reason = "no host beside the reference could be tried" if hosts else "there is no host beside the reference"
+            reference = replace(reference, verdict=verdict, reasons=(reason, *reference.reasons))
+            everything = (reference, *hosts)
+        return EnvironmentResult(
+            name=inquiry.name,
+            spec=inquiry.spec,
+            lock=inquiry.lock,
+            image=inquiry.image,
+            suite=inquiry.suite.digest,
+            normalization=self._normalization.digest if self._runs else None,
+            unstable=tuple(sorted(self._normalization.unstable)),
+            verdict=verdict,
+            headline=headline(inquiry.name, verdict, everything),
+            behavior=reference.behavior,
+            tests=test_counts(self._runs[0].report) if self._runs else {},
+            hosts=everything,
+            reasons=_reasons(everything),
+            hint=next((each.hint for each in everything if each.hint and each.verdict is verdict), ""),
+            ignores=ignore_uses(inquiry.rules, everything),
+            duration=self._clock() - self._begin,
+            hermetic=inquiry.hermetic,
+        )
+
+    def _tell(self, event: Event) -> None:
+        with self._lock:
+            self._listener(event)
+
+    def _try_reference(self) -> HostResult:
+        inquiry = self._inquiry
+        reference = inquiry.reference
+        try:
+            plan = reference.apply(inquiry.plan)
+        except FactorError as error:
+            return unavailable(reference, error.message, error.hint, named=True)
+        lacking = self._check(plan)
+        if lacking is not None:
+            return unavailable(reference, lacking.reason, lacking.hint, named=True)
+        runs: list[Run] = []
+
+        def run(index: int) -> Observation:
+            runs.append(self._runner.run(Cell(plan=plan, host=reference, index=index)))
+            return runs[-1].observation
+
+        try:
+            self._runs = observe_reference(run)
+        except LostRunError as error:
+            return inconclusive(reference, error.message, error.hint)
+        self._normalization = learn(self._runs)
+        flaky = [self._reference_finding(each) for each in unstable_tests(self._runs, self._normalization)]
+        result = judge_reference(reference, self._runs, inquiry.suite, inquiry.rules, flaky)
+        return replace(
+            result,
+            behavior=behavior_digest(self._runs[0], self._normalization),
+            runs=len(runs),
+            cached=sum(each.is_cached for each in runs),
+        )
+
+    def _reference_finding(self, finding: Finding) -> Finding:
+        name = self._inquiry.reference.name
+        ignored = self._inquiry.rules.reason(finding.difference.id, name)
+        command = self._reproducer(Host(name=name, factors={}), finding.difference, finding.cause, is_whole=True)
+        return replace(finding, reproduce=command, ignored=ignored)
+
+    def _try_hosts(self) -> None:
+        inquiry = self._inquiry
+        budget = Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=self._clock)
+        order = list(range(len(inquiry.hosts)))
+        random.Random(inquiry.seed).shuffle(order)  # noqa: S311 - an order, no secret
+        # Threads are cheap, runs are not: the runner decides how many runs there are at once.
+        pool = ThreadPoolExecutor(max_workers=max(1, len(order)), thread_name_prefix="host")
+        try:
+            futures: dict[Future[HostResult], int] = {
+                pool.submit(self._try_host, inquiry.hosts[index], budget): index for index in order
+            }
+            for future in as_completed(futures):
+                result = future.result()
+                self._hosts[futures[future]] = result
+                self._tell(HostJudged(environment=inquiry.name, result=result))
+        except BaseException:
+            # Runs under way end when the caller closes the backend; to wait for them here would be to wait for ever.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+    def _try_host(self, choice: Choice, budget: Budget) -> HostResult:
+        host = choice.host
+        try:
+            plan = host.apply(self._inquiry.plan)
+        except FactorError as error:
+            return unavailable(host, error.message, error.hint, named=choice.named)
+        lacking = self._check(plan)
+        if lacking is not None:
+            return unavailable(host, lacking.reason, lacking.hint, named=choice.named)
+        try:
+            run = self._runner.run(Cell(plan=plan, host=host))
+        except LostRunError as error:
+            return inconclusive(host, error.message, error.hint, named=choice.named)
+        seen = run.observation
+        findings, runs, cached = self._findings(host, seen, budget)
+        result = judge_host(
+            host, seen, findings, suite=self._inquiry.suite, rules=self._inquiry.rules, named=choice.named
+        )
+        return replace(
+            result,
+            behavior=behavior_digest(seen, self._normalization),
+            runs=1 + runs,
+            cached=run.is_cached + cached,
+            notes=notes(self._runs, seen),
+        )
+
+    def _findings(self, host: Host, seen: Observation, budget: Budget) -> tuple[list[Finding], int, int]:
+        """Return what differs on a host and why, and how many runs that took, all and from the cache."""
+        inquiry = self._inquiry
+        if untrusted(seen, host, inquiry.suite):
+            return [], 0, 0
+        differences = compare(self._runs[0], seen, self._normalization)
+        accepted = {each: inquiry.rules.reason(each.id, host.name) for each in differences}
+        findings = [Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason]
+        open_ = [each for each, reason in accepted.items() if not reason]
+        if not open_:
+            return findings, 0, 0
+        self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
+        pair = Pair(
+            plan=inquiry.plan,
+            reference=inquiry.reference,
+            host=host,
+            seen_reference=self._runs[0],
+            seen_host=seen,
+        )
+        found = explain(
+            open_,
+            pair,
+            runner=self._runner,
+            budget=budget,
+            normalization=self._normalization,
+            seed=inquiry.seed,
+        )
+        for each, cause in found.causes.items():
+            command = self._reproducer(host, each, cause, is_whole=each in found.whole_suite)
+            findings.append(Finding(difference=each, cause=cause, reproduce=command))
+        return findings, found.runs, found.cached
+
+    def _reproducer(self, host: Host, difference: Difference, cause: Cause | None, *, is_whole: bool) -> str:
+        inquiry = self._inquiry
+        is_one = difference.kind is Kind.TEST and inquiry.suite.results is Results.PYTEST and not is_whole
+        is_flaky = cause is not None and cause.state is CauseState.FLAKY
+        factors: Mapping[str, str] = cause.factors if cause is not None else {}
+        return reproducer(
+            spec=inquiry.spec,
+            command=inquiry.suite.command,
+            reference=inquiry.reference.name if inquiry.reference.differing else "",
+            host="" if factors or not host.differing else host.name,
+            factors=factors,
+            test=difference.id if is_one else "",
+            repeat=FLAKY_REPEATS if is_flaky else 1,
+        )
+
+
+class _TellingRunner:
+    """A runner that tells of each run."""
+
+    def __init__(self, runner: Runner, environment: str, tell: Tell) -> None:
+        self._runner = runner
+        self._environment = environment
+        self._tell = tell
+
+    def run(self, cell: Cell) -> Run:
+        self._tell(RunStarted(environment=self._environment, host=cell.host.name, index=cell.index))
+        run = self._runner.run(cell)
+        self._tell(
+            RunFinished(
+                environment=self._environment,
+                host=cell.host.name,
+                index=cell.index,
+                is_cached=run.is_cached,
+                duration=run.observation.duration,
+            )
+        )
+        return run
+
+
+def _reasons(hosts: Sequence[HostResult]) -> tuple[str, ...]:
+    """Return the reasons of all hosts whose verdict is not PASSED, the worst first."""
+    ranked = [
+        f"{host.name}: {reason}"
+        for verdict in (VerdictWord.FAILED, VerdictWord.INCONCLUSIVE)
+        for host in hosts
+        if host.verdict is verdict
+        for reason in host.reasons
+    ]
+    return tuple(ranked)

@@ -1,0 +1,76 @@
+"""Run the reference until it is known what is stable there."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+from pipeline.verify.compare import Difference, Kind, behaviors, compare
+from pipeline.verify.explain import Cause, CauseState, rate
+from pipeline.verify.normalization import Normalization, learn_masks
+from pipeline.verify.observe import Observation
+from pipeline.verify.suite import TestOutcome
+from pipeline.verify.verdict import Finding
+
+USUAL = 2
+"""Runs of a reference that passes and is stable."""
+
+FAILING = 3
+"""Runs of a reference on which something fails: whether it does so every time."""
+
+UNSTABLE = 6
+"""Runs of a reference that is not stable: more of its unstable tests are found, and their rates are told."""
+
+
+def observe_reference(run: Callable[[int], Observation]) -> tuple[Observation, ...]:
+    """Return what runs of the reference show: two, three if something fails, six if they are not all alike.
+
+    Args:
+        run: makes run ``index``, from 0.
+    """
+    runs = [run(index) for index in range(USUAL)]
+    if any(is_failing(each) for each in runs):
+        runs += [run(index) for index in range(len(runs), FAILING)]
+    if any(compare(runs[0], each) for each in runs[1:]):
+        runs += [run(index) for index in range(len(runs), UNSTABLE)]
+    return tuple(runs)
+
+
+def is_failing(observation: Observation) -> bool:
+    """Tell whether a run shows any failure."""
+    return observation.exit.code != 0 or bool(observation.report.count(TestOutcome.FAILED, TestOutcome.ERRORED))
+
+
+def learn(runs: Sequence[Observation]) -> Normalization:
+    """Return what varies between runs of the reference."""
+    plain = Normalization()
+    differing = {(each.kind, each.id) for other in runs[1:] for each in compare(runs[0], other, plain)}
+    streams = {
+        name: learn_masks([each.streams[name] for each in runs])
+        for name in runs[0].streams
+        if all(name in each.streams for each in runs)
+    }
+    return Normalization(
+        unstable=frozenset(name for kind, name in differing if kind is Kind.TEST),
+        unstable_artifacts=frozenset(name for kind, name in differing if kind is Kind.ARTIFACT),
+        masks=MappingProxyType({name: masks for name, masks in streams.items() if masks}),
+    )
+
+
+def unstable_tests(runs: Sequence[Observation], normalization: Normalization) -> tuple[Finding, ...]:
+    """Return the reference's unstable tests, each with how often it does not do what it usually does."""
+    seen = [behaviors(each, normalization) for each in runs]
+    return tuple(
+        _unstable(name, runs, [each.get((Kind.TEST, name)) for each in seen]) for name in _sorted(normalization)
+    )
+
+
+def _unstable(name: str, runs: Sequence[Observation], seen: Sequence[str | None]) -> Finding:
+    usual, count = Counter(seen).most_common(1)[0]
+    common = runs[seen.index(usual)]
+    other = runs[next(index for index, each in enumerate(seen) if each != usual)]
+    difference = next(
+        (each for each in compare(common, other) if each.id == name),
+        Difference(kind=Kind.TEST, id=name, reference="", here=""),
+    )
+    without = rate(len(runs) - count, len(runs))
+    return Finding(difference=difference, cause=Cause(state=CauseState.FLAKY, runs=len(runs), without=without))
