@@ -25,7 +25,7 @@ def test_read_specs_of_bad_spec_says_golden_message(name, monkeypatch):
 
 
 def test_every_golden_message_has_its_spec():
-    assert BAD == sorted(path.stem for path in FOLDER.glob("*.txt"))
+    assert sorted(path.stem for path in FOLDER.glob("*.txt")) == BAD
 
 
 def test_read_specs_of_two_bad_specs_says_faults_of_both(monkeypatch):

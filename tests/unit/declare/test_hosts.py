@@ -1,0 +1,158 @@
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+
+from pipeline.declare.errors import SpecError
+from pipeline.declare.faults import SpecFaults
+from pipeline.declare.host_file import read_host, read_set
+from pipeline.declare.hosts import BUILT_IN, Catalogue, select
+from pipeline.declare.read import read_spec
+from runtime.errors import HostError
+from runtime.factors import FACTORS
+
+ROOT = Path(__file__).parents[3]
+SMALL = "seatrial: 1\nimage: {debian: bookworm}\nsuite: {command: [python3]}\n"
+BROUGHT = Catalogue((BUILT_IN,))
+
+
+@pytest.fixture
+def spec_of(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "envs" / "hosts").mkdir(parents=True)
+
+    def write(more=""):
+        path = tmp_path / "envs" / "web.yaml"
+        path.write_text(SMALL + more)
+        return read_spec(path)
+
+    return write
+
+
+def test_reference_host_writes_out_every_default():
+    assert dict(read_host(ROOT / "specs" / "hosts" / "reference.yaml").factors) == {
+        each.name: each.default for each in FACTORS
+    }
+
+
+def test_hosts_that_are_brought_are_those_of_the_source_tree():
+    assert BUILT_IN.resolve() == ROOT / "specs" / "hosts"
+
+
+def test_every_host_and_set_that_is_brought_reads():
+    assert len(BROUGHT.hosts()) == len(BROUGHT.host_names)
+    for name in BROUGHT.set_names:
+        assert set(BROUGHT.set(name).hosts) <= set(BROUGHT.host_names)
+
+
+def test_every_host_that_is_brought_has_its_own_digest():
+    digests = [host.digest for host in BROUGHT.hosts()]
+    assert len(set(digests)) == len(digests)
+
+
+def test_quick_set_with_reference_meets_every_pair_of_its_levels():
+    names = BROUGHT.set("quick").hosts
+    assert len(names) <= 6
+    rows = [dict(BROUGHT.host(name).differing) for name in names]
+    factors = sorted({factor for row in rows for factor in row})
+    assert len(factors) == 12
+    for first, second in combinations(factors, 2):
+        met = {(first in row, second in row) for row in [{}, *rows]}
+        assert met == set(product((False, True), repeat=2))
+
+
+def test_quick_set_needs_no_cgroup():
+    for name in BROUGHT.set("quick").hosts:
+        for factor in FACTORS:
+            assert not factor.needs(BROUGHT.host(name).factors.get(factor.name, factor.default)) or (
+                factor.name not in BROUGHT.host(name).differing
+            )
+
+
+def test_standard_set_varies_at_least_fourteen_factors():
+    factors = {factor for name in BROUGHT.set("standard").hosts for factor in BROUGHT.host(name).differing}
+    assert len(factors) >= 14
+
+
+def test_thorough_set_names_every_host():
+    assert set(BROUGHT.set("thorough").hosts) == set(BROUGHT.host_names) - {"reference"}
+
+
+def test_select_puts_the_reference_first_and_once(spec_of):
+    spec = spec_of("hosts: [umask-0077, reference, {name: mine, factors: {umask: 0002}}, umask-0077]\n")
+    assert [host.name for host in select(spec, Catalogue.of(spec.path))] == ["reference", "umask-0077", "mine"]
+
+
+def test_select_of_default_takes_standard_set(spec_of):
+    spec = spec_of()
+    hosts = select(spec, Catalogue.of(spec.path))
+    assert [host.name for host in hosts] == ["reference", *BROUGHT.set("standard").hosts]
+
+
+def test_select_by_override_takes_set_or_names(spec_of):
+    spec = spec_of("hosts: [openshift]\n")
+    catalogue = Catalogue.of(spec.path)
+    assert len(select(spec, catalogue, "quick")) == 7
+    assert [host.name for host in select(spec, catalogue, "ci,narrow")] == ["reference", "ci", "narrow"]
+    with pytest.raises(SpecError, match="did you mean 'narrow'"):
+        select(spec, catalogue, "narow")
+
+
+def test_select_of_unknown_names_shows_all_with_their_lines(spec_of):
+    spec = spec_of("hosts:\n  - opneshift\n  - umask-0777\n")
+    with pytest.raises(SpecFaults) as caught:
+        select(spec, Catalogue.of(spec.path))
+    assert [(fault.line, fault.hint) for fault in caught.value.faults] == [
+        (5, "did you mean 'openshift'?"),
+        (6, "did you mean 'umask-0077'?"),
+    ]
+
+
+def test_select_of_unknown_set_shows_line(spec_of):
+    spec = spec_of("hosts: standart\n")
+    with pytest.raises(SpecFaults, match=r"web.yaml:4:8: there is no set 'standart'"):
+        select(spec, Catalogue.of(spec.path))
+
+
+def test_host_beside_the_spec_is_found(spec_of, tmp_path):
+    (tmp_path / "envs" / "hosts" / "own.yaml").write_text("seatrial: 1\nname: own\nfactors: {umask: 0002}\n")
+    spec = spec_of("hosts: [own]\n")
+    assert select(spec, Catalogue.of(spec.path))[1].factors == {"umask": "0002"}
+
+
+def test_host_of_same_name_and_other_content_is_error_that_shows_both(spec_of, tmp_path):
+    (tmp_path / "envs" / "hosts" / "openshift.yaml").write_text(
+        "seatrial: 1\nname: openshift\nfactors: {umask: 0002}\n"
+    )
+    spec = spec_of("hosts: [openshift]\n")
+    with pytest.raises(HostError) as caught:
+        select(spec, Catalogue.of(spec.path))
+    assert "umask=0002" in str(caught.value)
+    assert "user=arbitrary" in str(caught.value)
+
+
+def test_inline_host_of_same_name_and_other_content_is_error(spec_of):
+    spec = spec_of("hosts: [{name: openshift, factors: {umask: 0002}}]\n")
+    with pytest.raises(HostError, match="two contents"):
+        select(spec, Catalogue.of(spec.path))
+
+
+def test_host_of_same_name_and_same_content_is_no_error(spec_of, tmp_path):
+    content = (BUILT_IN / "openshift.yaml").read_text()
+    (tmp_path / "envs" / "hosts" / "openshift.yaml").write_text(f"# a copy\n{content}")
+    spec = spec_of("hosts: [openshift]\n")
+    assert len(select(spec, Catalogue.of(spec.path))) == 2
+
+
+def test_host_whose_name_is_not_its_files_is_refused(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("seatrial: 1\nname: b\n")
+    with pytest.raises(SpecFaults, match=r"the name is 'b', and the file is a\.yaml"):
+        read_host(path)
+
+
+def test_set_that_names_host_twice_is_refused(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("seatrial: 1\nname: s\nversion: 1\nhosts: [a, b, a]\n")
+    with pytest.raises(SpecFaults, match="in the set twice"):
+        read_set(path)
