@@ -138,7 +138,7 @@ class NativeBackend:
 
 
 def run_in_tree(tree: Path, plan: Plan) -> Outcome:
-    """Run a plan with ``tree`` as the root, written in place, and wait for it: how a package's own programs take effect."""
+    """Run a plan with ``tree`` as the root, written in place, and wait: how a package's own programs take effect."""
     with NativeBackend(lambda _: ()) as backend, backend.start(plan, tree=tree, evidence=False) as running:
         return running.wait()
 

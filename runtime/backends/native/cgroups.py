@@ -1,6 +1,6 @@
 """The control groups of one run: limits over all its processes, and what they used.
 
-Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, cgroup-v1/pids.rst, scheduler/sched-bwc.rst.
+Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst and pids.rst, scheduler/sched-bwc.rst.
 """
 
 import os
@@ -131,7 +131,7 @@ def read_parents() -> Parents:
 
 
 def start_time(pid: int) -> int:
-    """Return when a process started, in clock ticks since boot; -1 if there is none. With the pid it names a process for good."""
+    """Return when a process started, in ticks since boot, -1 if there is none: with the pid it names one for good."""
     try:
         after = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     except OSError:

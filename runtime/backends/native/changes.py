@@ -48,7 +48,7 @@ def _is_copied(path: str, status: os.stat_result, layers: Sequence[int]) -> bool
 
 
 def _walk(folder: int, prefix: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - of a descriptor, which pathlib has not
+    for name in sorted(os.listdir(folder)):
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         # Names of a run may be any bytes; a reader of the report gets text that says so.
         yield os.fsencode(prefix + name).decode("utf-8", "backslashreplace"), status
@@ -61,4 +61,12 @@ def _walk(folder: int, prefix: str, depth: int) -> Iterator[tuple[str, os.stat_r
 
 
 def _mark(found: os.stat_result) -> Mark:
-    return (found.st_ino, found.st_mode, found.st_uid, found.st_gid, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (
+        found.st_ino,
+        found.st_mode,
+        found.st_uid,
+        found.st_gid,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+    )

@@ -1,6 +1,5 @@
 """The way of a freshly cloned process into a run: it executes the steps and becomes the program."""
 
-import json
 import os
 import signal
 import socket
@@ -81,7 +80,7 @@ class Entry:
         self._be_program()
 
     def _open_sources(self) -> Sandbox:
-        """Open what comes from this machine, with the ids of the caller, who may enter folders that root inside may not."""
+        """Open what comes from this machine, with the caller's ids: root inside may not enter every folder."""
         self.doing = "open the layers"
         folder = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         devices = {}

@@ -34,7 +34,10 @@ _ST_RELATIME = 4096  # linux/statfs.h; the flags below it have the values of the
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int = 0, data: str | None = None) -> None:
-    """Mount, remount or change propagation. Source: mount(2), the system call."""
+    """Mount, remount or change propagation.
+
+    Source: the manual page of the same name, section 2.
+    """
     call("mount", _bytes(source), target.encode(), _bytes(kind), flags, _bytes(data))
 
 

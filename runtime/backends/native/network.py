@@ -60,7 +60,9 @@ def set_ipv6(*, enabled: bool) -> None:
             return
         try:
             if os.read(descriptor, 1) != value:
-                os.write(descriptor, value)
+                os.pwrite(
+                    descriptor, value, 0
+                )  # a write that does not begin at 0 is dropped (kernel.sysctl_writes_strict)
         finally:
             os.close(descriptor)
 

@@ -37,9 +37,7 @@ def to_outcome(
     """
     code = os.waitstatus_to_exitcode(report.status)
     limit = limit_of(report, flooded=flooded)
-    used = Resources(
-        peak_memory=report.usage.memory, peak_processes=report.usage.processes, cpu_time=report.cpu_time
-    )
+    used = Resources(peak_memory=report.usage.memory, peak_processes=report.usage.processes, cpu_time=report.cpu_time)
     return Outcome(
         exit_code=code if code >= 0 and limit is None else None,
         signal=-code if code < 0 and limit is None else None,

@@ -91,7 +91,7 @@ class Supervised:
         )
 
     def start_collecting(self) -> None:
-        """Fork the process that reads what the run left; its findings are in the file ``findings`` when it has ended."""
+        """Fork the process that reads what the run left; when it has ended, the file ``findings`` holds it."""
         assert self.remains is not None  # noqa: S101 - a run that began has handed them over
         self.findings = os.memfd_create("seatrial-findings")
         os.close(self.pidfd)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,8 @@ class WarmProcess:
 
     def close(self) -> None:
         """End the warm process, and with it every run; returns when they have ended and are cleaned up."""
-        try:
+        with suppress(OSError):  # it may be gone already
             self._connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it is gone already
         try:
             self._process.wait(_ENDING_TIME)
         except subprocess.TimeoutExpired:

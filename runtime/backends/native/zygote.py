@@ -73,6 +73,8 @@ class Zygote:
             case "kill", int(number):
                 if run := self._running(number):
                     run.kill()
+            case _:
+                raise ValueError(f"no such order: {message!r}")
 
     def _running(self, number: int) -> Supervised | None:
         run = self._runs.get(number)
@@ -86,9 +88,7 @@ class Zygote:
             group = self._parents.make(f"{self._owner}-{number}", order.plan.limits)
             id_map = read_id_map()
             stdin = descriptors[0] if descriptors else -1
-            entry = Entry(
-                order=order, machine=self._machine, program=self._filter(order), control=theirs, stdin=stdin
-            )
+            entry = Entry(order=order, machine=self._machine, program=self._filter(order), control=theirs, stdin=stdin)
             pid = processes.clone(_NAMESPACES)
             if pid == 0:
                 ours.close()
@@ -123,7 +123,7 @@ class Zygote:
             due=time.monotonic() + SETUP_TIME,
         )
         self._runs[number] = run
-        control.setblocking(False)
+        control.setblocking(False)  # noqa: FBT003 - the interface of sockets
         self._selector.register(control, selectors.EVENT_READ, lambda: self._hear(run))
         self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
 
@@ -168,6 +168,8 @@ class Zygote:
                 run.status = status
             case {"error": text, "hint": hint}:
                 run.error = (text, hint)
+            case _:
+                run.error = (f"the run says what cannot be understood: {sorted(message)}", "")
 
     def _reap(self, run: Supervised) -> None:
         """Take the end of process 1, or of the process that reads what a run left."""
@@ -175,12 +177,14 @@ class Zygote:
         self._selector.unregister(run.pidfd)
         _, status, used = os.wait4(run.pid, 0)
         if run.phase is Phase.COLLECTING:
-            wire.send(self._client, ("ended", run.number, run.report), [run.findings])
-            self._forget(run)
+            findings, run.findings = run.findings, -1
+            self._forget(run)  # before it is told: who hears of the end finds nothing left
+            wire.send(self._client, ("ended", run.number, run.report), [findings])
+            os.close(findings)
         elif run.phase is Phase.ENTERING:
             text = f"the process ended with {os.waitstatus_to_exitcode(status)} before the program began"
-            wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
             self._forget(run)
+            wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
         else:
             run.end(status, used.ru_utime + used.ru_stime)
             run.start_collecting()
@@ -195,7 +199,11 @@ class Zygote:
     def _pause(self) -> float | None:
         if any(run.tracker and run.phase is not Phase.COLLECTING for run in self._runs.values()):
             return INTERVAL
-        return max(0.0, min((run.due for run in self._runs.values()), default=0) - time.monotonic()) if self._runs else None
+        return (
+            max(0.0, min((run.due for run in self._runs.values()), default=0) - time.monotonic())
+            if self._runs
+            else None
+        )
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()

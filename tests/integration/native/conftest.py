@@ -1,5 +1,7 @@
 """A small tree of this machine's own programs, unpacked under the ids of a run, and a backend to run it."""
 
+# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+
 import os
 import shutil
 import subprocess
@@ -17,7 +19,28 @@ from runtime.host import Host
 from runtime.outcome import Outcome
 from runtime.plan import Plan, User
 
-PROGRAMS = "bash cat chmod df dd env head id kill ls mkdir mv nproc readlink rm sleep stat touch true uname".split()
+PROGRAMS = (
+    "bash",
+    "cat",
+    "chmod",
+    "df",
+    "dd",
+    "env",
+    "head",
+    "id",
+    "kill",
+    "ls",
+    "mkdir",
+    "mv",
+    "nproc",
+    "readlink",
+    "rm",
+    "sleep",
+    "stat",
+    "touch",
+    "true",
+    "uname",
+)
 IMAGE = Digest.of(b"a tree of test programs")
 PASSWD = b"root:x:0:0:root:/root:/bin/bash\napp:x:1000:1000:app:/home/app:/bin/bash\n"
 
@@ -46,7 +69,7 @@ def lay_tree(folder: int, content: dict[str, bytes]) -> None:
     for path, raw in content.items():
         os.makedirs(os.path.dirname(path) or ".", 0o755, exist_ok=True)
         Path(path).write_bytes(raw)
-        os.chmod(path, 0o755)
+        os.chmod(path, 0o755)  # noqa: S103 - programs
     os.symlink("bash", "bin/sh")
     os.chown("home/app", 1000, 1000)
 

@@ -1,5 +1,7 @@
 """What ends a run that does not end by itself."""
 
+# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+
 import os
 import time
 

@@ -1,12 +1,16 @@
 """What a program is given, and how its end is reported."""
 
+# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+
 import os
 import signal
+import threading
 
 import pytest
 
 from runtime.digest import Digest
 from runtime.errors import BackendError
+from runtime.plan import Stdin
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
@@ -88,8 +92,6 @@ def test_stdin_is_null_closed_or_the_callers(native, plan, sh):
 
 
 def test_inherited_stdin_reaches_the_program(native, plan):
-    from runtime.plan import Stdin
-
     reader, writer = os.pipe()
     os.write(writer, b"from the caller")
     os.close(writer)
@@ -117,8 +119,6 @@ UNFIT = {"timezone", "locale"}  # the small tree has no /usr/share/zoneinfo and 
 def test_signal_is_handed_on_to_the_program(native, plan, number):
     name = number.name.removeprefix("SIG")
     line = f"trap 'echo got; exit 7' {name}; echo ready; while :; do sleep 0.05; done"
-    import threading
-
     ready = threading.Event()
     with native.start(plan("sh", "-c", line), listeners=(lambda _: ready.set(), None)) as running:
         assert ready.wait(10)
@@ -139,7 +139,7 @@ def test_init_reaps_orphans(sh):
 
 def test_wrong_workdir_is_refused(run):
     for number in range(12):
-        with pytest.raises(BackendError, match="refused|No such file"):
+        with pytest.raises(BackendError, match=r"refused|No such file"):
             run("true", workdir=f"/proc/self/fd/{number}")
 
 

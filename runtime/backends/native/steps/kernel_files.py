@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from runtime.backends.native import mounts
@@ -69,7 +69,7 @@ class MountKernel:
             except PermissionError as error:
                 raise BackendError(
                     f"the kernel refuses a private {self.kind} at {self.path}",
-                    hint="inside a container parts of /proc or /sys are hidden, and then no new one may be mounted; run outside of it",
+                    hint="inside a container parts of /proc and /sys are hidden, and then none may be mounted; run outside",
                 ) from error
 
 
@@ -150,11 +150,9 @@ def kernel_mounts() -> tuple[MountKernel | MakeDevices, ...]:
 def _real_folder(root: int, path: str) -> Iterator[int]:
     parent, _, name = path.rpartition("/")
     try:
-        with mounts.opened(root, parent, os.O_PATH | os.O_DIRECTORY, links=False) as folder:
-            try:
-                os.mkdir(name, 0o755, dir_fd=folder)
-            except FileExistsError:
-                pass
+        flags = os.O_PATH | os.O_DIRECTORY
+        with mounts.opened(root, parent, flags, links=False) as folder, suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=folder)
         descriptor = mounts.open_inside(root, path, os.O_PATH | os.O_DIRECTORY, links=False)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):

@@ -103,7 +103,8 @@ class BecomeUser:
     def describe(self) -> str:
         """Say it."""
         groups = ",".join(map(str, self.user.groups)) or "none"
-        return f"become {self.user.uid}:{self.user.gid}, further groups {groups}, holding {', '.join(self.held) or 'nothing'}"
+        held = ", ".join(self.held) or "nothing"
+        return f"become {self.user.uid}:{self.user.gid}, further groups {groups}, holding {held}"
 
     def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
         """Change ids, then capabilities, then undo what the kernel undid on that change."""

@@ -44,7 +44,7 @@ class Step(Protocol):
 
 def write_scratch(sandbox: Sandbox, content: bytes, mode: int = 0o444) -> int:
     """Return a descriptor of a fresh file outside the run's root, to be mounted over a file inside it."""
-    name = f"source-{len(os.listdir(sandbox.scratch))}"
+    name = f"source-{len(os.listdir(sandbox.scratch))}"  # noqa: PTH208 - of a descriptor
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
     descriptor = os.open(name, flags, mode, dir_fd=sandbox.scratch)
     try:

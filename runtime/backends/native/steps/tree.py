@@ -157,7 +157,9 @@ class MakeFolder:
                 return
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise BackendError(f"{self.path!r} leads through a link of /proc or in a circle, which is refused") from error
+                raise BackendError(
+                    f"{self.path!r} leads through a link of /proc or in a circle, which is refused"
+                ) from error
             raise
         with (
             mounts.directory(sandbox.root, self.path),

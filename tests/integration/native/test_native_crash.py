@@ -1,0 +1,142 @@
+"""Nothing of a run is left on the machine, however it ended."""
+
+# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime.backends.native.backend import NativeBackend
+from runtime.errors import BackendError
+
+HOME = Path(__file__).parents[3]
+MARKER = "314159"  # seconds that a sleep of these tests sleeps: how it is found again
+
+CLIENT = """
+import pickle, sys, time
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from runtime.backends.native.backend import NativeBackend
+from runtime.plan import Plan, User
+backend = NativeBackend(lambda _: (Path({rootfs!r}),))
+plan = Plan(image={image!r} and __import__("runtime.digest").digest.Digest({image!r}), suite=None,
+            argv=("sh", "-c", "sleep {marker} & sleep {marker}"), workdir="/", environment={{"PATH": "/bin"}},
+            user=User(uid=1000, gid=1000, home="/home/app"), capabilities=(), seccomp="unconfined")
+runs = [backend.start(plan, evidence=False) for _ in range(2)]
+print(backend._warm.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def sleepers() -> list[str]:
+    found = []
+    for each in os.listdir("/proc"):
+        try:
+            if each.isdecimal() and MARKER.encode() in Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0"):
+                found.append(each)
+        except OSError:
+            continue
+    return found
+
+
+def groups() -> list[str]:
+    return sorted(str(each) for each in Path("/sys/fs/cgroup").rglob("seatrial-*-*-*"))
+
+
+def mounts() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+def wait_until_gone(seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while sleepers() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def client(rootfs, plan):
+    source = CLIENT.format(paths=[str(HOME)], rootfs=str(rootfs), image=plan("true").image.text, marker=MARKER)
+    process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        process.warm = int(process.stdout.readline())  # type: ignore[attr-defined]
+        end = time.monotonic() + 10
+        while len(sleepers()) < 4 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert len(sleepers()) == 4
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_client_killed_leaves_no_process_mount_or_group(client):
+    before = mounts()
+    client.kill()
+    client.wait()
+    wait_until_gone()
+    assert sleepers() == []
+    assert mounts() == before
+    end = time.monotonic() + 10
+    mine = f"seatrial-{client.warm}-"
+    while any(mine in each for each in groups()) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [each for each in groups() if mine in each] == []
+
+
+def test_warm_process_killed_ends_its_runs_and_the_next_start_sweeps(client, native, rootfs):
+    os.kill(client.warm, signal.SIGKILL)
+    wait_until_gone()
+    assert sleepers() == []
+    client.kill()
+    client.wait()
+    with NativeBackend(lambda _: (rootfs,)) as backend:
+        backend._process()
+    assert [each for each in groups() if f"seatrial-{client.warm}-" in each] == []
+
+
+def test_run_is_lost_when_the_warm_process_dies_and_the_backend_recovers(rootfs, plan):
+    with NativeBackend(lambda _: (rootfs,)) as backend:
+        running = backend.start(plan("sleep", "60"))
+        os.kill(backend._process().pid, signal.SIGKILL)
+        with pytest.raises(BackendError, match="lost"):
+            running.wait()
+        running.close()
+        with backend.start(plan("true")) as again:
+            assert again.wait().exit_code == 0
+
+
+def test_closed_run_leaves_nothing_and_says_so(native, plan):
+    running = native.start(plan("sleep", MARKER))
+    assert len(sleepers()) == 1
+    running.close()
+    running.close()
+    assert sleepers() == []
+    with pytest.raises(BackendError, match="closed"):
+        running.wait()
+
+
+def test_descriptors_of_the_warm_process_do_not_grow(native, plan):
+    def count():
+        return len(os.listdir(f"/proc/{native._process().pid}/fd"))
+
+    native.start(plan("true")).wait()
+    before = count()
+    for _ in range(5):
+        with native.start(plan("true")) as running:
+            running.wait()
+    assert count() == before
+
+
+def test_descriptors_and_groups_after_many_runs_are_as_before(rootfs, plan):
+    before = len(os.listdir("/proc/self/fd")), groups()
+    with NativeBackend(lambda _: (rootfs,)) as backend:
+        runs = [backend.start(plan("true")) for _ in range(6)]
+        assert [each.wait().exit_code for each in runs] == [0] * 6
+    assert (len(os.listdir("/proc/self/fd")), groups()) == before
