@@ -107,6 +107,14 @@ def parse(argv: Sequence[str], *, program: str = "seatrial") -> Command:
     return _parse_verb(row, rest, found, f"{program} {row.name}")
 
 
+def verb_of(argv: Sequence[str]) -> str:
+    """Return the verb of a command line; empty if it has none or what stands before it is wrong."""
+    try:
+        return top_parser().parse_args(argv).verb or ""
+    except (UsageError, SystemExit):
+        return ""
+
+
 def top_parser() -> Parser:
     """Return the parser of what stands before the verb."""
     listed = "\n".join(f"  {row.name:<12}{row.about}" for row in VERBS)
@@ -194,9 +202,12 @@ class _Version(argparse.Action):
     """Print the version; the package's metadata is read only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415 - costs 20 ms that nobody else should pay
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms that nobody else pays
 
-        sys.stdout.write(f"seatrial {version('seatrial')}\n")
+        try:
+            sys.stdout.write(f"seatrial {version('seatrial')}\n")
+        except PackageNotFoundError:
+            sys.stdout.write("seatrial, from a source tree that is not installed\n")
         parser.exit()
 
 

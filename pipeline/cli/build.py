@@ -25,14 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build; stdout gets the image's digest and nothing else, stderr the suite's."""
-    from pipeline import verification  # noqa: PLC0415 - loads everything
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
     from pipeline.cli.specs import one_spec  # noqa: PLC0415 - as above
     from pipeline.report.live import progress  # noqa: PLC0415 - as above
 
     path = one_spec(arguments.spec)
+    wishes = options(arguments)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
-        built = verification.build(path, options(arguments), arguments.check, shown.tell)
+        built = verification.build(path, wishes, arguments.check, shown.tell)
     if arguments.json:
         keys = {"spec": str(path), "image": str(built.image), "suite": str(built.suite), "checked": arguments.check}
         sys.stdout.write(json.dumps({"schema": "https://seatrial.dev/built/v1", **keys}, indent=1) + "\n")

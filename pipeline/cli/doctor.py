@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  seatrial doctor                   exit 0 if every host that envs/*.yaml need can run here, 3 if not"""
+  seatrial doctor                   exit 0 if all hosts that the specs need can run here, else 3"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer first, then a line for each part of this machine with its remedy."""
-    from pipeline import verification  # noqa: PLC0415 - loads everything
     from pipeline.cli.arguments import UsageError  # noqa: PLC0415 - as above
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
     from pipeline.cli.specs import named_specs  # noqa: PLC0415 - as above
@@ -40,7 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.specs:
             raise
         paths = ()  # A project without specs needs no host; what could run is told all the same.
-    found = verification.examine(paths, options(arguments))
+    wishes = options(arguments)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+
+    found = verification.examine(paths, wishes)
     text = _document(found.offers, found.abilities) if arguments.json else ""
     sys.stdout.write(text or _text(found.offers, found.abilities, Ink.of(sys.stdout, os.environ)))
     return faults.INCONCLUSIVE if any(each.required and each.unavailable for each in found.offers) else faults.PASSED

@@ -27,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain, print what was found, and return the exit code of its verdict."""
-    from pipeline import verification  # noqa: PLC0415 - loads everything
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
     from pipeline.cli.specs import one_spec  # noqa: PLC0415 - as above
     from pipeline.cli.verify import exit_code  # noqa: PLC0415 - as above
@@ -36,8 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.report.text import Ink  # noqa: PLC0415 - as above
 
     path = one_spec(arguments.spec)
+    wishes = options(arguments)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
-        result = verification.explain(path, arguments.host, arguments.test, options(arguments), shown.tell)
+        result = verification.explain(path, arguments.host, arguments.test, wishes, shown.tell)
     if arguments.json:
         sys.stdout.write(json.render(result))
     else:

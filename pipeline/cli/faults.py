@@ -32,13 +32,18 @@ def show(error: SeatrialError, *, as_json: bool, exit_code: int) -> None:
     ink = Ink.of(sys.stderr, os.environ)
     message, hint = visible(error.message, lines=True), visible(error.hint, lines=True)
     # The faults of a file begin with its name and line, as compilers write them.
-    faults = hasattr(error, "faults")
-    text = message if faults else f"{ink.paint('error:', 'red')} {message}"
+    is_plain = hasattr(error, "faults") or getattr(error, "is_plain", False)
+    text = message if is_plain else f"{ink.paint('error:', 'red')} {message}"
     sys.stderr.write(text + "\n" + (f"hint: {hint}\n" if hint else ""))
     if as_json:
-        from pipeline.report.json import error as document  # noqa: PLC0415 - errors only
+        show_document(error.message, error.hint, exit_code)
 
-        sys.stdout.write(document(error.message, error.hint, exit_code))
+
+def show_document(message: str, hint: str, exit_code: int) -> None:
+    """Write the one document that ``--json`` promises, where there is no result."""
+    from pipeline.report.json import error as document  # noqa: PLC0415 - errors only
+
+    sys.stdout.write(document(message, hint, exit_code))
 
 
 def show_internal(error: BaseException, argv: Sequence[str], folders: Sequence[Path]) -> None:

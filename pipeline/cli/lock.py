@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Lock, and print a line for each spec: its lock's file, what became of it, its digest."""
-    from pipeline import verification  # noqa: PLC0415 - loads everything
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
     from pipeline.cli.specs import named_specs  # noqa: PLC0415 - as above
     from pipeline.report.live import progress  # noqa: PLC0415 - as above
@@ -38,8 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     specs, upgrade = split_upgrade(arguments.specs, arguments.upgrade)
     named = named_specs(specs)
+    wishes = options(arguments)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
-        locked = verification.lock(named.paths, options(arguments), upgrade, arguments.check, shown.tell)
+        locked = verification.lock(named.paths, wishes, upgrade, arguments.check, shown.tell)
     if arguments.json:
         keys = [{"lock": str(each.path), "digest": str(each.digest), "changed": each.changed} for each in locked]
         sys.stdout.write(json.dumps({"schema": "https://seatrial.dev/locked/v1", "locks": keys}, indent=1) + "\n")

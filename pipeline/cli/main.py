@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.cli import faults, stopping
-from pipeline.cli.arguments import Command, parse
+from pipeline.cli.arguments import Command, parse, verb_of
 from pipeline.cli.options import store_path
 from runtime.errors import SeatrialError
 
@@ -28,7 +28,6 @@ def start(argv: Sequence[str], *, program: str) -> int:
     _soften(sys.stdout)
     _soften(sys.stderr)
     stopping.install()
-    is_run = program == "seatrial" and next((word for word in argv if not word.startswith("-")), "") == "run"
     wants_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     command: Command | None = None
     try:
@@ -36,17 +35,26 @@ def start(argv: Sequence[str], *, program: str) -> int:
         code = command.verb.run(command.arguments)
         sys.stdout.flush()
     except SeatrialError as error:
-        code = faults.OURS if is_run else faults.exit_code_of(error)
+        code = faults.OURS if _is_run(argv, program) else faults.exit_code_of(error)
         faults.show(error, as_json=wants_json, exit_code=code)
     except KeyboardInterrupt as stop:
         code = stopping.exit_code(stop)
         sys.stderr.write("interrupted\n")
+        if wants_json:
+            faults.show_document("interrupted before there was a result", "", code)
     except BrokenPipeError:
         code = _reader_left()
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, it becomes a file and an exit code
-        code = faults.OURS if is_run else faults.INTERNAL
+        code = faults.OURS if _is_run(argv, program) else faults.INTERNAL
+        if wants_json:
+            faults.show_document(f"an internal error: {type(error).__name__}: {error}", "", code)
         faults.show_internal(error, argv, [store_path(command.arguments if command else _nothing()) / "tmp"])
     return code
+
+
+def _is_run(argv: Sequence[str], program: str) -> bool:
+    """Tell whether the verb is ``run``, whose exit codes are the command's."""
+    return program == "seatrial" and verb_of(argv) == "run"
 
 
 def _soften(stream: object) -> None:

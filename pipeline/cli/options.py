@@ -34,12 +34,14 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
         UsageError: ``--budget`` is no duration.
     """
     from pipeline.declare.values import parse_duration  # noqa: PLC0415 - loads pydantic
-    from pipeline.verification import Options  # noqa: PLC0415 - loads everything
 
     try:
         budget = parse_duration(getattr(arguments, "budget", None) or BUDGET)
     except ValueError as error:
         raise UsageError(f"--budget: {error}", hint="for example --budget 20m") from error
+
+    from pipeline.verification import Options  # noqa: PLC0415 - loads everything, so after what people can get wrong
+
     return Options(
         store=store_path(arguments),
         jobs=arguments.jobs or len(os.sched_getaffinity(0)),

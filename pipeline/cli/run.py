@@ -92,7 +92,7 @@ def _explain(outcome: Outcome) -> None:
         sys.stderr.write(f"seatrial: {said[str(outcome.limit)]}\n")
     for factor, evidence in sorted(outcome.evidence.items()):
         if not evidence.holds:
-            sys.stderr.write(f"seatrial: warning: {factor} did not take effect: {ascii(evidence.found)} was found\n")
+            sys.stderr.write(f"seatrial: warning: {factor} did not take effect: {evidence.found!a} was found\n")
 
 
 def _rate(outcomes: Sequence[Outcome], codes: Sequence[int]) -> int:

@@ -12,6 +12,12 @@ PATTERN = "envs/*.yaml"
 """What ``verify`` alone verifies."""
 
 
+class NoSpecsError(UsageError):
+    """There is nothing to verify: no error of its user, and not shown as one."""
+
+    is_plain = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
     """The specs that a command line names.
@@ -29,7 +35,8 @@ def named_specs(words: Sequence[str]) -> Named:
     """Return the specs that ``words`` name: files, patterns, names of files in ``envs/``, each perhaps with ``=IMAGE``.
 
     Raises:
-        UsageError: a name names nothing, or there is no spec at all.
+        UsageError: a name names nothing.
+        NoSpecsError: there is no spec at all.
     """
     paths: dict[Path, None] = {}
     images: dict[str, str] = {}
@@ -43,7 +50,7 @@ def named_specs(words: Sequence[str]) -> Named:
     # A shell writes out envs/*.yaml with the bases for ``extends`` in it; alone, one is named and explained later.
     kept = [path for path in paths if not path.name.startswith("_")] or list(paths)
     if not kept:
-        raise UsageError("No specs found. To write the first one: seatrial init")
+        raise NoSpecsError("No specs found. To write the first one: seatrial init")
     return Named(paths=tuple(kept), images=images)
 
 

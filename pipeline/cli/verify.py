@@ -33,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, print the report, keep it as a file, and return the exit code of the verdict."""
-    from pipeline import verification  # noqa: PLC0415 - loads everything
     from pipeline.cli import stopping  # noqa: PLC0415 - as above
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
     from pipeline.cli.specs import named_specs  # noqa: PLC0415 - as above
@@ -41,6 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     named = named_specs(arguments.specs)
     wishes = options(arguments, images=named.images)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+
     silent = arguments.quiet or arguments.no_progress
     try:
         with progress(sys.stderr, os.environ, silent=silent) as shown:

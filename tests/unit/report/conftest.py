@@ -1,6 +1,10 @@
 """Verifications to render: the one of the documentation's transcript, and one with nothing to tell."""
 
+import os
+from pathlib import Path
 from types import MappingProxyType
+
+import pytest
 
 from pipeline.verify.compare import Difference, Kind, Note, NoteKind
 from pipeline.verify.explain import Cause, CauseState, Rate
@@ -55,9 +59,11 @@ UMASK = Finding(
         cleared=("capabilities", "no-new-privileges", "root-filesystem"),
         file="tests/test_store.py",
         line=41,
-        hint="open() takes its mode from the umask. Set the mode yourself with os.fchmod(), or set the umask where the service starts.",
+        hint="open() takes its mode from the umask. Set the mode yourself with os.fchmod(), or set the umask "
+        "where the service starts.",
     ),
-    reproduce="seatrial run envs/uploads.yaml --set umask=0077 -- python3 -m pytest tests/test_store.py::test_group_can_read",
+    reproduce="seatrial run envs/uploads.yaml --set umask=0077 "
+    "-- python3 -m pytest tests/test_store.py::test_group_can_read",
 )
 
 FLAKE = Finding(
@@ -77,7 +83,8 @@ FLAKE = Finding(
         with_=Rate(failed=3, of=20, low="0.03", high="0.38"),
         without=Rate(failed=2, of=20, low="0.01", high="0.32"),
     ),
-    reproduce="seatrial run envs/uploads.yaml --set cpus=1 --repeat 20 -- python3 -m pytest tests/test_queue.py::test_drain_is_ordered",
+    reproduce="seatrial run envs/uploads.yaml --set cpus=1 --repeat 20 "
+    "-- python3 -m pytest tests/test_queue.py::test_drain_is_ordered",
 )
 
 HARDENED = {"capabilities": "none", "no-new-privileges": "no", "root-filesystem": "read-only", "umask": "0077"}
@@ -243,3 +250,30 @@ def everything():
 
 
 SAMPLES = {"failed": failed, "green": green, "everything": everything}
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "report"
+
+
+@pytest.fixture
+def samples():
+    """The verifications by name."""
+    return {name: make() for name, make in SAMPLES.items()}
+
+
+@pytest.fixture(params=SAMPLES)
+def sample(request):
+    """Each verification."""
+    return SAMPLES[request.param]()
+
+
+@pytest.fixture
+def golden():
+    """Compare text with a file; ``UPDATE_GOLDEN=1`` writes the file anew, for a look at its diff."""
+
+    def compare(name, text):
+        path = GOLDEN / name
+        if os.environ.get("UPDATE_GOLDEN"):
+            path.write_text(text)
+        assert text == path.read_text()
+
+    return compare

@@ -1,0 +1,67 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("pydantic", "rich", "yaml", "junitparser", "urllib3", "uv", "pysequoia", "zstandard", "deflate")
+
+
+def python(*words, **more):
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, **more
+    )
+
+
+@pytest.mark.parametrize("entry", ["verify", "main"])
+def test_help_imports_no_heavy_module(entry):
+    script = (
+        f"import sys; from pipeline.cli.main import {entry}\nsys.argv = ['x', '--help']\n"
+        f"try: {entry}()\nexcept SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = python("-c", script)
+    modules = {name.split(".")[0] for name in done.stderr.split()}
+    ours = [name for name in done.stderr.split() if name.startswith(("pipeline.", "runtime."))]
+    assert not modules & set(HEAVY)
+    assert len(ours) <= 12, ours
+
+
+def test_help_takes_at_most_150_ms_more_than_python():
+    def best(*words):
+        times = []
+        for _ in range(7):
+            began = time.perf_counter()
+            python(*words)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert best("-m", "pipeline.cli.main", "verify", "--help") - best("-c", "pass") < 0.15
+
+
+def test_ascii_stream_shows_a_report_with_symbols():
+    report = ROOT / "tests/golden/report/everything.json"
+    done = python("-m", "pipeline.cli.main", "report", str(report), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "x DIFFERENT" in done.stdout
+
+
+def test_closed_pipe_ends_without_a_word():
+    report = ROOT / "tests/golden/report/everything.json"
+    shell = f"{sys.executable} -m pipeline.cli.main report {report} --format json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode in {0, 128 + signal.SIGPIPE}
+    assert done.stderr == ""
+
+
+def test_bash_completion_completes(tmp_path):
+    script = tmp_path / "completion.bash"
+    script.write_text(python("-m", "pipeline.cli.main", "completion", "bash").stdout)
+    ask = f'. {script}; COMP_WORDS=(verify --ho); COMP_CWORD=1; _seatrial; echo "${{COMPREPLY[*]}}"'
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "--hosts\n"

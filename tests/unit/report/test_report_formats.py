@@ -1,0 +1,180 @@
+import json as parser
+import re
+from dataclasses import replace
+
+import pytest
+from junitparser import Error, Failure, JUnitXml
+
+from pipeline.report import json, junit, markdown, saved, terminal
+from pipeline.report.summary import Reading, counts, reading
+from pipeline.report.text import Ink, columns
+from pipeline.verify.verdict import State
+
+SAVED = "file:///home/ann/shop/.seatrial/report.json"
+HOSTILE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.parametrize("name", ["failed", "green", "everything"])
+def test_terminal_matches_golden(samples, golden, name):
+    golden(f"{name}.txt", terminal.render(samples[name], Ink(), saved=SAVED))
+
+
+@pytest.mark.parametrize("name", ["failed", "green", "everything"])
+def test_markdown_matches_golden(samples, golden, name):
+    golden(f"{name}.md", markdown.render(samples[name]))
+
+
+def test_json_matches_golden(samples, golden):
+    golden("everything.json", json.render(samples["everything"]))
+
+
+def test_junit_matches_golden(samples, golden):
+    golden("everything.xml", junit.render(samples["everything"]).replace("><", ">\n<"))
+
+
+def test_json_reads_back_as_the_same_verification(sample):
+    assert saved.from_json(parser.loads(json.render(sample))) == sample
+
+
+def test_terminal_green_is_a_line_an_environment_and_one_for_the_verdict(samples):
+    assert len(terminal.render(samples["green"], Ink(), saved=SAVED).splitlines()) == 2
+
+
+def test_terminal_quiet_is_the_last_block_alone(samples):
+    text = terminal.render(samples["failed"], Ink(), quiet=True, saved=SAVED)
+    assert text.startswith("FAILED ")
+    assert len(text.splitlines()) == 2
+
+
+def test_terminal_verbose_names_every_host(samples):
+    text = terminal.render(samples["failed"], Ink(), verbose=True)
+    for host in samples["failed"].environments[0].hosts:
+        assert f"  {host.name} " in text
+
+
+def test_terminal_is_at_most_80_columns_but_for_commands(sample):
+    for verbose in (False, True):
+        for line in terminal.render(sample, Ink(), verbose=verbose, saved=SAVED).splitlines():
+            assert columns(line) <= 80 or line.strip().startswith("seatrial run"), line
+
+
+def test_terminal_ascii_holds_no_other_character(sample):
+    assert terminal.render(sample, Ink(symbols=False), verbose=True, saved=SAVED).isascii()
+
+
+def test_terminal_color_changes_no_text(sample):
+    plain, colored = (terminal.render(sample, Ink(color=each), saved=SAVED) for each in (False, True))
+    assert "\x1b[31m" in colored or "\x1b[32m" in colored
+    assert re.sub("\x1b\\[[0-9]+m", "", colored) == plain
+
+
+def test_no_format_passes_a_control_on(sample):
+    for text in (terminal.render(sample, Ink()), json.render(sample), markdown.render(sample), junit.render(sample)):
+        assert not HOSTILE.search(text)
+
+
+def test_no_format_says_signed(sample):
+    for text in (terminal.render(sample, Ink()), json.render(sample), markdown.render(sample), junit.render(sample)):
+        assert "signed" not in text.lower()
+
+
+def test_every_difference_is_in_every_format_even_if_many_share_a_row(samples):
+    many = with_many_findings(samples["failed"], 40)
+    names = [f"tests/test_many.py::test_{number}" for number in range(40)]
+    for text in (terminal.render(many, Ink()), json.render(many), markdown.render(many), junit.render(many)):
+        assert all(re.search(rf"{re.escape(name)}\b", text) for name in names)
+    assert "39 others in the same way:" in terminal.render(many, Ink())
+
+
+def test_markdown_stays_in_its_budget_and_says_what_is_left_out(samples):
+    text = markdown.render(with_many_findings(samples["failed"], 5000, alike=False))
+    assert len(text.encode()) <= markdown.BUDGET
+    assert "in the report" in text
+
+
+def test_every_format_counts_the_same(sample):
+    document = parser.loads(json.render(sample))
+    suites = list(JUnitXml.fromstring(junit.render(sample).encode()))
+    table = markdown.render(sample).split("|--:|\n", 1)[1].split("\n\n", 1)[0].splitlines()
+    text = terminal.render(sample, Ink(), verbose=True)
+    for environment, written, row in zip(sample.environments, document["environments"], table, strict=True):
+        found = counts(environment)
+        mine = [each for each in suites if prop(each, "image") == str(environment.image)]
+        cells = [re.sub(r"[^0-9 ]", "", cell.split("(")[0]).strip() for cell in row.split("|")[3:-1]]
+        assert cells == [str(each) for each in (found.tests, found.ran, found.different, found.flaky, found.not_run)]
+        assert sum(written["tests"].values()) == found.tests
+        assert len(written["hosts"]) == len(mine) == found.hosts
+        states = [each["state"] for each in written["hosts"]]
+        assert states.count("UNAVAILABLE") == found.not_run
+        for name in ("tests", "hosts", "ran", "different", "flaky", "undecided", "accepted", "not_run"):
+            assert {prop(each, f"count.{name}") for each in mine} == {str(getattr(found, name))}
+        assert found.different == len({case.name for case in cases(mine) if has(case, "DIFFERENT")})
+        assert found.flaky == len({case.name for case in cases(mine) if "FLAKY" in (case.system_out or "")})
+        for state in State:
+            assert text.count(f" {state} ") >= states.count(state)
+
+
+def test_junit_failures_are_the_differing_findings(sample):
+    suites = JUnitXml.fromstring(junit.render(sample).encode())
+    findings = [each for env in sample.environments for host in env.hosts for each in host.findings]
+    assert suites.failures == sum(reading(each) is Reading.DIFFERENT for each in findings)
+
+
+def test_reproducer_is_written_whole_and_unwrapped(samples):
+    command = samples["failed"].environments[0].hosts[1].findings[0].reproduce
+    shown = terminal.render(samples["failed"], Ink())
+    assert command in re.sub(r" \\\n +", " ", shown)
+    assert command in markdown.render(samples["failed"])
+    assert command in json.render(samples["failed"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"schema": "x"}', '{"schema": "https://seatrial.dev/verdict/v1"}', "[" * 10**5, '"\ud800"']
+)
+def test_load_of_something_else_is_an_error_with_the_path(tmp_path, text):
+    path = tmp_path / "report.json"
+    path.write_text(text, errors="surrogatepass")
+    with pytest.raises(saved.ReportError, match=re.escape(str(path))):
+        saved.load(path)
+
+
+def test_load_of_a_wrong_digest_is_an_error(tmp_path, samples):
+    path = tmp_path / "report.json"
+    path.write_text(json.render(samples["green"]).replace("sha256:6d1f", "sha256:xyz"))
+    with pytest.raises(saved.ReportError, match="no digest"):
+        saved.load(path)
+
+
+def test_save_writes_whole_and_ignores_itself_in_git(tmp_path, samples):
+    path = saved.save(samples["failed"], tmp_path)
+    assert saved.load(path) == samples["failed"]
+    assert (tmp_path / ".seatrial" / ".gitignore").read_text() == "*\n"
+    assert sorted(each.name for each in path.parent.iterdir()) == [".gitignore", "report.json"]
+
+
+def with_many_findings(verification, number, *, alike=True):
+    environment = verification.environments[0]
+    host = environment.hosts[1]
+    first = host.findings[0]
+    findings = tuple(
+        replace(
+            first,
+            difference=replace(first.difference, id=f"tests/test_many.py::test_{index}"),
+            cause=replace(first.cause, factors={"umask": "0077" if alike else str(index)}),
+        )
+        for index in range(number)
+    )
+    hosts = (environment.hosts[0], replace(host, findings=findings), *environment.hosts[2:])
+    return replace(verification, environments=(replace(environment, hosts=hosts), *verification.environments[1:]))
+
+
+def prop(suite, name):
+    return next(each.value for each in suite.properties() if each.name == name)
+
+
+def cases(suites):
+    return [case for suite in suites for case in suite]
+
+
+def has(case, word):
+    return any(isinstance(each, Failure | Error) and each.type == word for each in case.result)
