@@ -180,7 +180,6 @@ def test_read_specs_of_two_with_one_name_is_refused(project):
 
 
 def test_unsupported_names_each_key_with_its_line(project):
-    text = SMALL.replace("bookworm", "bookworm, node: {packages: [x]}").replace("]}", "], results: tap}", 2)
     text = "seatrial: 1\nimage:\n  debian: bookworm\n  node: {packages: [x]}\nsuite:\n  command: [a]\n  results: tap\n"
     found = unsupported(read_spec(write(project, text + "services: {db: {image: {from: x}}}\n")))
     assert [fault.line for fault in found] == [4, 7, 8]
