@@ -34,7 +34,7 @@ from pipeline.verify.judge import (
 from pipeline.verify.laboratory import Budget, Pair
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation, SuiteFacts, behavior_digest
-from pipeline.verify.reference import learn, observe_reference, unstable_tests
+from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
 from pipeline.verify.reproduce import reproducer
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.suite import Results
@@ -299,7 +299,8 @@ class _Environment:
         inquiry = self._inquiry
         if untrusted(seen, host, inquiry.suite):
             return [], 0, 0
-        differences = compare(self._runs[0], seen, self._normalization)
+        usual = typical(self._runs, self._normalization)
+        differences = compare(usual, seen, self._normalization)
         accepted = {each: inquiry.rules.reason(each.id, host.name) for each in differences}
         findings = [Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason]
         open_ = [each for each, reason in accepted.items() if not reason]
@@ -310,7 +311,7 @@ class _Environment:
             plan=inquiry.plan,
             reference=inquiry.reference,
             host=host,
-            seen_reference=self._runs[0],
+            seen_reference=usual,
             seen_host=seen,
         )
         found = explain(

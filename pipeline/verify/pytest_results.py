@@ -149,6 +149,8 @@ class _Reader:
     def _phase(self, event: Mapping[str, object]) -> None:
         name = self._name(event)
         phase = _text(event, "phase")
+        is_rerun = event["outcome"] == "rerun"
+        result = None if is_rerun else _result(name, phase, event)
         attempt = self._latest.get(name)
         # A second set-up is a second test of that id, unless a plug-in that retries announced it.
         if attempt is None or (phase == "setup" and attempt.phases):
@@ -156,11 +158,11 @@ class _Reader:
                 raise ValueError(name)
             attempt = self._latest[name] = _Attempt(name)
             self._attempts.append(attempt)
-        if event["outcome"] == "rerun":
+        if result is not None:
+            attempt.phases.append(result)
+        else:
             attempt.is_repeated = True
             del self._latest[name]
-            return
-        attempt.phases.append(_result(name, phase, event))
 
     def _collection(self, event: Mapping[str, object]) -> None:
         name = _text(event, "id") or "(session)"

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.verify.compare import Difference, Kind, behaviors, compare
 from pipeline.verify.explain import Cause, CauseState, rate
 from pipeline.verify.normalization import Normalization, learn_masks
-from pipeline.verify.observe import Observation
+from pipeline.verify.observe import Exit, Observation
 from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import Finding
 
@@ -56,11 +57,34 @@ def learn(runs: Sequence[Observation]) -> Normalization:
     )
 
 
+def typical(runs: Sequence[Observation], normalization: Normalization) -> Observation:
+    """Return what the reference usually shows: its first run, with each unstable test as most runs have it.
+
+    Otherwise a test that happened to fail there would hide that it always fails on a host.
+    """
+    if not normalization.unstable:
+        return runs[0]
+    first = runs[0]
+    tests = dict(first.report.tests)
+    seen = [behaviors(each, normalization) for each in runs]
+    for name in sorted(normalization.unstable):
+        usual = Counter(each.get((Kind.TEST, name)) for each in seen).most_common(1)[0][0]
+        source = next(run for run, each in zip(runs, seen, strict=True) if each.get((Kind.TEST, name)) == usual)
+        tests.pop(name, None)
+        if name in source.report.tests:
+            tests[name] = source.report.tests[name]
+    report = replace(first.report, tests=MappingProxyType(tests))
+    if all(each.exit.code in (0, 1) for each in runs):
+        failing = report.count(TestOutcome.FAILED, TestOutcome.ERRORED)
+        return replace(first, report=report, exit=Exit(code=int(failing > 0)))
+    return replace(first, report=report)
+
+
 def unstable_tests(runs: Sequence[Observation], normalization: Normalization) -> tuple[Finding, ...]:
     """Return the reference's unstable tests, each with how often it does not do what it usually does."""
     seen = [behaviors(each, normalization) for each in runs]
     return tuple(
-        _unstable(name, runs, [each.get((Kind.TEST, name)) for each in seen]) for name in _sorted(normalization)
+        _unstable(name, runs, [each.get((Kind.TEST, name)) for each in seen]) for name in sorted(normalization.unstable)
     )
 
 

@@ -1,0 +1,362 @@
+"""Every row of the table of verdicts (CONTRACT section 5), and explaining, on a simulated app."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from simulated_app import (
+    OOM,
+    PLAN,
+    REFERENCE,
+    SUITE,
+    SimulatedApp,
+    either,
+    fails,
+    fails_where,
+    flaky,
+    passes,
+)
+
+from pipeline.verify.conclude import conclude
+from pipeline.verify.environment import Choice, Inquiry, Interrupted, verify_environment
+from pipeline.verify.explain import CauseState
+from pipeline.verify.judge import Flaky, Ignore, Rules
+from pipeline.verify.observe import Exit
+from pipeline.verify.suite import Shadow
+from pipeline.verify.suite import TestOutcome as Outcome
+from pipeline.verify.verdict import State, VerdictWord
+from runtime.backend import Unsupported
+from runtime.host import Host
+from runtime.outcome import Fidelity
+
+UMASK = Host(name="umask-0077", factors={"umask": "0077"})
+COLUMNS = Host(name="narrow", factors={"columns": "40"})
+HARDENED = Host(
+    name="hardened",
+    factors={"umask": "0077", "columns": "40", "hash-seed": "1", "timezone": "Asia/Kolkata", "locale": "C"},
+)
+STEADY = {"t.py::test_a": passes, "t.py::test_b": passes}
+
+
+def verify(app, *hosts, check=lambda _: None, named=True, stop=None, tell=lambda _: None, **options):
+    inquiry = Inquiry(
+        name="web",
+        spec="envs/web.yaml",
+        lock=None,
+        image=PLAN.image,
+        suite=SUITE,
+        plan=PLAN,
+        reference=REFERENCE,
+        hosts=tuple(Choice(host=each, named=named) for each in hosts),
+        **options,
+    )
+    return verify_environment(
+        inquiry, runner=app, check=check, clock=lambda: 0, stop=stop or threading.Event(), tell=tell
+    )
+
+
+def test_verify_same_everywhere_is_passed():
+    result = verify(SimulatedApp(STEADY), UMASK, HARDENED)
+    assert result.verdict is VerdictWord.PASSED
+    assert [each.state for each in result.hosts] == [State.REFERENCE, State.SAME, State.SAME]
+    assert {each.behavior for each in result.hosts} == {result.behavior}
+    assert result.headline == "web behaves the same on 3 hosts"
+    assert result.hosts[0].runs == 2
+    assert result.hosts[1].runs == 1
+
+
+def test_verify_one_level_is_named_with_the_counts_of_the_contract():
+    app = SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")})
+    result = verify(app, UMASK, COLUMNS)
+    assert result.verdict is VerdictWord.FAILED
+    assert result.headline == "web behaves differently where umask is 0077"
+    assert [each.state for each in result.hosts] == [State.REFERENCE, State.DIFFERENT, State.SAME]
+    (finding,) = result.hosts[1].findings
+    cause = finding.cause
+    assert (finding.difference.reference, finding.difference.here) == ("passed", "failed")
+    assert (cause.state, cause.factors, cause.p_value, cause.runs) == (
+        CauseState.CAUSED,
+        {"umask": "0077"},
+        "0.00016",
+        16,
+    )
+    assert (cause.with_.failed, cause.with_.of, cause.without.failed, cause.without.of) == (8, 8, 0, 8)
+    assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest t.py::test_mode"
+    assert "umask" in cause.hint
+
+
+def test_verify_host_of_many_levels_is_narrowed_and_the_others_are_cleared():
+    app = SimulatedApp(
+        {**STEADY, "t.py::test_mode": fails_where(umask="0077"), "t.py::test_c": fails_where(locale="C")}
+    )
+    result = verify(app, HARDENED)
+    causes = {each.difference.id: each.cause for each in result.hosts[1].findings}
+    assert causes["t.py::test_mode"].factors == {"umask": "0077"}
+    assert causes["t.py::test_c"].factors == {"locale": "C"}
+    assert causes["t.py::test_mode"].cleared == ("columns", "hash-seed", "locale", "timezone")
+
+
+def test_verify_two_levels_together_are_both_named():
+    app = SimulatedApp({**STEADY, "t.py::test_x": fails_where(umask="0077", hash_seed="1")})
+    (finding,) = verify(app, HARDENED).hosts[1].findings
+    assert finding.cause.factors == {"umask": "0077", "hash-seed": "1"}
+    assert finding.cause.state is CauseState.CAUSED
+    assert "--set hash-seed=1 --set umask=0077" in finding.reproduce
+
+
+def test_verify_two_levels_that_each_suffice_are_both_reported():
+    app = SimulatedApp(
+        {**STEADY, "t.py::test_x": either(fails_where(umask="0077"), fails_where(timezone="Asia/Kolkata"))}
+    )
+    (finding,) = verify(app, HARDENED).hosts[1].findings
+    assert [dict(finding.cause.factors), *map(dict, finding.cause.alternatives)] == [
+        {"timezone": "Asia/Kolkata"},
+        {"umask": "0077"},
+    ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_verify_flaky_test_is_blamed_on_no_host(seed):
+    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.3)}, seed=seed)
+    result = verify(app, UMASK, COLUMNS)
+    assert result.verdict is VerdictWord.PASSED
+    assert not any(
+        each.cause.state is CauseState.CAUSED for host in result.hosts for each in host.findings if each.cause
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_verify_cause_beside_a_flaky_test_is_found(seed):
+    app = SimulatedApp({"t.py::test_x": flaky(0.2), "t.py::test_y": fails_where(umask="0077")}, seed=seed)
+    result = verify(app, HARDENED)
+    causes = {each.difference.id: each.cause for each in result.hosts[1].findings}
+    assert causes["t.py::test_y"].factors == {"umask": "0077"}
+    assert result.verdict is VerdictWord.FAILED
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_verify_test_that_flakes_and_breaks_under_a_level_is_caused(seed):
+    app = SimulatedApp({**STEADY, "t.py::test_y": either(fails_where(umask="0077"), flaky(0.1))}, seed=seed)
+    (finding,) = verify(app, UMASK).hosts[1].findings
+    assert finding.cause.state is CauseState.CAUSED
+    assert finding.cause.factors == {"umask": "0077"}
+
+
+def test_verify_flaky_policy_fail_is_failed():
+    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.5)}, seed=1)
+    result = verify(app, UMASK, rules=Rules(flaky=Flaky.FAIL))
+    assert result.unstable == ("t.py::test_x",)
+    assert result.verdict is VerdictWord.FAILED
+    assert result.hosts[0].reasons == ("1 test is flaky",)
+
+
+def test_verify_test_that_relies_on_another_is_rerun_with_the_whole_suite():
+    app = SimulatedApp(
+        {**STEADY, "t.py::test_x": fails_where(umask="0077")}, needs_whole_suite=frozenset({"t.py::test_x"})
+    )
+    (finding,) = verify(app, UMASK).hosts[1].findings
+    assert finding.cause.state is CauseState.CAUSED
+    assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SKIPPED, Outcome.MISSING, Outcome.ERRORED])
+def test_verify_any_other_outcome_is_different(outcome):
+    app = SimulatedApp({**STEADY, "t.py::test_x": fails_where(outcome, umask="0077")})
+    (finding,) = verify(app, UMASK).hosts[1].findings
+    assert (finding.difference.reference, finding.difference.here) == ("passed", outcome)
+    assert finding.cause.factors == {"umask": "0077"}
+
+
+def test_verify_test_that_passes_only_on_a_host_is_different_and_the_reference_fails():
+    def behavior(levels, chance):
+        return Outcome.PASSED if "umask" in levels else Outcome.FAILED
+
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": behavior}), UMASK)
+    assert result.hosts[0].verdict is VerdictWord.FAILED
+    assert result.hosts[0].reasons == ("1 test fails on the reference",)
+    (finding,) = result.hosts[1].findings
+    assert (finding.difference.reference, finding.difference.here) == ("failed", "passed")
+
+
+def test_verify_tests_that_fail_on_the_reference_are_failed_and_hosts_still_run():
+    app = SimulatedApp({**STEADY, **{f"t.py::test_{n}": fails for n in range(3)}})
+    result = verify(app, UMASK)
+    assert result.verdict is VerdictWord.FAILED
+    assert result.hosts[0].reasons == ("3 tests fail on the reference",)
+    assert result.hosts[1].state is State.SAME
+    assert result.headline == "web does not pass by itself: 3 tests fail on the reference"
+
+
+def test_verify_failing_reference_that_the_spec_accepts_is_passed_with_the_use_reported():
+    rules = Rules(ignore=(Ignore(test="t.py::*", host="reference", reason="known"),))
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": fails}), UMASK, rules=rules)
+    assert result.verdict is VerdictWord.PASSED
+    assert result.ignores[0].used == 1
+
+
+def test_verify_accepted_difference_is_passed_with_the_use_reported_and_no_rerun():
+    rules = Rules(
+        ignore=(
+            Ignore(test="t.py::test_x[[]*", host="*", reason="never"),
+            Ignore(test="t.py::test_x[*]", host="umask*", reason="known"),
+        )
+    )
+    app = SimulatedApp({**STEADY, "t.py::test_x[a]": fails_where(umask="0077")})
+    result = verify(app, UMASK, rules=rules)
+    assert result.verdict is VerdictWord.PASSED
+    assert (result.hosts[1].state, result.hosts[1].runs) == (State.DIFFERENT, 1)
+    assert [each.used for each in result.ignores] == [0, 1]
+
+
+def test_verify_no_tests_is_inconclusive():
+    result = verify(SimulatedApp({}), UMASK)
+    assert result.verdict is VerdictWord.INCONCLUSIVE
+    assert result.headline == "web is inconclusive: no test ran"
+    assert result.hosts[1].state is State.INCONCLUSIVE
+
+
+def test_verify_all_skipped_is_inconclusive():
+    result = verify(SimulatedApp({"t.py::test_x": fails_where(Outcome.SKIPPED)}), UMASK)
+    assert result.headline == "web is inconclusive: all 1 test are skipped on the reference"
+
+
+@pytest.mark.parametrize("ended", [OOM, Exit(signal=11), Exit(code=3)])
+def test_verify_reference_that_ends_badly_every_time_is_failed(ended):
+    result = verify(SimulatedApp(STEADY, ends=lambda _: ended), UMASK)
+    assert result.verdict is VerdictWord.FAILED
+    assert str(ended) in result.hosts[0].reasons[0]
+
+
+def test_verify_reference_with_an_unstable_exit_is_inconclusive():
+    codes = iter([0, 3] * 100)
+    result = verify(SimulatedApp(STEADY, ends=lambda _: Exit(code=next(codes))), UMASK)
+    assert result.hosts[0].verdict is VerdictWord.INCONCLUSIVE
+
+
+def test_verify_exit_that_differs_alone_is_a_difference():
+    app = SimulatedApp(STEADY, ends=lambda levels: OOM if "umask" in levels else None)
+    result = verify(app, UMASK)
+    (finding,) = result.hosts[1].findings
+    assert (finding.difference.kind, finding.difference.here) == ("exit", "limit oom")
+    assert finding.cause.state is CauseState.CAUSED
+
+
+def test_verify_trace_that_differs_alone_is_same_with_a_note():
+    def change(observation, levels):
+        return replace(observation, changed=("/app/new",) if levels else ())
+
+    result = verify(SimulatedApp(STEADY, change=change), UMASK)
+    assert result.hosts[1].state is State.SAME
+    assert result.hosts[1].notes[0].kind == "file"
+
+
+@pytest.mark.parametrize(("named", "verdict"), [(False, VerdictWord.PASSED), (True, VerdictWord.INCONCLUSIVE)])
+def test_verify_advisory_difference_never_fails(named, verdict):
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077")}, fidelity={"umask": Fidelity.ADVISORY})
+    result = verify(app, UMASK, named=named)
+    assert result.hosts[1].state is State.DIFFERENT
+    assert result.verdict is verdict
+
+
+def test_verify_emulated_difference_is_failed():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077")}, fidelity={"umask": Fidelity.EMULATED})
+    assert verify(app, UMASK).verdict is VerdictWord.FAILED
+
+
+def test_verify_level_not_in_effect_is_inconclusive():
+    result = verify(SimulatedApp(STEADY, ineffective=frozenset({"umask"})), UMASK, COLUMNS)
+    assert result.hosts[1].reasons == ("umask was not in effect: asked for 0077, found other",)
+    assert [each.verdict for each in result.hosts] == [
+        VerdictWord.PASSED,
+        VerdictWord.INCONCLUSIVE,
+        VerdictWord.PASSED,
+    ]
+
+
+def test_verify_level_without_proof_is_inconclusive():
+    app = SimulatedApp(STEADY, change=lambda observation, _: replace(observation, evidence={}))
+    assert verify(app, UMASK).hosts[1].reasons == ("nothing shows that umask=0077 was in effect",)
+
+
+def test_verify_shadowed_module_is_inconclusive_unless_accepted():
+    def change(observation, levels):
+        shadow = Shadow(module="croniter", loaded="/app/croniter.py", image="/usr/lib/croniter.py")
+        return replace(observation, report=replace(observation.report, shadows=(shadow,)))
+
+    result = verify(SimulatedApp(STEADY, change=change), UMASK)
+    assert result.verdict is VerdictWord.INCONCLUSIVE
+    assert "croniter" in result.hosts[0].reasons[0]
+
+
+def test_verify_lost_run_is_inconclusive():
+    result = verify(SimulatedApp(STEADY, lost=2), UMASK)
+    assert [each.verdict for each in result.hosts] == [VerdictWord.PASSED, VerdictWord.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize(("named", "verdict"), [(False, VerdictWord.PASSED), (True, VerdictWord.INCONCLUSIVE)])
+def test_verify_unavailable_host_counts_where_it_is_named(named, verdict):
+    def check(plan):
+        return Unsupported(reason="no such thing", hint="get one") if "umask" in plan.levels else None
+
+    result = verify(SimulatedApp(STEADY), UMASK, COLUMNS, check=check, named=named)
+    assert result.hosts[1].state is State.UNAVAILABLE
+    assert result.verdict is verdict
+    whole = conclude([result], duration=1, seed=0)
+    assert [(each.host, each.hint) for each in whole.unavailable] == [("umask-0077", "get one")]
+
+
+def test_verify_all_hosts_unavailable_is_never_passed():
+    result = verify(
+        SimulatedApp(STEADY),
+        UMASK,
+        check=lambda plan: Unsupported(reason="no") if plan.levels else None,
+        named=False,
+    )
+    assert result.verdict is VerdictWord.INCONCLUSIVE
+
+
+def test_verify_no_hosts_is_never_passed():
+    assert verify(SimulatedApp(STEADY)).verdict is VerdictWord.INCONCLUSIVE
+
+
+def test_verify_spent_budget_before_confirmation_is_inconclusive():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077")})
+    result = verify(app, UMASK, runs=6)
+    assert result.hosts[1].state is State.INCONCLUSIVE
+    assert "budget" in result.hosts[1].reasons[0]
+
+
+def test_verify_spent_budget_after_confirmation_is_failed_with_an_inconclusive_cause():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077", locale="C")})
+    result = verify(app, HARDENED, runs=18)
+    assert result.verdict is VerdictWord.FAILED
+    (finding,) = result.hosts[1].findings
+    assert finding.cause.state is CauseState.INCONCLUSIVE
+    assert finding.cause.confirmed
+    assert "--host hardened" in finding.reproduce
+
+
+def test_verify_twice_runs_nothing_again():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077"), "t.py::y": flaky(0.4)})
+    first = verify(app, UMASK, HARDENED)
+    runs = app.runs
+    second = verify(app, UMASK, HARDENED)
+    assert app.runs == runs
+    assert [(each.state, each.findings) for each in first.hosts] == [
+        (each.state, each.findings) for each in second.hosts
+    ]
+
+
+def test_verify_interrupted_gives_what_was_found():
+    stop = threading.Event()
+
+    def tell(event):
+        if type(event).__name__ == "HostJudged" and event.result.state is State.SAME:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        verify(SimulatedApp(STEADY), UMASK, COLUMNS, stop=stop, tell=tell)
+    assert stop.is_set()
+    partial = caught.value.partial
+    assert partial.verdict is VerdictWord.INCONCLUSIVE
+    assert [each.state for each in partial.hosts].count(State.SAME) == 1
