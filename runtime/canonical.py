@@ -27,7 +27,7 @@ def to_canonical_json(value: Json) -> bytes:
 
 
 def to_text(raw: bytes) -> str:
-    r"""Return bytes as text that canonical JSON can hold, reversibly: ``\xNN`` for a byte that is no UTF-8, ``\\`` for ``\``."""
+    r"""Return bytes as text that JSON can hold, reversibly: ``\xNN`` for a byte that is no UTF-8, ``\\`` for ``\``."""
     doubled = raw.replace(b"\\", b"\\\\")
     return doubled.decode("utf-8", errors="backslashreplace")
 

@@ -1,7 +1,7 @@
 """``Plan``: values only, all that decides one run.
 
-A plan names no machine: no path of this one, no host, no backend. Its digest names the run. A factor turns one plan into
-another; a backend turns a plan into what the kernel is asked for.
+A plan names no machine: no path of this one, no host, no backend. Its digest names the run. A factor turns one plan
+into another; a backend turns a plan into what the kernel is asked for.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class FirstProcess(StrEnum):
 
 
 class NetworkState(StrEnum):
-    """``none``: no interface is up. ``loopback``: only lo. ``route``: one more, with a default route that answers nothing."""
+    """``none``: no interface is up. ``loopback``: only lo. ``route``: one more, with a default route to nowhere."""
 
     NONE = "none"
     LOOPBACK = "loopback"
@@ -162,7 +162,7 @@ class Limits:
         cpu_quota: CPU time in percent of one CPU (150 is one and a half).
         cpus: how many CPUs it may use, and sees.
         open_files: RLIMIT_NOFILE, soft and hard.
-        resources: other rlimits by their name in lower case without ``RLIMIT_`` (``core``, ``fsize``, ``stack``), soft and hard.
+        resources: other rlimits, soft and hard, by their name in lower case without ``RLIMIT_``: ``core``, ``fsize``.
     """
 
     memory: int | None = 2 * GIB
@@ -252,8 +252,8 @@ class Plan:
         return Digest.of_json(to_json(self))
 
 
-def to_json(value: object) -> Json:
-    """Return a plan, or any value in it, as JSON: dataclasses as objects, bytes by ``to_text``, digests and names as text."""
+def to_json(value: object) -> Json:  # noqa: PLR0911 - one row a type
+    """Return a plan, or any value in it, as JSON: dataclasses as objects, bytes by ``to_text``, digests as text."""
     match value:
         case None | bool() | int():
             return value

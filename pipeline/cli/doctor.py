@@ -64,12 +64,11 @@ def _text(offers: Sequence[Offer], abilities: Sequence[Ability], ink: Ink) -> st
         fits = columns(line) + columns(hint) + 2 <= ink.width
         lines.append(f"{line}  {visible(hint)}" if hint and fits else line)
         lines += [" " * columns(head) + visible(hint)] * bool(hint and not fits)
-    needed = [each for each in offers if each.required and each.unavailable]
-    for each in needed:
-        lines.append(
-            f"  {ink.symbol('✕')} the specs need {visible(each.host.name)}: {visible(each.unavailable.reason)}"
-        )
-        lines += [f"    {visible(each.unavailable.hint)}"] * bool(each.unavailable.hint)
+    for offer in offers:
+        if offer.required and offer.unavailable:
+            why = offer.unavailable
+            lines.append(f"  {ink.symbol('✕')} the specs need {visible(offer.host.name)}: {visible(why.reason)}")
+            lines += [f"    {visible(why.hint)}"] * bool(why.hint)
     return "\n".join(lines) + "\n"
 
 

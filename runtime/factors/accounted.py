@@ -1,4 +1,4 @@
-"""``memory``, ``processes`` and ``cpu-quota``: limits over all processes of a run, which only a control group enforces."""
+"""``memory``, ``processes`` and ``cpu-quota``: limits over all processes of a run, by a control group."""
 
 from abc import abstractmethod
 from dataclasses import replace

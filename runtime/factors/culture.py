@@ -78,7 +78,7 @@ class LocaleFactor(Factor):
 
 
 def _is_installed(name: str) -> bool:
-    """Look where glibc looks: its built-in names, a folder of the normalized name, the archive. Source: locale(7), localedef(1)."""
+    """Look where glibc looks: built-in names, a folder of the normalized name, the archive. Source: locale(7)."""
     if name in {"C", "POSIX", "C.UTF-8", "C.utf8"}:
         return True
     language, _, codeset = name.partition(".")

@@ -12,8 +12,8 @@ from runtime.plan import Plan
 class Factor(ABC):
     """One thing about hosts that can vary: its levels, how it changes a plan, and how a run proves that it held.
 
-    A level is text, exactly as written. Every host has a level for every factor, and all of them are applied, in the order
-    of the table, to a plan that knows only the image and the suite: there is no second way to the reference.
+    A level is text, exactly as written. Every host has a level for every factor, and all are applied, in the order of
+    the table, to a plan that knows only the image and the suite: there is no second way to the reference.
     """
 
     name: ClassVar[str]
@@ -43,7 +43,7 @@ class Factor(ABC):
     def probe(self, plan: Plan) -> str:
         """Return what is in effect, read inside the run as its user, when all is set up and before the program starts.
 
-        It runs in a twin of the process that becomes the program, whose ``os.environ`` and working folder are the run's:
+        It runs in a twin of the process that becomes the program; ``os.environ`` and working folder are the run's:
         only modules that are imported already, only system calls that the profile allows; no level may make it raise.
         """
 

@@ -1,0 +1,176 @@
+"""Make a lock: resolve what a spec asks for, keep what an older lock chose, and find the epoch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.build.artifact import LockedPackage
+from pipeline.build.ecosystems.debian.deb import newest_mtime
+from pipeline.build.ecosystems.debian.lock import DebianRequest, lock_debian
+from pipeline.build.ecosystems.pypi.index import lock_sdist
+from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
+from pipeline.build.ecosystems.pypi.target import Target
+from pipeline.build.ecosystems.pypi.wheel import newest_time
+from pipeline.build.fetch import Fetcher
+from pipeline.build.lock import Lock, LockedTree, Platform
+from pipeline.declare.dependencies import answers
+from pipeline.declare.errors import LockError
+from pipeline.declare.image import BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
+from pipeline.declare.spec import EnvSpec
+
+INTERPRETER = "python3"
+"""The Debian package that ``python:`` implies."""
+
+COMPILER = ("libc-bin", "locales")
+"""The Debian packages that ``locales:`` implies: localedef, and what it compiles."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """What a new lock may choose anew although an older one chose it.
+
+    Args:
+        everything: all packages.
+        names: these packages.
+    """
+
+    everything: bool = False
+    names: frozenset[str] = frozenset()
+
+    def kept(self, packages: tuple[LockedPackage, ...]) -> tuple[LockedPackage, ...]:
+        """Return the packages of an older lock that stay where they can."""
+        return () if self.everything else tuple(each for each in packages if each.name not in self.names)
+
+
+def make_lock(
+    spec: EnvSpec, fetcher: Fetcher, *, now: datetime, work: Path, old: Lock | None, upgrade: Upgrade
+) -> Lock:
+    """Return the lock of a spec.
+
+    Every package is downloaded: the epoch is the newest time inside them.
+
+    Args:
+        spec: what is asked for; its image is built, not taken from elsewhere.
+        fetcher: reaches the archives.
+        now: the time of locking.
+        work: a folder for the resolvers' own caches.
+        old: an older lock of this spec: what it chose stays where it can, so that only what is asked for changes.
+        upgrade: what is chosen anew all the same.
+
+    Raises:
+        LockError, ResolveError, ArchiveError: no lock can be made; the message says why.
+        FetchError: an archive cannot be read.
+    """
+    resolver = _Resolver(spec=spec, image=_built(spec), fetcher=fetcher, now=now, work=work, upgrade=upgrade)
+    platforms = {name: resolver.platform(name, old.platforms.get(name) if old else None) for name in spec.architectures}
+    epoch = _epoch(resolver.image, platforms.values(), fetcher)
+    lock = Lock(answers=answers(spec), epoch=epoch, locked=int(now.timestamp()), platforms=platforms)
+    # The time of an older lock stays where nothing else changed: locking again writes the same bytes.
+    return old if old is not None and old.digest == lock.digest else lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resolver:
+    spec: EnvSpec
+    image: BuiltImage
+    fetcher: Fetcher
+    now: datetime
+    work: Path
+    upgrade: Upgrade
+
+    def platform(self, architecture: str, old: Platform | None) -> Platform:
+        image = self._image(architecture, old.image if old else LockedTree())
+        return Platform(image=image, suite=self._suite(architecture, image, old.suite if old else LockedTree()))
+
+    def _image(self, architecture: str, old: LockedTree) -> LockedTree:
+        part = self.image
+        implied = (*_implied(part.python), *(COMPILER if part.locales else ()))
+        debian = self._debian(architecture, (*part.packages, *implied), (), old)
+        python: tuple[LockedPackage, ...] = ()
+        if part.python is not None:
+            target = _target(debian, architecture)
+            wanted = Wanted.of(part.python, self.spec.directory)
+            python = lock_pypi(
+                wanted, target, fetcher=self.fetcher, work=self.work, preferred=self._preferred(old.python)
+            )
+        return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
+
+    def _suite(self, architecture: str, image: LockedTree, old: LockedTree) -> LockedTree:
+        part = self.spec.suite
+        debian: tuple[LockedPackage, ...] = ()
+        if part.packages or part.python is not None:
+            debian = self._debian(architecture, (*part.packages, *_implied(part.python)), image.debian, old)
+        python: tuple[LockedPackage, ...] = ()
+        if part.python is not None:
+            python = lock_tools(
+                Wanted.of(part.python, self.spec.directory),
+                _target((*image.debian, *debian), architecture),
+                image=image.python,
+                fetcher=self.fetcher,
+                work=self.work,
+                preferred=self._preferred(old.python),
+            )
+        return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
+
+    def _debian(
+        self, architecture: str, packages: tuple[str, ...], installed: tuple[LockedPackage, ...], old: LockedTree
+    ) -> tuple[LockedPackage, ...]:
+        part = self.image.debian
+        request = DebianRequest(
+            suite=part.suite,
+            packages=tuple(dict.fromkeys(packages)),
+            architecture=architecture,
+            components=part.components,
+            mirror=part.mirror,
+            keys=((self.spec.directory / part.keys).read_bytes(),) if part.keys else (),
+        )
+        keep = self.upgrade.kept(old.debian)
+        return lock_debian(request, self.fetcher, now=self.now, installed=installed, keep=keep)
+
+    def _preferred(self, old: tuple[LockedPackage, ...]) -> dict[str, str]:
+        return {each.name: each.version for each in self.upgrade.kept(old)}
+
+    def _sources(self, entries: tuple[FilesEntry, ...]) -> tuple[LockedPackage, ...]:
+        wanted = dict.fromkeys(each.sdist for each in entries if isinstance(each, SdistFiles))
+        return tuple(lock_sdist(each, self.fetcher) for each in wanted)
+
+
+def python_version(debian: tuple[LockedPackage, ...]) -> str:
+    """Return the version of the package that holds the interpreter, such as ``3.11.2-6+deb12u6``; empty for none."""
+    found = [
+        each.version
+        for each in debian
+        if each.name.startswith("python3.") and each.name.endswith("-minimal") and not each.name.startswith("lib")
+    ]
+    return found[0] if found else ""
+
+
+def _built(spec: EnvSpec) -> BuiltImage:
+    if not isinstance(spec.image, BuiltImage):
+        raise LockError(f"{spec.path}: an image that exists already is not locked by this version")
+    return spec.image
+
+
+def _implied(part: PythonPart | None) -> tuple[str, ...]:
+    return () if part is None else (INTERPRETER,)
+
+
+def _target(debian: tuple[LockedPackage, ...], architecture: str) -> Target:
+    libc = {each.name: each.version for each in debian}.get("libc6", "")
+    return Target.of_debian(python=python_version(debian), libc=libc, architecture=architecture)
+
+
+def _epoch(image: BuiltImage, platforms: Iterable[Platform], fetcher: Fetcher) -> int:
+    packages = [package for each in platforms for package in (*each.image.packages, *each.suite.packages)]
+    paths = fetcher.fetch_all([each.artifact for each in packages])
+    if image.epoch is not None:
+        return parse_epoch(image.epoch)
+    return max((_newest(each, path) for each, path in zip(packages, paths, strict=True)), default=0)
+
+
+def _newest(package: LockedPackage, path: Path) -> int:
+    """Return the newest time inside a package; a source distribution's files are the suite's, and clamped like all."""
+    if package.artifact.archive.startswith("debian"):
+        return newest_mtime(path)
+    return newest_time(path) if package.artifact.name.endswith(".whl") else 0
