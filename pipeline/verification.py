@@ -198,7 +198,7 @@ def explain(path: Path, host: str, test: str | None, options: Options, tell: Tel
     raise _cannot_build(path)
 
 
-def run_once(
+def run_once(  # noqa: PLR0917 - as the verb calls it
     subject: str,
     host: str | None,  # noqa: ARG001
     levels: Mapping[str, str],  # noqa: ARG001

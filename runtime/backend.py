@@ -45,7 +45,7 @@ class Backend(AbstractContextManager["Backend"], Protocol):
         """Tell why nothing can run here, or None if something can."""
 
     def check(self, plan: Plan) -> Mapping[str, Fidelity] | Unsupported:
-        """Return the fidelity of each level of the plan (defaults that are limited here included), or why it cannot run."""
+        """Return the fidelity of each level of the plan (limited defaults included), or why it cannot run."""
 
     def start(self, plan: Plan) -> Running:
         """Start a run of the plan.

@@ -17,7 +17,7 @@ class Limit(StrEnum):
 
 
 class Fidelity(StrEnum):
-    """How true a level is: the real thing, the same interface by other means, or a hint that an emulator may disturb."""
+    """How true a level is: the real thing, the same interface by other means, or a hint an emulator may disturb."""
 
     NATIVE = "native"
     EMULATED = "emulated"

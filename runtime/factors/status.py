@@ -2,7 +2,7 @@
 
 
 def read_status(*keys: str) -> dict[str, str]:
-    """Return the named fields of /proc/self/status; a field that the kernel does not show, or a hidden /proc, gives ``0``."""
+    """Return the named fields of /proc/self/status; a field that the kernel does not show gives ``0``."""
     found = dict.fromkeys(keys, "0")
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123 - no pathlib in the warm process
