@@ -1,6 +1,6 @@
 """Nothing of a run is left on the machine, however it ended."""
 
-# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+# ruff: noqa: PTH208
 
 import os
 import signal

@@ -1,6 +1,6 @@
 """What ends a run that does not end by itself."""
 
-# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+# ruff: noqa: PTH110, PTH116, PTH208
 
 import os
 import time

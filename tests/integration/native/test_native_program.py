@@ -1,7 +1,5 @@
 """What a program is given, and how its end is reported."""
 
-# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
-
 import os
 import signal
 import threading

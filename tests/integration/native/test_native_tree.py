@@ -1,6 +1,6 @@
 """The tree that a run sees, and what is read of it afterwards."""
 
-# ruff: noqa: PTH101, PTH103, PTH108, PTH110, PTH112, PTH114, PTH116, PTH120, PTH208, PTH211
+# ruff: noqa: PTH110
 
 import os
 from pathlib import Path

@@ -69,7 +69,7 @@ class MountKernel:
             except PermissionError as error:
                 raise BackendError(
                     f"the kernel refuses a private {self.kind} at {self.path}",
-                    hint="in a container parts of /proc and /sys are hidden, and then none may be mounted; run outside",
+                    hint="in a container parts of /proc and /sys are hidden, and then none may be mounted",
                 ) from error
 
 
