@@ -1,0 +1,101 @@
+"""Local files: what is taken, what counts, what is refused."""
+
+import os
+
+import pytest
+
+from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.declare.errors import BuildError
+from pipeline.declare.image import LocalFiles
+
+
+@pytest.fixture
+def app(tmp_path):
+    folder = tmp_path / "app"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "main.py").write_text("print()\n")
+    (folder / "sub" / "data.txt").write_text("x")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o700)
+    return folder
+
+
+def entry(**keys):
+    return LocalFiles.model_validate({"from": "app", "to": "/srv", **keys})
+
+
+def paths(found):
+    return [each.path for each in found]
+
+
+def test_files_of_folder_are_sorted_below_their_place(app):
+    found = find_files([entry()], app.parent)
+    assert paths(found) == ["srv/main.py", "srv/run.sh", "srv/sub/data.txt"]
+
+
+def test_executable_bit_is_all_that_counts_of_a_mode(app):
+    (app / "main.py").chmod(0o600)
+    assert [each.mode for each in find_files([entry()], app.parent)] == [0o644, 0o755, 0o644]
+
+
+def test_digest_ignores_times_and_modes_but_not_content(app):
+    before = files_digest(find_files([entry()], app.parent))
+    os.utime(app / "main.py", (1, 1))
+    (app / "main.py").chmod(0o640)
+    assert files_digest(find_files([entry()], app.parent)) == before
+    (app / "main.py").write_text("print(1)\n")
+    assert files_digest(find_files([entry()], app.parent)) != before
+
+
+def test_gitignore_inside_the_folder_is_honored_and_can_be_taken_back_below(app):
+    (app / ".gitignore").write_text("*.txt\n")
+    assert "srv/sub/data.txt" not in paths(find_files([entry()], app.parent))
+    (app / "sub" / ".gitignore").write_text("!data.txt\n")
+    assert "srv/sub/data.txt" in paths(find_files([entry()], app.parent))
+
+
+def test_gitignore_above_the_folder_is_not_honored(app):
+    (app.parent / ".gitignore").write_text("*\n")
+    assert "srv/main.py" in paths(find_files([entry()], app.parent))
+
+
+def test_only_takes_what_matches(app):
+    assert paths(find_files([entry(only=["sub"])], app.parent)) == ["srv/sub/data.txt"]
+
+
+def test_only_that_matches_nothing_is_an_error(app):
+    with pytest.raises(BuildError, match="nothing in it matches 'only: tests'"):
+        find_files([entry(only=["tests"])], app.parent)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../secret", "sub/../../secret"])
+def test_link_that_leaves_the_folder_is_refused(app, target):
+    (app / "link").symlink_to(target)
+    with pytest.raises(BuildError, match="outside of"):
+        find_files([entry()], app.parent)
+
+
+def test_link_inside_the_folder_is_kept_as_written(app):
+    (app / "sub" / "link").symlink_to("../main.py")
+    found = {each.path: each.target for each in find_files([entry()], app.parent)}
+    assert found["srv/sub/link"] == "../main.py"
+
+
+def test_pipe_is_refused(app):
+    os.mkfifo(app / "pipe")
+    with pytest.raises(BuildError, match="neither a file"):
+        find_files([entry()], app.parent)
+
+
+def test_laid_files_have_the_epoch_and_their_modes(app, tmp_path):
+    root = tmp_path / "tree"
+    root.mkdir()
+    lay_files(find_files([entry()], app.parent), root, epoch=1000)
+    status = (root / "srv" / "run.sh").stat()
+    assert (status.st_mode & 0o7777, status.st_mtime) == (0o755, 1000)
+    assert (root / "srv" / "sub" / "data.txt").read_text() == "x"
+
+
+def test_single_file_goes_to_its_place(app):
+    found = find_files([LocalFiles.model_validate({"from": "app/main.py", "to": "/opt/tool"})], app.parent)
+    assert paths(found) == ["opt/tool"]
