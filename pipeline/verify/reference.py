@@ -68,8 +68,7 @@ def typical(runs: Sequence[Observation], normalization: Normalization) -> Observ
     tests = dict(first.report.tests)
     seen = [behaviors(each, normalization) for each in runs]
     for name in sorted(normalization.unstable):
-        usual = Counter(each.get((Kind.TEST, name)) for each in seen).most_common(1)[0][0]
-        source = next(run for run, each in zip(runs, seen, strict=True) if each.get((Kind.TEST, name)) == usual)
+        source = runs[_usual([each.get((Kind.TEST, name)) for each in seen], name, runs)]
         tests.pop(name, None)
         if name in source.report.tests:
             tests[name] = source.report.tests[name]
@@ -89,12 +88,19 @@ def unstable_tests(runs: Sequence[Observation], normalization: Normalization) ->
 
 
 def _unstable(name: str, runs: Sequence[Observation], seen: Sequence[str | None]) -> Finding:
-    usual, count = Counter(seen).most_common(1)[0]
-    common = runs[seen.index(usual)]
+    place = _usual(seen, name, runs)
+    common, usual = runs[place], seen[place]
     other = runs[next(index for index, each in enumerate(seen) if each != usual)]
     difference = next(
         (each for each in compare(common, other) if each.id == name),
         Difference(kind=Kind.TEST, id=name, reference="", here=""),
     )
-    without = rate(len(runs) - count, len(runs))
+    without = rate(sum(each != usual for each in seen), len(runs))
     return Finding(difference=difference, cause=Cause(state=CauseState.FLAKY, runs=len(runs), without=without))
+
+
+def _usual(seen: Sequence[str | None], name: str, runs: Sequence[Observation]) -> int:
+    """Return the index of a run in which a test does what it does in most; where two are as common, one that passes."""
+    counts = Counter(seen)
+    passed = [each.report.outcome(name) is TestOutcome.PASSED for each in runs]
+    return max(range(len(runs)), key=lambda index: (counts[seen[index]], passed[index], -index))
