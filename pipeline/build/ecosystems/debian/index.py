@@ -115,6 +115,15 @@ class Universe:
         self._providers: dict[str, set[str]] = {}
         self._essential: set[str] = set()
         self._chosen: dict[str, Candidate] = {}
+        self._kept: set[str] = set()
+
+    def copy(self) -> "Universe":
+        """Return the same offer without what was kept; what the indexes list is shared."""
+        twin = Universe(self.architecture)
+        twin._stanzas, twin._essential = self._stanzas, self._essential
+        twin._providers = {name: set(providers) for name, providers in self._providers.items()}
+        twin._chosen = {name: one for name, one in self._chosen.items() if name not in self._kept}
+        return twin
 
     def add(self, archive: str, packages: bytes) -> None:
         """Add what a ``Packages`` file lists; of equal versions the one that was added first is kept."""
@@ -134,18 +143,23 @@ class Universe:
     def keep(self, candidate: Candidate) -> None:
         """Make ``candidate`` the only one of its name, whatever the indexes list."""
         self._chosen[candidate.name] = candidate
+        self._kept.add(candidate.name)
         for provided in candidate.provides:
             self._providers.setdefault(provided.name, set()).add(candidate.name)
 
     def candidate(self, name: str) -> Candidate | None:
-        """Return the newest version of a package, or None if there is none of that name."""
+        """Return the one candidate of a name, or None if there is none."""
         if name not in self._chosen:
-            versions = self.versions(name)
-            if not versions:
+            newest = self.newest(name)
+            if newest is None:
                 return None
-            # max keeps the first of equal ones; indexes are added in a fixed order.
-            self._chosen[name] = max(versions, key=lambda candidate: version_order(candidate.version))
+            self._chosen[name] = newest
         return self._chosen[name]
+
+    def newest(self, name: str) -> Candidate | None:
+        """Return the newest version that an index lists, whatever is kept."""
+        # max keeps the first of equal ones; indexes are added in a fixed order.
+        return max(self.versions(name), key=lambda candidate: version_order(candidate.version), default=None)
 
     def versions(self, name: str) -> tuple[Candidate, ...]:
         """Return every version of a package that an index lists for this architecture."""

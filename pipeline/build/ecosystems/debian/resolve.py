@@ -21,6 +21,20 @@ _MOST_DECISIONS = 20_000
 _PREFERRED = {"usrmerge": "usr-is-merged"}
 
 
+class UnmetError(ResolveError):
+    """A dependency cannot be met.
+
+    Args:
+        message: what and why.
+        hint: the next step.
+        involved: the packages that would have to be others: that which needs it, and those that stand in its way.
+    """
+
+    def __init__(self, message: str, *, hint: str, involved: frozenset[str]) -> None:
+        super().__init__(message, hint=hint)
+        self.involved = involved
+
+
 @dataclass(slots=True)
 class _Branch:
     """One way through the choices made so far.
@@ -58,7 +72,8 @@ def resolve(
         The packages to add, by name.
 
     Raises:
-        ResolveError: there is no such set; the message explains the first thing that could not be met.
+        UnmetError: there is no such set; the message explains the first thing that could not be met.
+        ResolveError: none was found among very many choices.
     """
     start = _Branch(Selection(universe.architecture), deque(), deque())
     for candidate in installed:
@@ -72,7 +87,7 @@ def resolve(
 
 def _search(universe: Universe, branch: _Branch) -> Selection:
     others: list[tuple[_Branch, Reason, list[Candidate]]] = []
-    first_failure = ""
+    first: UnmetError | None = None
     for _ in range(_MOST_DECISIONS):
         failure = _propagate(universe, branch)
         if failure is None and not branch.open:
@@ -88,15 +103,15 @@ def _search(universe: Universe, branch: _Branch) -> Selection:
                 branch.choose(options[0], reason)
                 continue
             failure = reason
-        first_failure = first_failure or _explain(universe, branch.selection, failure)
+        first = first or _unmet(universe, branch.selection, failure)
         if not others:
-            raise ResolveError(first_failure, hint=_hint(universe, failure))
+            raise first
         earlier, reason, options = others.pop()
         branch = earlier
         if options[1:]:
             others.append((earlier.copy(), reason, options[1:]))
         branch.choose(options[0], reason)
-    raise ResolveError(f"gave up after {_MOST_DECISIONS} choices between packages; the first problem: {first_failure}")
+    raise ResolveError(f"gave up after {_MOST_DECISIONS} choices between packages; the first problem: {first}")
 
 
 def _propagate(universe: Universe, branch: _Branch) -> Reason | None:
@@ -121,7 +136,19 @@ def _options(universe: Universe, selection: Selection, needs: Alternatives) -> l
     avoided = {name for name, better in _PREFERRED.items() if better in names}
     ordered = sorted(needs, key=lambda relation: relation.name in avoided)
     found = dict.fromkeys(candidate for relation in ordered for candidate in universe.matching(relation))
-    return [candidate for candidate in found if not selection.obstacle(candidate)]
+    return [candidate for candidate in found if selection.obstacle(candidate) is None]
+
+
+def _unmet(universe: Universe, selection: Selection, failure: Reason) -> UnmetError:
+    involved = {relation.name for relation in failure.needs}
+    if failure.parent is not None:
+        involved.add(failure.parent.name)
+    for relation in failure.needs:
+        obstacles = (selection.obstacle(candidate) for candidate in universe.matching(relation))
+        involved.update(obstacle.other.name for obstacle in obstacles if obstacle is not None)
+    return UnmetError(
+        _explain(universe, selection, failure), hint=_hint(universe, failure), involved=frozenset(involved)
+    )
 
 
 def _explain(universe: Universe, selection: Selection, failure: Reason) -> str:
@@ -138,8 +165,8 @@ def _explain(universe: Universe, selection: Selection, failure: Reason) -> str:
 def _problem(universe: Universe, selection: Selection, relation: Relation, *, asked: bool) -> str:
     for candidate in universe.matching(relation):
         obstacle = selection.obstacle(candidate)
-        if obstacle:
-            return obstacle
+        if obstacle is not None:
+            return str(obstacle)
     known = universe.candidate(relation.name)
     if known is not None:
         return f"the archive has {known}"

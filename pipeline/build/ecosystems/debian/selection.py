@@ -23,6 +23,22 @@ class Reason:
         return " | ".join(str(relation) for relation in self.needs)
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a package cannot be chosen.
+
+    Args:
+        other: the chosen package that stands in its way.
+        text: the same for people.
+    """
+
+    other: Candidate
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @dataclass(slots=True)
 class Selection:
     """Packages that can be installed together, at one version each.
@@ -69,23 +85,24 @@ class Selection:
             for candidate in self._answering.get(relation.name, ())
         )
 
-    def obstacle(self, candidate: Candidate) -> str:
-        """Return why ``candidate`` cannot be chosen beside the others; empty if it can.
+    def obstacle(self, candidate: Candidate) -> Obstacle | None:
+        """Return why ``candidate`` cannot be chosen beside the others; None if it can.
 
         A package never stands in its own way: one that provides and conflicts with a name means the others of it.
         """
         known = self.chosen.get(candidate.name)
         if known is not None:
-            return "" if known is candidate else f"{known} is there already"
+            return None if known is candidate else Obstacle(known, f"{known} is there already")
         for relation in candidate.refuses:
             for other in self._answering.get(relation.name, ()):
                 if other.answers(relation, self.architecture):
-                    return f"{candidate} refuses {relation}, and {other} is chosen{self.because(other)}"
+                    text = f"{candidate} refuses {relation}, and {other} is chosen{self.because(other)}"
+                    return Obstacle(other, text)
         for name in _names(candidate):
             for relation, other in self._refused.get(name, ()):
                 if candidate.answers(relation, self.architecture):
-                    return f"{other} refuses {relation}, and it is chosen{self.because(other)}"
-        return ""
+                    return Obstacle(other, f"{other} refuses {relation}, and it is chosen{self.because(other)}")
+        return None
 
     def because(self, candidate: Candidate) -> str:
         """Return ``" (asked for → … → name)"``: the chain of dependencies that led to ``candidate``."""
