@@ -1,10 +1,10 @@
 """One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
 
-from pipeline.report.summary import Group, Reading, happens, interval, levels, times, transition, trial
+from pipeline.report.summary import Group, Reading, happens, interval, levels, rates, times, transition, trial
 from pipeline.report.text import Ink, columns, count, listed, visible, wrap
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import Cause, CauseState
-from pipeline.verify.verdict import EnvironmentResult, Finding
+from pipeline.verify.verdict import Finding
 
 SYMBOLS = {
     Reading.DIFFERENT: ("✕", "red"),
@@ -20,12 +20,12 @@ MESSAGE_LINES = 8
 """Lines of a message that a terminal shows; the report's file has the rest."""
 
 
-def block(group: Group, environment: EnvironmentResult, ink: Ink) -> list[str]:
+def block(group: Group, ink: Ink) -> list[str]:
     """Return the lines of a group of findings: every difference is named, whatever their number."""
     if len(group.findings) <= ALONE:
-        blocks = [_one(group, finding, environment, ink) for finding in group.findings]
+        blocks = [_one(group, finding, ink) for finding in group.findings]
         return "\n\n".join("\n".join(each) for each in blocks).split("\n")
-    lines = _one(group, group.findings[0], environment, ink)
+    lines = _one(group, group.findings[0], ink)
     rest = group.findings[1:]
     return [
         *lines,
@@ -42,7 +42,7 @@ def broken(command: str, width: int) -> list[str]:
     return [f"{head} \\", f"  -- {tail}"]
 
 
-def _one(group: Group, finding: Finding, environment: EnvironmentResult, ink: Ink) -> list[str]:
+def _one(group: Group, finding: Finding, ink: Ink) -> list[str]:
     mark, color = SYMBOLS[group.reading]
     title = visible(finding.difference.id)
     if finding.difference.kind is not Kind.TEST and finding.difference.kind != finding.difference.id:
@@ -55,9 +55,10 @@ def _one(group: Group, finding: Finding, environment: EnvironmentResult, ink: In
     if group.reading is Reading.ACCEPTED:
         return lines + _wrapped(f"accepted: {finding.ignored}", ink, 4)
     message = _message(finding, ink)
+    told = _cause(group, finding, ink) + _reproduce(finding, ink) + _fix(finding, ink)
     if message:
-        lines += ["", *message, ""]
-    return lines + _cause(group, finding, environment, ink) + _reproduce(finding, ink) + _fix(finding, ink)
+        lines += ["", *message, *([""] if told else [])]
+    return lines + told
 
 
 def _message(finding: Finding, ink: Ink) -> list[str]:
@@ -77,7 +78,7 @@ def _message(finding: Finding, ink: Ink) -> list[str]:
     return shown
 
 
-def _cause(group: Group, finding: Finding, environment: EnvironmentResult, ink: Ink) -> list[str]:
+def _cause(group: Group, finding: Finding, ink: Ink) -> list[str]:
     cause = finding.cause
     if cause is None:
         return []
@@ -89,10 +90,6 @@ def _cause(group: Group, finding: Finding, environment: EnvironmentResult, ink: 
         return lines + (_wrapped(f"also by {listed(others, 'or')} alone", ink, 6) if others else [])
     lines = _wrapped(f"The cause was not found: {cause.reason.rstrip('.')}.", ink, 4)
     said = trial(finding)
-    if group.reading is Reading.UNDECIDED:
-        lines += _wrapped(f"No reruns could tell whether it differs on {environment.name}'s hosts.", ink, 4) * (
-            not said
-        )
     return lines + (_wrapped(said[0].upper() + said[1:] + ".", ink, 4) if said else [])
 
 
@@ -104,16 +101,14 @@ def _share(group: Group, cause: Cause) -> str:
 
 
 def _flaky(group: Group, finding: Finding, ink: Ink) -> list[str]:
+    found = rates(group, finding)
     where = listed([host.name for host in group.hosts])
-    cause = finding.cause
-    if cause is None or cause.with_ is None or cause.without is None:
-        return _wrapped(f"differs now and then on {where}: no host is to blame, the test is unstable.", ink, 4)
-    verb = happens(finding.difference)
-    spread = [f"{interval(rate)} on {name}" for rate, name in ((cause.with_, where), (cause.without, "the reference"))]
-    text = (
-        f"{verb} {times(cause.with_)} times on {where}, {times(cause.without)} on the reference: no host is to blame, "
-    )
-    text += f"the test is unstable (95 % intervals: {', '.join(spread)})."
+    text = f"differs now and then on {where}: no host is to blame, the test is unstable."
+    if found:
+        seen = ", ".join(f"{times(rate)}{' times' * (not index)} on {name}" for index, (name, rate) in enumerate(found))
+        spread = ", ".join(interval(rate) for _, rate in found)
+        text = f"{happens(finding.difference)} {seen}: no host is to blame, the test is unstable"
+        text += f" (95 % interval{'s' * (len(found) > 1)} {spread})."
     return _wrapped(text, ink, 4) + _reproduce(finding, ink)
 
 

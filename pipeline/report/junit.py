@@ -78,7 +78,8 @@ def _case(environment: EnvironmentResult, host: HostResult, finding: Finding) ->
         case Reading.ACCEPTED:
             case.result = [Skipped(visible(f"accepted: {finding.ignored}"), "ACCEPTED")]
         case Reading.FLAKY:
-            fails = environment.verdict is VerdictWord.FAILED and host.verdict is VerdictWord.FAILED
+            alone = all(reading(each) is not Reading.DIFFERENT for each in host.findings)
+            fails = alone and host.verdict is VerdictWord.FAILED  # `flaky: fail`
             case.result = [_result(Failure(said, "FLAKY"), text)] if fails else []
             case.system_out = visible(f"FLAKY: {_rates(finding)}\n{text}", lines=True)
     return case
@@ -86,10 +87,11 @@ def _case(environment: EnvironmentResult, host: HostResult, finding: Finding) ->
 
 def _rates(finding: Finding) -> str:
     cause = finding.cause
-    if cause is None or cause.with_ is None or cause.without is None:
+    sides = [("here", cause.with_), ("on the reference", cause.without)] if cause else []
+    seen = [f"{times(rate)} times {where}" for where, rate in sides if rate]
+    if not seen:
         return "differs now and then; no host is to blame"
-    verb = happens(finding.difference)
-    return f"{verb} {times(cause.with_)} times here, {times(cause.without)} on the reference; no host is to blame"
+    return f"{happens(finding.difference)} {', '.join(seen)}; no host is to blame"
 
 
 def _rest(environment: EnvironmentResult, host: HostResult) -> TestCase:

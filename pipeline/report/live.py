@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from pipeline.report.events import Ended, Event, Planned, Started, Step
+from pipeline.report.events import Ended, Event, Planned, Reader, Started, Step
 from pipeline.report.text import Ink, listed, pad, seconds, visible
 
 QUIET = 0.5
@@ -18,14 +18,14 @@ HEARTBEAT = 30.0
 """Seconds without a word after which a log is told what still runs: services kill jobs that are silent."""
 
 _TICK = 0.1
-_SUBJECT, _RESULT = 28, 27
+_SUBJECT, _RESULT = 28, 26
 
 
 class Progress(AbstractContextManager["Progress"], Protocol):
     """Something that is told events, from any thread."""
 
     def tell(self, event: object) -> None:
-        """Show an event; one of another kind is passed over."""
+        """Show an event, of this stage or of verify; one of another kind is passed over."""
 
 
 @dataclass(slots=True)
@@ -43,6 +43,13 @@ class Tally:
     done: dict[Step, int] = field(default_factory=dict)
     spent: dict[Step, int] = field(default_factory=dict)
     running: dict[tuple[Step, str], tuple[float, str]] = field(default_factory=dict)
+
+    def timed(self, event: Event, now: float) -> Event:
+        """Return an event with how long its piece took, where only its beginning is known."""
+        if not isinstance(event, Ended) or event.duration:
+            return event
+        began, _ = self.running.get((event.step, event.subject), (now, ""))
+        return replace(event, duration=round((now - began) * 1000))
 
     def add(self, event: Event, now: float) -> None:
         """Count an event."""
@@ -87,6 +94,7 @@ class _Ticking:
         self.stream, self.ink, self.tally = stream, ink, Tally()
         self.lock = threading.Lock()
         self._tick = tick
+        self._reader = Reader()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="progress", daemon=True)
 
@@ -103,10 +111,12 @@ class _Ticking:
 
     def tell(self, event: object) -> None:
         """Count an event and show it."""
-        if isinstance(event, Planned | Started | Ended):
-            with self.lock:
-                self.tally.add(event, time.monotonic())
-                self.show(event)
+        now = time.monotonic()
+        with self.lock:
+            for each in self._reader.read(event):
+                timed = self.tally.timed(each, now)
+                self.tally.add(timed, now)
+                self.show(timed)
 
     def show(self, event: Event) -> None:
         """Show an event; the lock is held."""
@@ -148,7 +158,8 @@ class Log(_Ticking):
         """Write a line for a piece that ended."""
         if isinstance(event, Ended):
             mark = self.ink.symbol(event.mark) + " " if event.mark else ""
-            self._line(event.step, event.subject, mark + visible(event.result), seconds(event.duration))
+            result = self.ink.cut(mark + visible(event.result), _RESULT - 1)
+            self._line(event.step, event.subject, result, seconds(event.duration))
 
     def tick(self) -> None:
         """Write what runs, if nothing was written for long."""

@@ -12,9 +12,11 @@ from pipeline.report.summary import (
     levels,
     not_run,
     outcomes,
+    rates,
     times,
     transition,
     trial,
+    untold,
 )
 from pipeline.report.text import count, listed, seconds, visible
 from pipeline.verify.explain import CauseState
@@ -127,17 +129,12 @@ def _rows(loud: Sequence[tuple[EnvironmentResult, Group]]) -> str:
 def _flaky(flaky: Sequence[tuple[EnvironmentResult, Group]]) -> list[str]:
     lines: list[str] = []
     for _, group in flaky:
-        where = _plain(listed([host.name for host in group.hosts]))
         for finding in group.findings:
-            cause = finding.cause
-            if cause is None or cause.with_ is None or cause.without is None:
-                lines.append(f"{_code(finding.difference.id)} differs now and then on **{where}**.")
-                continue
-            verb = happens(finding.difference)
-            lines.append(
-                f"{_code(finding.difference.id)} {verb} {times(cause.with_)} times on **{where}** "
-                f"and {times(cause.without)} times on the reference."
-            )
+            found = rates(group, finding)
+            seen = listed([f"{times(rate)} times on **{_plain(name)}**" for name, rate in found])
+            where = _plain(listed([host.name for host in group.hosts]))
+            said = f"{happens(finding.difference)} {seen}" if seen else f"differs now and then on **{where}**"
+            lines.append(f"{_code(finding.difference.id)} {said}.")
     title = f"⚠️ {count(len(lines), 'flaky test')}: no host is to blame"
     return [_details(title, "\n\n".join(lines))] if lines else []
 
@@ -146,8 +143,7 @@ def _inconclusive(verification: Verification) -> list[str]:
     """Return what explains a verdict and is no difference: a level not in effect, a run lost, nothing that ran."""
     lines = []
     for environment in verification.environments:
-        told = {reason for host in environment.hosts for reason in host.reasons}
-        reasons = [("", reason) for reason in environment.reasons if reason not in told]
+        reasons = [("", reason) for reason in untold(environment)]
         reasons += [(host.name, reason) for host in environment.hosts for reason in _reasons(host)]
         for host, reason in reasons:
             on = f" on **{_plain(host)}**" if host else ""

@@ -46,6 +46,7 @@ def _row(name: str, same: list[HostResult], ink: Ink, widths: tuple[int, int], *
         mark, word, color = "●", State.SAME, "dim"
     else:
         word = host.state
+        color = "dim" if host.state is State.DIFFERENT and host.verdict is VerdictWord.PASSED else color
     what = _what(host, same)
     if verbose and host.runs:
         what = what.removesuffix(" behavior digest")
@@ -67,7 +68,8 @@ def _reasons(same: list[HostResult], ink: Ink) -> list[str]:
     lines: list[str] = []
     seen: set[str] = set()
     for host in same:
-        for reason in (*host.reasons, *([host.hint] if host.hint else [])):
+        told = () if host.findings else host.reasons  # they are in the row itself
+        for reason in (*told, *([host.hint] if host.hint else [])):
             if reason not in seen:
                 seen.add(reason)
                 lines += [f"    {line}" for line in wrap(visible(reason), ink.width - 4)]
@@ -77,11 +79,12 @@ def _reasons(same: list[HostResult], ink: Ink) -> list[str]:
 def _what(host: HostResult, same: list[HostResult]) -> str:
     if host.state is State.UNAVAILABLE:
         return "not run"
+    if host.findings and host.reasons:
+        return "; ".join(visible(reason) for reason in host.reasons) + _notes(host)
     if host.findings:
         number = len({(each.difference.kind, each.difference.id) for each in host.findings})
-        noun = "test" if all(each.difference.kind == "test" for each in host.findings) else "difference"
-        accepted = sum(reading(each) == "accepted" for each in host.findings)
-        return count(number, noun) + (f", {accepted} accepted" if accepted else "") + _notes(host)
+        noun = "test" if all(each.difference.kind == "test" for each in host.findings) else "behavior"
+        return count(number, noun) + _notes(host)
     if host.state is State.INCONCLUSIVE:
         return outcomes(host.tests) if host.tests else "nothing can be said"
     if host.state is State.REFERENCE and len(same) == 1:

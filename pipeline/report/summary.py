@@ -78,7 +78,10 @@ def reading(finding: Finding) -> Reading:
     if finding.ignored:
         return Reading.ACCEPTED
     cause = finding.cause
-    if cause is None or cause.state is CauseState.CAUSED:
+    if cause is None:  # the reference's own failures have equal sides; anything else was not rerun
+        is_own = finding.difference.reference == finding.difference.here
+        return Reading.DIFFERENT if is_own else Reading.UNDECIDED
+    if cause.state is CauseState.CAUSED:
         return Reading.DIFFERENT
     if cause.state is CauseState.FLAKY:
         return Reading.FLAKY
@@ -114,7 +117,8 @@ def groups(environment: EnvironmentResult) -> tuple[Group, ...]:
         for finding in host.findings:
             key: object = (finding.difference.kind, finding.difference.id, _way(finding))
             hosts.setdefault(key, []).append(host)
-            first.setdefault(key, finding)
+            if key not in first or (finding.cause and finding.cause.with_ and not _with(first[key])):
+                first[key] = finding
     together: dict[object, list[object]] = {}
     for key, finding in first.items():
         together.setdefault((tuple(host.name for host in hosts[key]), _way(finding)), []).append(key)
@@ -140,10 +144,10 @@ def sentence(environment: EnvironmentResult) -> str:
     """Return what is to be said of an environment in one line."""
     found = counts(environment)
     where = hosts_phrase(found)
-    if environment.verdict is VerdictWord.INCONCLUSIVE and not found.different:
-        return environment.headline.removeprefix(f"{environment.name}: ")
-    if environment.verdict is VerdictWord.FAILED and not found.different and not found.flaky:
-        return environment.headline.removeprefix(f"{environment.name}: ")
+    reference = next((host for host in environment.hosts if host.state is State.REFERENCE), None)
+    by_itself = reference is not None and reference.verdict is VerdictWord.FAILED
+    if environment.verdict is not VerdictWord.PASSED and (by_itself or not found.different):
+        return _said(environment)
     asides = [f"{found.flaky} {_is(found.flaky)} flaky"] * bool(found.flaky)
     asides += [f"{found.undecided} {_is(found.undecided)} undecided"] * bool(found.undecided)
     asides += [f"{found.accepted} {_is(found.accepted)} accepted"] * bool(found.accepted)
@@ -194,6 +198,20 @@ def times(rate: Rate) -> str:
     return f"{rate.failed} of {rate.of}"
 
 
+def rates(group: Group, finding: Finding) -> list[tuple[str, Rate]]:
+    """Return how often a flaky behavior was seen: on each host of the group, then on the reference."""
+    found: list[tuple[str, Rate]] = []
+    reference: list[Rate] = []
+    for host in group.hosts:
+        for each in host.findings:
+            same = (each.difference.kind, each.difference.id) == (finding.difference.kind, finding.difference.id)
+            if same and each.cause is not None:
+                found += [(host.name, each.cause.with_)] if each.cause.with_ else []
+                reference += [each.cause.without] if each.cause.without else []
+    most = max(reference, key=lambda rate: rate.of, default=None)
+    return [*found, *([("the reference", most)] if most else [])]
+
+
 def interval(rate: Rate) -> str:
     """Return the 95 % interval of a rate in percent: ``3 to 38 %``; empty where it is unknown."""
     try:
@@ -223,6 +241,14 @@ def not_run(verification: Verification) -> tuple[tuple[tuple[str, ...], Unavaila
     return tuple((tuple(each.host for each in same), same[0]) for same in together.values())
 
 
+def untold(environment: EnvironmentResult) -> tuple[str, ...]:
+    """Return the reasons of an environment that are not those of its hosts: they are told there."""
+    told = {
+        said for host in environment.hosts for reason in host.reasons for said in (reason, f"{host.name}: {reason}")
+    }
+    return tuple(reason for reason in environment.reasons if reason not in told)
+
+
 def is_green(environment: EnvironmentResult) -> bool:
     """Tell whether there is nothing to be said of an environment but that it passed."""
     quiet = all(
@@ -232,6 +258,18 @@ def is_green(environment: EnvironmentResult) -> bool:
     )
     rules = any(rule.used for rule in environment.ignores)
     return environment.verdict is VerdictWord.PASSED and quiet and not rules and environment.hermetic
+
+
+def _said(environment: EnvironmentResult) -> str:
+    """Return the headline without what the row already says: the name and the verdict."""
+    text = environment.headline
+    for known in (" is inconclusive: ", " does not pass by itself: "):
+        text = text.removeprefix(environment.name + known)
+    return text
+
+
+def _with(finding: Finding) -> Rate | None:
+    return finding.cause.with_ if finding.cause else None
 
 
 def _way(finding: Finding) -> object:

@@ -2,7 +2,7 @@
 
 from pipeline.report.findings import block
 from pipeline.report.rows import host_rows
-from pipeline.report.summary import closing, groups, is_green, not_run, sentence
+from pipeline.report.summary import closing, groups, is_green, not_run, sentence, untold
 from pipeline.report.text import Ink, columns, count, listed, pad, seconds, visible, wrap
 from pipeline.verify.verdict import EnvironmentResult, VerdictWord, Verification
 
@@ -47,7 +47,7 @@ def _environment(
     if is_green(environment) and not verbose:
         return head
     parts = [host_rows(environment, ink, verbose=verbose), _said(environment, ink)]
-    parts += [block(group, environment, ink) for group in groups(environment)]
+    parts += [block(group, ink) for group in groups(environment)]
     parts.append(_accepted(environment, ink))
     return _join([head, *parts]).rstrip("\n").split("\n")
 
@@ -76,11 +76,11 @@ def _digests(environment: EnvironmentResult, indent: int) -> str:
 
 def _said(environment: EnvironmentResult, ink: Ink) -> list[str]:
     """Return what explains the verdict and is not told by a host's own lines."""
-    told = {reason for host in environment.hosts for reason in host.reasons}
-    said = [reason for reason in environment.reasons if reason not in told]
+    hint = "" if environment.hint in {host.hint for host in environment.hosts} else environment.hint
+    said = list(untold(environment))
     said += ["the suite may reach the outer network: these runs are not hermetic"] * (not environment.hermetic)
     lines = [f"  {line}" for reason in said for line in wrap(visible(reason), ink.width - 2)]
-    return [*lines, *([f"  {visible(environment.hint)}"] if environment.hint else [])]
+    return [*lines, *([f"  {visible(hint)}"] if hint else [])]
 
 
 def _accepted(environment: EnvironmentResult, ink: Ink) -> list[str]:

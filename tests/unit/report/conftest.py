@@ -1,6 +1,7 @@
 """Verifications to render: the one of the documentation's transcript, and one with nothing to tell."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -87,6 +88,16 @@ FLAKE = Finding(
     "-- python3 -m pytest tests/test_queue.py::test_drain_is_ordered",
 )
 
+WOBBLY = Finding(
+    difference=Difference(kind=Kind.TEST, id="tests/test_w.py::test_w", reference="passed", here="skipped"),
+    cause=Cause(state=CauseState.FLAKY, runs=6, without=Rate(failed=2, of=6, low="0.04", high="0.78")),
+    reproduce="seatrial run envs/everything.yaml --repeat 20 -- python3 -m pytest tests/test_w.py::test_w",
+)
+
+FAILING = Finding(
+    difference=Difference(kind=Kind.TEST, id="tests/test_f.py::test_f", reference="failed", here="failed", message="f"),
+)
+
 HARDENED = {"capabilities": "none", "no-new-privileges": "no", "root-filesystem": "read-only", "umask": "0077"}
 
 
@@ -150,10 +161,19 @@ def uploads():
             factors=HARDENED,
             verdict=VerdictWord.FAILED,
             findings=(UMASK,),
+            reasons=("1 test differs",),
             tests={"passed": 208, "failed": 1, "errored": 0, "skipped": 3},
             runs=18,
         ),
-        host("one-cpu", State.FLAKY, behavior=Digest.of(b"one"), factors={"cpus": "1"}, findings=(FLAKE,), runs=42),
+        host(
+            "one-cpu",
+            State.FLAKY,
+            behavior=Digest.of(b"one"),
+            factors={"cpus": "1"},
+            findings=(FLAKE,),
+            reasons=("1 test is flaky",),
+            runs=42,
+        ),
         *(host(name, State.SAME) for name in OTHERS),
         host("gvisor", State.UNAVAILABLE, behavior=None, tests={}, runs=0, named=False),
     ]
@@ -165,6 +185,7 @@ def uploads():
         verdict=VerdictWord.FAILED,
         headline="uploads behaves differently where umask is 0077",
         tests=MappingProxyType({"passed": 209, "failed": 0, "errored": 0, "skipped": 3}),
+        reasons=("hardened: 1 test differs",),
         duration=33700,
         unstable=("tests/test_queue.py::test_drain_is_ordered",),
     )
@@ -209,11 +230,32 @@ def everything():
     )
     accepted = Finding(difference=UMASK.difference, ignored="the service sets its own umask")
     hosts = [
-        host("reference", State.REFERENCE, notes=(Note(kind=NoteKind.FILE, text="/app/x was written"),)),
-        host("kiosk", State.DIFFERENT, verdict=VerdictWord.FAILED, findings=(exit_,), behavior=Digest.of(b"kiosk")),
-        host("odd", State.INCONCLUSIVE, verdict=VerdictWord.INCONCLUSIVE, findings=(odd,), behavior=Digest.of(b"odd")),
         host(
-            "frozen",
+            "reference",
+            State.REFERENCE,
+            findings=(WOBBLY, FAILING),
+            verdict=VerdictWord.FAILED,
+            reasons=("1 test fails on the reference",),
+        ),
+        host(
+            "kiosk",
+            State.DIFFERENT,
+            verdict=VerdictWord.FAILED,
+            findings=(exit_,),
+            reasons=("1 behavior differs",),
+            behavior=Digest.of(b"kiosk"),
+            notes=(Note(kind=NoteKind.FILE, text="/app/x was written"),),
+        ),
+        host(
+            "odd",
+            State.INCONCLUSIVE,
+            verdict=VerdictWord.INCONCLUSIVE,
+            findings=(odd,),
+            behavior=Digest.of(b"odd"),
+            reasons=("1 test could not be told from chance: the budget of 20m was spent",),
+        ),
+        host(
+            "fro\x1b[2Jzen",
             State.INCONCLUSIVE,
             verdict=VerdictWord.INCONCLUSIVE,
             behavior=None,
@@ -221,15 +263,27 @@ def everything():
             reasons=("the level umask=0077 did not take effect: 0022 was found",),
             hint="leave this host to another machine",
         ),
-        host("hardened", State.SAME, findings=(accepted,), factors=HARDENED),
+        host(
+            "hardened",
+            State.DIFFERENT,
+            findings=(accepted,),
+            factors=HARDENED,
+            reasons=("1 test accepted by the spec: the service sets its own umask",),
+        ),
+        host(
+            "one-cpu",
+            State.FLAKY,
+            findings=(FLAKE, replace(WOBBLY, cause=FLAKE.cause)),
+            reasons=("2 tests are flaky",),
+        ),
     ]
     everything_ = environment(
-        "every\x1b[2Jthing",
+        "everything",
         UPLOADS,
         UPLOADS_BEHAVIOR,
         hosts,
         verdict=VerdictWord.FAILED,
-        headline="everything ends by signal 11 on kiosk",
+        headline="everything does not pass by itself: 1 test fails on the reference",
         tests=MappingProxyType({"passed": 209, "failed": 0, "errored": 0, "skipped": 3}),
         ignores=(
             IgnoreUse(test="tests/test_store.py::*", host="hardened", reason="the service sets its own umask", used=1),
@@ -240,7 +294,7 @@ def everything():
     )
     return Verification(
         verdict=VerdictWord.FAILED,
-        headline="everything ends by signal 11 on kiosk",
+        headline="everything does not pass by itself: 1 test fails on the reference",
         environments=(everything_,),
         unavailable=(),
         duration=149,

@@ -4,6 +4,7 @@ import time
 from pipeline.report.events import Ended, Planned, Started, Step
 from pipeline.report.live import Log, Pane, Silent, Tally, progress, two_lines
 from pipeline.report.text import Ink
+from pipeline.verify import events as verify
 
 
 class Terminal(io.StringIO):
@@ -30,8 +31,8 @@ def test_log_writes_a_line_for_each_event_that_ended():
             log.tell(event)
         log.tell(object())
     assert stream.getvalue().splitlines() == [
-        "09:12:04  lock      uploads                    unchanged                    0.3 s",
-        "09:12:04  run       uploads on reference       ◆ 209 passed                 1.2 s",
+        "09:12:04  lock      uploads                    unchanged                   0.3 s",
+        "09:12:04  run       uploads on reference       ◆ 209 passed                1.2 s",
     ]
 
 
@@ -94,3 +95,24 @@ def test_two_lines_are_short_and_safe():
         assert all(len(line) <= 80 for line in lines)
         assert "\x1b" not in "".join(lines)
     assert two_lines(tally, Ink()).startswith("  lock ✓ 0.3 s   run 1 of 26\n  ━")
+
+
+def test_log_shows_the_events_of_the_verify_stage(samples):
+    reference, hardened, *_, gvisor = samples["failed"].environments[0].hosts
+    stream = io.StringIO()
+    with Log(stream, Ink(), clock=lambda: "09:12:09") as log:
+        log.tell(verify.EnvironmentStarted(environment="uploads", hosts=("reference", "hardened", "gvisor")))
+        log.tell(verify.RunStarted(environment="uploads", host="reference", index=0))
+        log.tell(verify.HostJudged(environment="uploads", result=reference))
+        log.tell(verify.RunStarted(environment="uploads", host="hardened", index=0))
+        log.tell(verify.Explaining(environment="uploads", host="hardened", differences=1))
+        log.tell(verify.RunStarted(environment="uploads", host="hardened", index=0))
+        log.tell(verify.HostJudged(environment="uploads", result=hardened))
+        log.tell(verify.HostJudged(environment="uploads", result=gvisor))
+    assert [line[10:].rsplit(maxsplit=2)[0].rstrip() for line in stream.getvalue().splitlines()] == [
+        "run       uploads on reference       ◆ 209 passed, 3 skipped",
+        "run       uploads on hardened        ? 1 result differs",
+        "explain   uploads on hardened        ✕ umask=0077, 18 runs",
+        "run       uploads on gvisor          \N{EN DASH} not run",
+    ]
+    assert all(len(line) <= 80 for line in stream.getvalue().splitlines())
