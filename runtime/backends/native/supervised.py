@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import signal
 import socket
 import time
@@ -70,21 +71,24 @@ class Supervised:
             layers=tuple(rest[uppers:]),
         )
 
-    def end(self, status: int, cpu_time: float) -> None:
+    def end(self, status: int, used: resource.struct_rusage) -> None:
         """Note how process 1 ended, and what the run has used."""
         ended = time.monotonic()
         usage = self.group.usage()
         if self.tracker:
+            # A run that ended between two samples had at least its first process, and the kernel kept its size.
+            memory = max(self.tracker.memory, used.ru_maxrss * 1024)
+            processes = max(self.tracker.processes, 1)
             usage = replace(
                 usage,
-                memory=self.tracker.memory if usage.memory < 0 else usage.memory,
-                processes=self.tracker.processes if usage.processes < 0 else usage.processes,
+                memory=memory if usage.memory < 0 else usage.memory,
+                processes=processes if usage.processes < 0 else usage.processes,
             )
         self.report = Report(
             status=status if self.status is None else self.status,
             deadline=self.deadline,
             duration=round((ended - self.began) * 1000) if self.began else 0,
-            cpu_time=round(cpu_time * 1000),
+            cpu_time=round((used.ru_utime + used.ru_stime) * 1000),
             usage=usage,
             watched=self.tracker is not None,
             evidence=self.evidence,

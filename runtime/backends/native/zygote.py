@@ -162,6 +162,8 @@ class Zygote:
                 run.began = began / 1e9
                 run.due = run.began + run.order.plan.deadline / 1000
                 run.phase = Phase.RUNNING
+                if run.tracker:
+                    run.tracker.sample()
                 run.evidence["pid1"] = "app" if pid == 1 else "init"
                 wire.send(self._client, ("started", run.number), run.streams or ())
             case {"status": status}:
@@ -186,7 +188,7 @@ class Zygote:
             self._forget(run)
             wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
         else:
-            run.end(status, used.ru_utime + used.ru_stime)
+            run.end(status, used)
             run.start_collecting()
             self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
 
