@@ -23,8 +23,12 @@ from runtime.errors import SeatrialError
 from runtime.factors import FACTORS
 from runtime.plan import FirstProcess, Plan, Stdin
 
-GO = b"g"
-"""What the parent sends when it has given the child its ids and control groups."""
+IDS = b"i"
+"""What the parent sends when it has given the child its ids."""
+
+GROUPS = b"g"
+"""What it sends when it has put the child into its control groups: on v1 that may take the kernel many milliseconds
+(it waits for a grace period), in which the child prepares its tree."""
 
 _NOT_FOUND = 127  # as shells and Docker say it
 _NOT_EXECUTABLE = 126
@@ -63,14 +67,15 @@ class Entry:
         os._exit(_OURS)
 
     def _go_in(self) -> None:
-        if self.control.recv(1) != GO:
-            return
+        self._await(IDS)
         plan = self.order.plan
         sandbox = self._open_sources()
         _take_root()
         readers = self._redirect(plan)
         self._execute(steps_outside(plan, self.machine, layers=len(self.order.layers)), sandbox)
         self._hand_over(sandbox, readers)
+        self._await(GROUPS)
+        processes.unshare(processes.CLONE_NEWCGROUP)  # now, so that its root is the group of the run
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program), sandbox)
         _set_stdin(plan.stdin)
@@ -78,6 +83,11 @@ class Entry:
         if plan.first_process is FirstProcess.INIT:
             start_under_init(self._be_program, self.control)
         self._be_program()
+
+    def _await(self, word: bytes) -> None:
+        """Wait for the parent; if it is gone, so are we."""
+        if self.control.recv(len(word)) != word:
+            os._exit(_OURS)
 
     def _open_sources(self) -> Sandbox:
         """Open what comes from this machine, with the caller's ids: root inside may not enter every folder."""
@@ -164,11 +174,10 @@ class Entry:
 
 
 def _take_root() -> None:
-    """Be user 0 of the user namespace, in a session and a cgroup namespace of our own, closed to others."""
+    """Be user 0 of the user namespace, in a session of our own, closed to others."""
     processes.become(0, 0, ())
     processes.die_with_parent()
     processes.be_opaque()
-    processes.unshare(processes.CLONE_NEWCGROUP)
     os.umask(0)
     os.setsid()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.cgroups import RunGroup, read_parents, start_time
-from runtime.backends.native.entry import GO, Entry
+from runtime.backends.native.entry import GROUPS, IDS, Entry
 from runtime.backends.native.idmap import read_id_map, write_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order
@@ -94,8 +94,11 @@ class Zygote:
                 ours.close()
                 entry.become_run()
             write_id_map(pid, id_map)
-            group.add(pid)
-            ours.send(GO)
+            # A child that has failed meanwhile is gone; what it said is still to be heard.
+            with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
+                ours.send(IDS)
+                group.add(pid)
+                ours.send(GROUPS)
         except Exception as error:  # noqa: BLE001 - one order that fails must not end the runs of others
             ours.close()
             if pid:

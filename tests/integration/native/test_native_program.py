@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from runtime.backends.native.backend import NativeBackend
 from runtime.digest import Digest
 from runtime.errors import BackendError
 from runtime.plan import Stdin
@@ -146,3 +147,18 @@ def test_live_listener_hears_each_chunk(native, plan):
     with native.start(plan("sh", "-c", "echo one; echo two >&2"), listeners=(heard.append, heard.append)) as running:
         running.wait()
     assert sorted(heard) == [b"one\n", b"two\n"]
+
+
+def test_limit_above_the_machines_is_an_error_that_names_step_and_remedy(native, plan):
+    with pytest.raises(BackendError, match=r"cannot limit nofile to 999999999: .* allows \d+ at most") as caught:
+        native.start(plan("true", host={"open-files": "999999999"}))
+    assert "limits.conf" in caught.value.hint
+
+
+def test_missing_layer_is_an_error_and_leaves_the_backend_usable(rootfs, tmp_path, plan):
+    layers = [(tmp_path / "missing",)]
+    with NativeBackend(lambda _: layers[0]) as backend:
+        with pytest.raises(BackendError, match="cannot open the layers: FileNotFoundError"):
+            backend.start(plan("true"))
+        layers[0] = (rootfs,)
+        assert backend.start(plan("true")).wait().exit_code == 0
