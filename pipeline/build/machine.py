@@ -161,7 +161,7 @@ def _pip_setting(name: str, environment: Mapping[str, str], home: Path, root: Pa
 
 
 def _without_comments(text: str) -> str:
-    return re.sub(r"/\*.*?\*/|^\s*(?://|#).*$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"/\*(?s:.*?)\*/|^[ \t]*(?://|#).*$", "", text, flags=re.MULTILINE)
 
 
 def _text(path: Path) -> str:

@@ -6,7 +6,11 @@ from typing import TypeAlias
 
 from pipeline.declare.errors import LockError
 
-_FORM = re.compile(r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9.+~:-]+?)(?:-(?P<revision>[A-Za-z0-9.+~]*))?")
+# The upstream part may hold a colon only where there is an epoch, and a hyphen only where there is a revision.
+_FORM = re.compile(
+    r"(?!.*-$)(?:(?P<epoch>[0-9]+):(?=[A-Za-z0-9.+~:-])|(?=[^:]+$))"
+    r"(?P<upstream>[A-Za-z0-9.+~:-]+?)(?:-(?P<revision>[A-Za-z0-9.+~]+))?"
+)
 _RUN = re.compile(r"([^0-9]*)([0-9]*)")
 _LONGEST = 256
 

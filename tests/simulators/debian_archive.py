@@ -1,0 +1,132 @@
+"""A small Debian archive in a folder: signed as the real one is, and as wrong as a test wants it."""
+
+import gzip
+import hashlib
+import io
+import lzma
+import shutil
+import tarfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pysequoia
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+_COMPRESS = {".xz": lzma.compress, ".gz": lambda data: gzip.compress(data, mtime=0), "": lambda data: data}
+
+
+def make_deb(fields: dict[str, str], files: dict[str, bytes] | None = None, *, mtime: int = 1_700_000_000) -> bytes:
+    """Return a ``.deb`` with the control fields, and files by path."""
+    control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
+    members = {
+        "debian-binary": b"2.0\n",
+        "control.tar.xz": lzma.compress(_tar({"./control": control}, mtime)),
+        "data.tar.xz": lzma.compress(_tar({f"./{name}": text for name, text in (files or {}).items()}, mtime)),
+    }
+    return make_ar(members)
+
+
+def make_ar(members: dict[str, bytes]) -> bytes:
+    """Return an ``ar`` archive of the members."""
+    parts = [b"!<arch>\n"]
+    for name, content in members.items():
+        parts.append(f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode() + content)
+        parts.append(b"\n" * (len(content) % 2))
+    return b"".join(parts)
+
+
+def _tar(files: dict[str, bytes], mtime: int) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = len(content), mtime
+            archive.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+@dataclass
+class Pocket:
+    """One suite of one archive."""
+
+    archive: str
+    suite: str
+    packages: list[dict[str, str]] = field(default_factory=list)
+    date: datetime = NOW - timedelta(days=1)
+    valid_until: datetime | None = NOW + timedelta(days=6)
+    hashes: tuple[str, ...] = ("SHA256",)
+    wrong: tuple[str, ...] = ()
+    codename: str = ""
+    by_hash: bool = True
+    suffix: str = ".xz"
+
+
+class Archive:
+    """A ``debian`` archive and its ``debian-security`` below one folder, for the suite ``bookworm``."""
+
+    def __init__(self, folder: Path, secret: "pysequoia.Tsk | None" = None) -> None:
+        self.folder = folder
+        self.secret = secret or pysequoia.Tsk.generate("Test archive <test@example.org>")
+        self.key = bytes(self.secret.extract_certificate())
+        self.main = Pocket("debian", "bookworm")
+        self.updates = Pocket("debian", "bookworm-updates")
+        self.security = Pocket("debian-security", "bookworm-security")
+
+    @property
+    def mirror(self) -> str:
+        return (self.folder / "debian").as_uri()
+
+    def add(self, name: str, version: str = "1", *, pocket: Pocket | None = None, **fields: str) -> None:
+        """Add a package; ``pre_depends="a, b"`` is its field ``Pre-Depends``."""
+        where = pocket or self.main
+        control = {"Package": name, "Version": version, "Architecture": "all"}
+        control |= {key.replace("_", "-").title(): value for key, value in fields.items()}
+        deb = make_deb(control, {f"usr/share/{name}": version.encode()})
+        path = f"pool/main/{name[0]}/{name}/{name}_{version.replace(':', '')}_{control['Architecture']}.deb"
+        target = self.folder / where.archive / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(deb)
+        listed = {"Filename": path, "Size": str(len(deb)), "SHA256": hashlib.sha256(deb).hexdigest()}
+        where.packages.append(control | listed)
+
+    def publish(self) -> None:
+        """Write and sign the indexes of all pockets."""
+        for pocket in (self.main, self.updates, self.security):
+            self._publish(pocket)
+
+    def release_path(self, pocket: Pocket) -> Path:
+        return self.folder / pocket.archive / "dists" / pocket.suite / "InRelease"
+
+    def _publish(self, pocket: Pocket) -> None:
+        dists = self.folder / pocket.archive / "dists" / pocket.suite
+        shutil.rmtree(dists, ignore_errors=True)
+        plain = "\n".join("".join(f"{k}: {v}\n" for k, v in each.items()) for each in pocket.packages).encode()
+        listed = {"Packages": plain, f"Packages{pocket.suffix}": _COMPRESS[pocket.suffix](plain)}
+        lines = [
+            "Origin: Test",
+            f"Codename: {pocket.codename or pocket.suite}",
+            f"Date: {pocket.date:%a, %d %b %Y %H:%M:%S} UTC",
+            "Architectures: amd64 arm64",
+            "Components: main contrib",
+        ]
+        if pocket.valid_until is not None:
+            lines.append(f"Valid-Until: {pocket.valid_until:%a, %d %b %Y %H:%M:%S} UTC")
+        if pocket.by_hash:
+            lines.append("Acquire-By-Hash: yes")
+        for hash_name in pocket.hashes:
+            lines.append(f"{hash_name}:")
+            for name, content in listed.items():
+                digits = hashlib.new(hash_name.lower().replace("md5sum", "md5"), content).hexdigest()
+                shown = "0" * len(digits) if hash_name in pocket.wrong else digits
+                lines.append(f" {shown} {len(content)} main/binary-amd64/{name}")
+                self._write(dists / "main/binary-amd64/by-hash" / hash_name / shown, content)
+                self._write(dists / "main/binary-amd64" / name, content)
+        text = ("\n".join(lines) + "\n").encode()
+        signed = pysequoia.sign(self.secret.signer(), text, mode=pysequoia.SignatureMode.CLEAR)
+        self._write(dists / "InRelease", signed)
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
