@@ -1,0 +1,163 @@
+"""Make a Debian tree: unpack the packages, and let the image's own dpkg configure them inside the native runtime."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.declare.errors import BuildError
+from runtime.backends.native.backend import run_in_tree
+from runtime.backends.native.idmap import BASE
+from runtime.backends.native.mapped import run_mapped
+from runtime.digest import Digest
+from runtime.host import Host
+from runtime.outcome import Outcome
+from runtime.plan import Plan, User
+
+PACKAGES = "debs"
+"""The folder of package files in the tree, while it is made."""
+
+LEFT_OUT = tuple(
+    os.fsencode(path)
+    for path in (
+        PACKAGES,
+        "dev",
+        "proc",
+        "sys",
+        "etc/.pwd.lock",
+        "etc/group-",
+        "etc/gshadow-",
+        "etc/hostname",
+        "etc/passwd-",
+        "etc/resolv.conf",
+        "etc/shadow-",
+        "usr/sbin/policy-rc.d",
+        "var/cache/debconf/config.dat-old",
+        "var/cache/debconf/passwords.dat",
+        "var/cache/debconf/templates.dat-old",
+        "var/cache/ldconfig/aux-cache",
+        "var/lib/dpkg/available",
+        "var/lib/dpkg/diversions-old",
+        "var/lib/dpkg/lock",
+        "var/lib/dpkg/lock-frontend",
+        "var/lib/dpkg/statoverride-old",
+        "var/lib/dpkg/status-old",
+        "var/lib/dpkg/triggers/Lock",
+        "var/log/alternatives.log",
+        "var/log/bootstrap.log",
+        "var/log/dpkg.log",
+    )
+)
+"""What differs from build to build, or belongs to the machine that builds, and is never in a layer."""
+
+_MERGED = ("bin", "sbin", "lib", "lib64")
+_FOLDERS = ("usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "proc", "sys", "dev", "etc", "root", "var", "var/lib")
+_DPKG = ("var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates")
+_CONFIGURE = """set -e
+printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+dpkg --force-unsafe-io --force-depends --unpack /debs/*.deb
+dpkg --force-unsafe-io --force-depends --configure -a
+"""
+_TIMEOUT = 900_000
+_SHOWN = 1500
+
+
+def bootstrap(
+    folder: Path, packages: Mapping[str, Path], *, epoch: int, locales: Sequence[str] = (), hostname: str = "seatrial"
+) -> None:
+    """Make the tree of some Debian packages; maintainer scripts take effect.
+
+    Args:
+        folder: an empty directory that is user 0's of the mapped ids.
+        packages: name → .deb; the essential packages are among them.
+        epoch: SOURCE_DATE_EPOCH of the scripts.
+        locales: compiled with localedef, such as ``tr_TR.UTF-8``.
+        hostname: what the scripts see; no byte of the tree depends on it.
+
+    Raises:
+        PackageError: a package breaks its format.
+        BuildError: a script failed; the message ends with what it wrote.
+    """
+    _copy(packages, folder / PACKAGES)
+    names = sorted(packages)
+    run_mapped(lambda root: _unpack(root, names), directories=(folder,))
+    commands = [_CONFIGURE, *(_localedef(each) for each in locales)]
+    outcome = run_in_tree(folder, _plan("\n".join(commands), epoch, hostname))
+    if outcome.exit_code != 0:
+        raise BuildError(f"configuring the packages failed ({_end(outcome)}): {_last_words(outcome)}")
+
+
+def _copy(packages: Mapping[str, Path], to: Path) -> None:
+    """Copy the package files to where the ids of a run can read them: the cache may be closed to them."""
+    to.mkdir(mode=0o755)
+    for name, path in packages.items():
+        shutil.copyfile(path, to / f"{name}.deb")
+        (to / f"{name}.deb").chmod(0o644)
+    if os.geteuid() == 0:
+        for each in (to, *to.iterdir()):
+            os.chown(each, BASE, BASE)
+
+
+def _unpack(root: int, names: Sequence[str]) -> None:
+    """Unpack every package's files, so that dpkg and the shells of its scripts exist before dpkg runs.
+
+    The process is rooted in the tree first: no link of a package leads out of it.
+    """
+    os.fchdir(root)
+    os.chroot(".")
+    os.umask(0)
+    for path in (*_FOLDERS, *_DPKG):
+        os.makedirs(path, 0o755, exist_ok=True)  # noqa: PTH103 - relative to the root that was just entered
+    os.mkdir("tmp")  # noqa: PTH102
+    os.chmod("tmp", 0o1777)  # noqa: PTH101, S103 - /tmp
+    for name in _MERGED:
+        os.symlink(f"usr/{name}", name)  # noqa: PTH211
+    for path in ("var/lib/dpkg/status", "var/lib/dpkg/available"):
+        Path(path).touch(0o644)
+    for name in names:
+        with read_deb(Path(PACKAGES) / f"{name}.deb").open_data() as archive:
+            for member in archive:
+                if not (member.isdir() and os.path.isdir(member.name)):  # noqa: PTH112
+                    archive.extract(member, ".", numeric_owner=True, filter="tar")
+
+
+def _plan(script: str, epoch: int, hostname: str) -> Plan:
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "DEBCONF_NONINTERACTIVE_SEEN": "true",
+        "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": str(epoch),
+    }
+    bare = Plan(
+        image=Digest.of(b""),
+        suite=None,
+        argv=("/bin/sh", "-c", script),
+        workdir="/",
+        environment=environment,
+        user=User(uid=0, gid=0, home="/root"),
+        capabilities=(),
+        deadline=_TIMEOUT,
+    )
+    cpus = str(min(2, len(os.sched_getaffinity(0))))
+    plan = Host(name="build", factors={"user": "root", "cpus": cpus, "hostname": hostname}).apply(bare)
+    return replace(plan, environment=environment, files=(), attributes=())
+
+
+def _localedef(locale: str) -> str:
+    language, _, charset = locale.partition(".")
+    source, _, modifier = language.partition("@")
+    name = f"{source}@{modifier}" if modifier else source
+    return f"localedef --no-archive -i '{name}' -f '{charset or 'UTF-8'}' '{locale}'"
+
+
+def _end(outcome: Outcome) -> str:
+    return outcome.limit or (f"signal {outcome.signal}" if outcome.signal else f"exit {outcome.exit_code}")
+
+
+def _last_words(outcome: Outcome) -> str:
+    return outcome.stderr.content[-_SHOWN:].decode("utf-8", errors="replace").strip()
