@@ -1,33 +1,55 @@
 """What the commands do, in the order of the stages: lock, build, observe, compare, explain, judge."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from pipeline.build.ecosystems.pypi.index import locate
 from pipeline.build.fetch import Fetcher
+from pipeline.build.images import Builder, Tools
 from pipeline.build.lock import Lock, check_answers, lock_path, read_lock, write_lock
 from pipeline.build.locking import Upgrade, make_lock
 from pipeline.build.sources import read_sources
 from pipeline.declare.dependencies import answers
 from pipeline.declare.errors import BuildError, LockError
+from pipeline.declare.faults import SpecFaults
 from pipeline.declare.hosts import Catalogue, select
 from pipeline.declare.image import BuiltImage
 from pipeline.declare.read import read_specs
-from pipeline.declare.spec import EnvSpec
-from pipeline.verify.verdict import Verification
+from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
+from pipeline.declare.unsupported import unsupported
+from pipeline.verify import environment, plugin
+from pipeline.verify.conclude import conclude
+from pipeline.verify.judge import Flaky, Ignore, Rules
+from pipeline.verify.observe import SuiteFacts, suite_digest
+from pipeline.verify.schedule import BackendRunner, ResultCache
+from pipeline.verify.suite import Results
+from pipeline.verify.verdict import EnvironmentResult, HostResult, Verification
 from runtime.backend import Unsupported
 from runtime.backends.native.backend import NativeBackend
 from runtime.digest import Digest
+from runtime.errors import BackendError
 from runtime.host import Host
 from runtime.outcome import Outcome
 from runtime.plan import Plan, User
 
 Tell = Callable[[object], None]
 """Takes what happens, as it happens, for whoever shows progress."""
+
+
+TOOLS = Tools(
+    folder=plugin.TOOLS,
+    files=plugin.plugin_files(),
+    path_file=plugin.PTH,
+    tree_file=plugin.TREE,
+    tree_content=plugin.tree_content,
+)
+"""What verifying adds to the suite of an environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +64,7 @@ class Options:
         budget: milliseconds for the search for causes.
         fresh: whether earlier results are left aside.
         locked: whether a missing lock is an error.
-        images: name of an environment → reference of the image that is verified instead of its own.
+        images: path of a spec → reference of the image that is verified instead of its own.
     """
 
     store: Path
@@ -166,70 +188,239 @@ class Interrupted(Exception):  # noqa: N818 - not an error: what was found until
         self.partial = partial
 
 
-def build(path: Path, options: Options, check: bool, tell: Tell) -> Built:  # noqa: ARG001, FBT001
-    """Build a spec's image and suite.
+def build(path: Path, options: Options, check: bool, tell: Tell) -> Built:  # noqa: FBT001 - a command-line flag
+    """Build a spec's image and suite from its lock.
+
+    Args:
+        path: the spec.
+        options: says where the store is.
+        check: build again, whatever was built before, and compare.
+        tell: is told what happens.
 
     Raises:
-        BuildError: always, in this version.
+        LockError, BuildError, FetchError: it cannot be built; the message says why.
+        NotReproducibleError: two builds differ.
     """
-    raise _cannot_build(path)
+    (spec,) = read_specs([path])
+    found = _lock_of(spec, options, tell)
+    with _fetcher(spec, options) as fetcher:
+        builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS, is_fresh=check)
+        image, suite = builder.build(spec, found)
+    return Built(image=image, suite=suite)
 
 
 def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
-    """Verify every spec: today it locks what is not locked yet, and refuses to go on.
+    """Verify every spec: lock if needed, build, run on the hosts, compare, explain, judge.
 
     Raises:
-        BuildError: always, in this version, once every spec is read and locked.
+        SpecFaults, LockError, BuildError, FetchError: there is nothing to judge; the message says why.
+        Interrupted: a signal arrived; it is the cause, and what was found is kept.
     """
-    for each in read_specs(paths):
-        if options.locked or _readable(lock_path(each.path)):
-            _checked(each)
-        else:
-            tell(_lock_one(each, options, Upgrade()))
-    raise _cannot_build(paths[0])
+    begin = _clock()
+    specs = read_specs(paths)
+    _refuse_unsupported(specs)
+    done: list[EnvironmentResult] = []
+    try:
+        done.extend(_verify_one(each, options, tell) for each in specs)
+    except environment.Interrupted as stop:
+        found = [*done, stop.partial]
+        partial = conclude(found, duration=_clock() - begin, seed=options.seed, partial=True)
+        raise Interrupted(partial) from stop.__cause__
+    return conclude(done, duration=_clock() - begin, seed=options.seed)
 
 
-def explain(path: Path, host: str, test: str | None, options: Options, tell: Tell) -> Verification:  # noqa: ARG001
-    """Narrow one difference to its cause.
-
-    Raises:
-        BuildError: always, in this version.
-    """
-    raise _cannot_build(path)
+def explain(path: Path, host: str, test: str | None, options: Options, tell: Tell) -> Verification:
+    """Narrow the differences of one host to their causes; with ``test``, of one test."""
+    result = verify([path], replace(options, hosts=host), tell)
+    if test is None:
+        return result
+    environments = [
+        replace(each, hosts=tuple(_only(host, test) for host in each.hosts)) for each in result.environments
+    ]
+    return replace(result, environments=tuple(environments))
 
 
 def run_once(  # noqa: PLR0917 - as the verb calls it
     subject: str,
-    host: str | None,  # noqa: ARG001
-    levels: Mapping[str, str],  # noqa: ARG001
-    argv: tuple[str, ...] | None,  # noqa: ARG001
-    repeat: int,  # noqa: ARG001
-    options: Options,  # noqa: ARG001
-    on_stdout: Callable[[bytes], None],  # noqa: ARG001
-    on_stderr: Callable[[bytes], None],  # noqa: ARG001
+    host: str | None,
+    levels: Mapping[str, str],
+    argv: tuple[str, ...] | None,
+    repeat: int,
+    options: Options,
+    on_stdout: Callable[[bytes], None],
+    on_stderr: Callable[[bytes], None],
 ) -> tuple[Outcome, ...]:
-    """Run a suite or a command on one host.
+    """Run a spec's suite, or a command in its place, on one host, some times.
+
+    Args:
+        subject: a spec's file, or a name in ``envs/``.
+        host: its name; None for the spec's reference.
+        levels: factor → level, over the host's.
+        argv: the command; None for the suite's own.
+        repeat: how many times.
+        options: says where the store is.
+        on_stdout: takes what the command writes there, as it comes.
+        on_stderr: likewise.
 
     Raises:
-        BuildError: always, in this version.
+        SpecFaults, LockError, BuildError, FetchError, BackendError: nothing can be run; the message says why.
     """
-    raise _cannot_build(Path(subject))
+    path = Path(subject) if Path(subject).suffix in {".yaml", ".yml"} else Path("envs") / f"{subject}.yaml"
+    (spec,) = read_specs([path])
+    found = _lock_of(spec, options, lambda _: None)
+    base = Catalogue.of(spec.path).host(host or spec.reference)
+    chosen = _here(Host(name=base.name, factors={**base.factors, **levels}))
+    with _fetcher(spec, options) as fetcher:
+        builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS)
+        plan = _plan(spec, *builder.build(spec, found))
+        with NativeBackend(layers=builder.layers) as backend:
+            wanted = chosen.apply(replace(plan, argv=argv) if argv else plan)
+            missing = backend.check(wanted)
+            if isinstance(missing, Unsupported):
+                raise BackendError(f"cannot run on host {chosen.name!r}: {missing.reason}", hint=missing.hint)
+            return tuple(_run(backend, wanted, on_stdout, on_stderr) for _ in range(repeat))
 
 
-def _cannot_build(path: Path) -> BuildError:
-    return BuildError(
-        f"{path}: this version locks environments, and cannot build images from their locks yet",
-        hint="`seatrial lock`, `seatrial hosts` and `seatrial doctor` work; README.md tells what else does",
+def _run(
+    backend: NativeBackend, plan: Plan, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+) -> Outcome:
+    with backend.start(plan, listeners=(on_stdout, on_stderr)) as running:
+        return running.wait()
+
+
+def _verify_one(spec: EnvSpec, options: Options, tell: Tell) -> EnvironmentResult:
+    if str(spec.path) in options.images:
+        raise BuildError(f"{spec.path}: verifying another image with this spec is not supported by this version")
+    found = _lock_of(spec, options, tell)
+    with _fetcher(spec, options) as fetcher:
+        builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS)
+        image, suite = builder.build(spec, found)
+        asked = _inquiry(spec, options, found, image, suite)
+        stop = threading.Event()
+        with NativeBackend(layers=builder.layers) as backend:
+            runner = BackendRunner(
+                backend=backend,
+                suite=asked.suite,
+                cache=ResultCache(options.store / "results", is_fresh=options.fresh),
+                ambient=backend.ambient,
+                jobs=threading.Semaphore(options.jobs),
+                stop=stop,
+            )
+
+            def check(plan: Plan) -> Unsupported | None:
+                checked = backend.check(plan)
+                return checked if isinstance(checked, Unsupported) else None
+
+            return environment.verify_environment(asked, runner=runner, check=check, clock=_clock, stop=stop, tell=tell)
+
+
+def _inquiry(spec: EnvSpec, options: Options, found: Lock, image: Digest, suite: Digest) -> environment.Inquiry:
+    reference, *others = select(spec, Catalogue.of(spec.path), options.hosts)
+    is_named = not isinstance(options.hosts or spec.hosts, str)
+    return environment.Inquiry(
+        name=spec.name,
+        spec=str(spec.path),
+        lock=found.digest,
+        image=image,
+        suite=_suite_facts(spec, suite),
+        plan=_plan(spec, image, suite),
+        reference=_here(reference),
+        hosts=tuple(environment.Choice(host=_here(each), named=is_named) for each in others),
+        rules=Rules(
+            flaky=Flaky(spec.flaky.value),
+            ignore=tuple(Ignore(test=each.test, host=each.host, reason=each.reason) for each in spec.ignore),
+        ),
+        seed=options.seed,
+        milliseconds=options.budget,
     )
+
+
+def _suite_facts(spec: EnvSpec, tree: Digest) -> SuiteFacts:
+    suite = spec.suite
+    junit = suite.results.junit if isinstance(suite.results, JUnitResults) else ""
+    digest = suite_digest(
+        tree=tree,
+        command=suite.command,
+        results={"junit": junit} if junit else str(suite.results),
+        timeout=suite.timeout,
+        network=suite.network.value,
+        artifacts=suite.artifacts,
+        output=[each.value for each in suite.output],
+        behavior=[each.value for each in suite.behavior],
+        services={},
+    )
+    return SuiteFacts(
+        digest=digest,
+        command=suite.command,
+        results=Results.JUNIT if junit else Results(str(suite.results)),
+        output=tuple(each.value for each in suite.output),
+        behavior=tuple(each.value for each in suite.behavior),
+        shadows=suite.shadows,
+    )
+
+
+def _plan(spec: EnvSpec, image: Digest, suite: Digest) -> Plan:
+    """Return the run of a spec's suite before any host is applied."""
+    built = spec.image
+    if not isinstance(built, BuiltImage):
+        raise BuildError(f"{spec.path}: an image that exists already is not run by this version")
+    asked = spec.suite
+    results = plugin.RESULTS if asked.results == ResultsFormat.PYTEST else ""
+    if isinstance(asked.results, JUnitResults):
+        results = str(PurePosixPath(built.workdir) / asked.results.junit)
+    return Plan(
+        image=image,
+        suite=suite,
+        argv=asked.command,
+        workdir=built.workdir,
+        environment=dict(built.env),
+        user=User(uid=built.user.uid, gid=built.user.uid, home=built.user.home),
+        capabilities=(),
+        deadline=asked.timeout,
+        artifacts=asked.artifacts,
+        results=results,
+    )
+
+
+def _here(host: Host) -> Host:
+    """Return a host as a machine with one CPU can have it: with one CPU, which is another host digest."""
+    if len(os.sched_getaffinity(0)) > 1 or "cpus" in host.factors:
+        return host
+    return replace(host, factors={**host.factors, "cpus": "1"})
+
+
+def _only(host: HostResult, test: str) -> HostResult:
+    return replace(host, findings=tuple(each for each in host.findings if each.difference.id == test))
+
+
+def _clock() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _refuse_unsupported(specs: Sequence[EnvSpec]) -> None:
+    faults = [fault for each in specs for fault in unsupported(each)]
+    if faults:
+        raise SpecFaults(faults)
+
+
+def _lock_of(spec: EnvSpec, options: Options, tell: Tell) -> Lock:
+    """Return a spec's lock; one that is missing is made, unless the caller forbids it."""
+    if not lock_path(spec.path).exists() and not options.locked:
+        tell(_lock_one(spec, options, Upgrade()))
+    return _checked(spec)
+
+
+def _fetcher(spec: EnvSpec, options: Options) -> Fetcher:
+    mirror = spec.image.debian.mirror if isinstance(spec.image, BuiltImage) else None
+    sources = read_sources(os.environ, Path.home(), mirror)
+    return Fetcher(options.store / "cache", sources, locate={"pypi": locate})
 
 
 def _lock_one(spec: EnvSpec, options: Options, upgrade: Upgrade) -> Locked:
     path = lock_path(spec.path)
     old = _readable(path)
     now = datetime.now(UTC)
-    mirror = spec.image.debian.mirror if isinstance(spec.image, BuiltImage) else None
-    sources = read_sources(os.environ, Path.home(), mirror)
-    with Fetcher(options.store / "cache", sources, locate={"pypi": locate}) as fetcher:
+    with _fetcher(spec, options) as fetcher:
         new = make_lock(spec, fetcher, now=now, work=options.store / "tmp" / "uv", old=old, upgrade=upgrade)
     if new != old:
         write_lock(new, path)

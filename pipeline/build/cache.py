@@ -52,12 +52,18 @@ class Cache:
         """Write the artifact's bytes and return their file, atomically; the disk has them when this returns.
 
         Raises:
-            FetchError: the bytes are not the artifact's; nothing is kept of them.
+            FetchError: the bytes are not the artifact's, or the disk takes no more; nothing is kept of them.
         """
         target = self._path(artifact)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self._write(target, _verified(artifact, blocks))
-        self._write(_stamp_path(target), _stamp(target.stat()).encode())
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._write(target, _verified(artifact, blocks))
+            self._write(_stamp_path(target), _stamp(target.stat()).encode())
+        except OSError as error:
+            raise FetchError(
+                f"cannot write to the cache {self.folder}: {error.strerror}",
+                hint="free some space there, or name another folder with --store",
+            ) from error
         return target
 
     def remember(self, name: str, content: bytes) -> None:

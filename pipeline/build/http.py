@@ -129,7 +129,7 @@ class Connections:
     def _pool(self, url: str) -> "urllib3.PoolManager":
         import urllib3  # noqa: PLC0415 - a cache hit needs none
 
-        proxy = _proxy(url, self._sources)
+        proxy = proxy_of(url, self._sources)
         with self._lock:
             pool = self._pools.get(proxy)
             if pool is None:
@@ -161,6 +161,19 @@ class Connections:
         except (netrc.NetrcParseError, OSError) as error:
             raise FetchError(f"{self._sources.netrc} cannot be read: {type(error).__name__}") from error
         return dict(make_headers(basic_auth=f"{entry[0]}:{entry[2]}")) if entry else {}
+
+
+def proxy_of(url: str, sources: Sources) -> str:
+    """Return the proxy through which ``url`` is reached, empty for none; apt's own is for the archives only."""
+    parts = urlsplit(url)
+    if _is_direct(parts.hostname or "", sources.proxies.get("no", "")):
+        return ""
+    named = sources.proxies.get(parts.scheme) or sources.proxies.get("all")
+    if not named and parts.scheme == "http" and _is_archive(url, sources):
+        named = sources.proxies.get("apt")
+    if not named:
+        return ""
+    return named if "://" in named else f"http://{named}"
 
 
 def _open_file(url: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
@@ -200,18 +213,6 @@ def _refuse_status(response: "urllib3.BaseHTTPResponse") -> None:
     if status in {401, 403, 407}:
         raise FetchError(f"access is refused (HTTP {status}); credentials come from netrc or the configured URL")
     raise FetchError(f"the server answered with HTTP {status}")
-
-
-def _proxy(url: str, sources: Sources) -> str:
-    parts = urlsplit(url)
-    if _is_direct(parts.hostname or "", sources.proxies.get("no", "")):
-        return ""
-    named = sources.proxies.get(parts.scheme) or sources.proxies.get("all")
-    if not named and parts.scheme == "http" and _is_archive(url, sources):
-        named = sources.proxies.get("apt")
-    if not named:
-        return ""
-    return named if "://" in named else f"http://{named}"
 
 
 def _is_direct(host: str, listed: str) -> bool:

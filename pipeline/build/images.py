@@ -62,11 +62,13 @@ class Builder:
         store: its folder; the layout is ``oci``, unpacked layers are in ``trees``, what is built already in ``builds``.
         fetcher: reaches packages.
         tools: what verifying adds to suites.
+        is_fresh: whether every layer is built again, whatever was built before.
     """
 
     store: Path
     fetcher: Fetcher
     tools: Tools
+    is_fresh: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -206,7 +208,7 @@ class Builder:
     ) -> Layer:
         record = self.store / "builds" / f"{Digest.of_json({'format': FORMAT, **key}).hex}.json"
         known = _read_record(record)
-        if known is not None and self.layout.has(known.descriptor.digest):
+        if known is not None and not self.is_fresh and self.layout.has(known.descriptor.digest):
             return known
         first, second = (self._attempt(fill, attempt, epoch, left_out) for attempt in (0, 1))
         if first.diff_id != second.diff_id:

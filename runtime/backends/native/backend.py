@@ -41,6 +41,12 @@ class NativeBackend:
         self._warm: WarmProcess | None = None
         self._ambient: Mapping[str, str] = MappingProxyType({})
 
+    @property
+    def ambient(self) -> Mapping[str, str]:
+        """Facts of this machine that no factor sets: recorded with every run."""
+        self._process()
+        return self._ambient
+
     def available(self) -> Unsupported | None:
         """Tell why nothing can run here, or None."""
         try:

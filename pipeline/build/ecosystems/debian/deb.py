@@ -139,7 +139,7 @@ def _tar(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path
         # tarfile's own errors="surrogateescape" keeps every byte of a name.
         with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive:
             yield archive
-    except tarfile.TarError as error:
+    except (tarfile.TarError, RecursionError) as error:  # the latter from a long chain of extended headers
         raise PackageError(f"{path.name}: {name} is damaged: {error}") from error
 
 
