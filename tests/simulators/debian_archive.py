@@ -60,6 +60,7 @@ class Pocket:
     codename: str = ""
     by_hash: bool = True
     suffix: str = ".xz"
+    listed: int | None = None
 
 
 class Archive:
@@ -119,7 +120,8 @@ class Archive:
             for name, content in listed.items():
                 digits = hashlib.new(hash_name.lower().replace("md5sum", "md5"), content).hexdigest()
                 shown = "0" * len(digits) if hash_name in pocket.wrong else digits
-                lines.append(f" {shown} {len(content)} main/binary-amd64/{name}")
+                size = len(content) if pocket.listed is None or name != "Packages" else pocket.listed
+                lines.append(f" {shown} {size} main/binary-amd64/{name}")
                 self._write(dists / "main/binary-amd64/by-hash" / hash_name / shown, content)
                 self._write(dists / "main/binary-amd64" / name, content)
         text = ("\n".join(lines) + "\n").encode()

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
+from pipeline.build.http import proxy_of
 from pipeline.build.sources import Sources
 from pipeline.declare.errors import FetchError, MissingError
 
@@ -162,3 +163,28 @@ def test_cache_note_is_kept_and_replaced(fetcher: Fetcher) -> None:
     fetcher.cache.remember("a", b"1")
     fetcher.cache.remember("a", b"2")
     assert fetcher.cache.recall("a") == b"2"
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "expected"),
+    [
+        ("https://a.example/x", {"https": "http://p:1", "http": "http://q:1"}, "http://p:1"),
+        ("https://a.example/x", {"all": "p:1"}, "http://p:1"),
+        ("https://a.example/x", {"https": "http://p:1", "no": "localhost, .example"}, ""),
+        ("https://a.example/x", {"https": "http://p:1", "no": "ample"}, "http://p:1"),
+        ("http://deb/debian/x", {"apt": "http://apt:1"}, "http://apt:1"),
+        ("http://other/x", {"apt": "http://apt:1"}, ""),
+        ("https://a.example/x", {"apt": "http://apt:1"}, ""),
+    ],
+)
+def test_proxy_is_the_machines_own(url: str, proxies: dict[str, str], expected: str) -> None:
+    assert proxy_of(url, Sources(debian={"debian": ("http://deb/debian",)}, proxies=proxies)) == expected
+
+
+def test_fetch_into_a_cache_that_cannot_be_written_says_where(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file, no folder")
+    artifact = artifact_of(b"bytes")
+    put(tmp_path / "mirror", artifact, b"bytes")
+    sources = Sources(debian={"debian": ((tmp_path / "mirror").as_uri(),)})
+    with Fetcher(tmp_path / "cache", sources) as fetcher, pytest.raises(FetchError, match="cannot write to the cache"):
+        fetcher.fetch(artifact)

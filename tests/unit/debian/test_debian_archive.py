@@ -118,6 +118,31 @@ def test_archive_compressions_and_places_of_the_index_are_read(archive: Archive,
     assert list(lock("app")) == ["app"]
 
 
+@pytest.mark.parametrize(("listed", "message"), [(10, "unpacks to more than 10 bytes"), (9999, "and 9999 are listed")])
+def test_archive_index_that_unpacks_to_another_size_is_refused(
+    archive: Archive, lock, listed: int, message: str
+) -> None:
+    archive.main.listed = listed
+    with pytest.raises(ArchiveError, match=message):
+        lock("app")
+
+
+def test_archive_snapshot_that_was_asked_for_is_judged_by_its_own_time(archive: Archive, fetcher: Fetcher) -> None:
+    archive.publish()
+    for name in ("debian", "debian-security"):
+        (archive.folder / name).rename(archive.folder / "whole")
+        (archive.folder / name).mkdir()
+        (archive.folder / "whole").rename(archive.folder / name / "20260301T000000Z")
+    request = DebianRequest(
+        suite="bookworm",
+        packages=("app",),
+        architecture="amd64",
+        mirror=f"{archive.mirror}/20260301T000000Z",
+        keys=(archive.key,),
+    )
+    assert lock_debian(request, fetcher, now=NOW + timedelta(days=300))
+
+
 def test_archive_of_ones_own_needs_no_updates_and_no_security(archive: Archive, lock) -> None:
     archive.publish()
     archive.release_path(archive.updates).unlink()
