@@ -171,7 +171,10 @@ HOSTILE = {
     "attributes_too_large": (xattr(b"user.x", b"v" * 65536) + file(b"a"), Refusal.XATTR_SIZE),
     "attribute_on_link": (xattr(b"user.x") + link(b"a", b"b"), Refusal.XATTR_ON_LINK),
     "attribute_on_hardlink": (file(b"b") + xattr(b"user.x") + hard(b"a", b"b"), Refusal.XATTR_ON_LINK),
-    "capability_with_root_id": (xattr(b"security.capability", struct.pack("<6I", 0x03000001, 1, 0, 0, 0, 0)) + file(b"a"), Refusal.CAPABILITY),
+    "capability_with_root_id": (
+        xattr(b"security.capability", struct.pack("<6I", 0x03000001, 1, 0, 0, 0, 0)) + file(b"a"),
+        Refusal.CAPABILITY,
+    ),
     "capability_truncated": (xattr(b"security.capability", CAPABILITY[:12]) + file(b"a"), Refusal.CAPABILITY),
     # whiteouts
     "whiteout_of_no_name": (folder(b"d") + file(b"d/.wh."), Refusal.WHITEOUT_NAME),
@@ -213,7 +216,7 @@ HOSTILE = {
     "pax_too_large": (block(b"x", flag=b"x", size=1 << 21), Refusal.PAX_SIZE),
     "gnu_name_too_large": (block(b"x", flag=b"L", size=1 << 30), Refusal.PAX_SIZE),
     "pax_global_changes_names": (pax({b"path": b"a"}, flag=b"g") + file(b"b"), Refusal.PAX_GLOBAL),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -294,11 +297,23 @@ BOMB = file(b"a", bytes(1 << 20)) + END
 SMALL = Limits(total=1 << 19, ratio_from=1 << 30)
 BOMBS = {
     "total": (file(b"a", bytes(1 << 20)) + END, {"limits": SMALL}, Refusal.TOTAL_SIZE),
-    "ratio_gzip": (BOMB, {"media": LAYER_GZIP, "blob": gzip.compress(BOMB), "limits": Limits(ratio_from=1 << 16)}, Refusal.COMPRESSION_RATIO),
-    "ratio_zstd": (BOMB, {"media": LAYER_ZSTD, "blob": zstandard.compress(BOMB), "limits": Limits(ratio_from=1 << 16)}, Refusal.COMPRESSION_RATIO),
-    "entries": (b"".join(file(b"%d" % each) for each in range(20)) + END, {"limits": Limits(entries=19)}, Refusal.ENTRY_COUNT),
+    "ratio_gzip": (
+        BOMB,
+        {"media": LAYER_GZIP, "blob": gzip.compress(BOMB), "limits": Limits(ratio_from=1 << 16)},
+        Refusal.COMPRESSION_RATIO,
+    ),
+    "ratio_zstd": (
+        BOMB,
+        {"media": LAYER_ZSTD, "blob": zstandard.compress(BOMB), "limits": Limits(ratio_from=1 << 16)},
+        Refusal.COMPRESSION_RATIO,
+    ),
+    "entries": (
+        b"".join(file(b"%d" % each) for each in range(20)) + END,
+        {"limits": Limits(entries=19)},
+        Refusal.ENTRY_COUNT,
+    ),
     "file": (file(b"a", bytes(2048)) + END, {"limits": Limits(file=2047)}, Refusal.FILE_SIZE),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BOMBS)
