@@ -59,6 +59,14 @@ def wait_until_gone(seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+def wait_for_sleepers(count: int, seconds: float = 10.0) -> int:
+    """Wait until so many have begun: a run counts as started a moment before its program is executed."""
+    end = time.monotonic() + seconds
+    while len(sleepers()) < count and time.monotonic() < end:
+        time.sleep(0.02)
+    return len(sleepers())
+
+
 @pytest.fixture
 def client(rootfs, plan):
     source = CLIENT.format(paths=[str(HOME)], rootfs=str(rootfs), image=plan("true").image.text, marker=MARKER)
@@ -66,10 +74,7 @@ def client(rootfs, plan):
     try:
         assert process.stdout is not None
         process.warm = int(process.stdout.readline())  # type: ignore[attr-defined]
-        end = time.monotonic() + 10
-        while len(sleepers()) < 4 and time.monotonic() < end:
-            time.sleep(0.02)
-        assert len(sleepers()) == 4
+        assert wait_for_sleepers(4) == 4
         yield process
     finally:
         process.kill()
@@ -115,7 +120,7 @@ def test_run_is_lost_when_the_warm_process_dies_and_the_backend_recovers(rootfs,
 
 def test_closed_run_leaves_nothing_and_says_so(native, plan):
     running = native.start(plan("sleep", MARKER))
-    assert len(sleepers()) == 1
+    assert wait_for_sleepers(1) == 1
     running.close()
     running.close()
     assert sleepers() == []
