@@ -52,13 +52,12 @@ def require_equal(name: str, first: Layer, second: Layer, store: Store) -> None:
     if first == second:
         return
     found = tuple(compare(first, second, store))
-    shown = (
-        "; ".join(map(str, found[:_SHOWN])) or f"only the compressed bytes, {first.descriptor} and {second.descriptor}"
-    )
+    blobs = (first.descriptor.digest, second.descriptor.digest)
+    shown = "; ".join(map(str, found[:_SHOWN])) or f"only the compressed bytes, {blobs[0]} and {blobs[1]}"
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise NotReproducibleError(
         f"two builds of the layer {name} differ: {shown}{more}",
-        hint=f"compare {first.descriptor.digest.short} and {second.descriptor.digest.short} in the store for all of it",
+        hint=f"compare {blobs[0].short} and {blobs[1].short} in the store for all of it",
     )
 
 
