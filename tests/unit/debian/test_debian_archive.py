@@ -8,7 +8,7 @@ import pytest
 from debian_archive import NOW, Archive
 
 from pipeline.build.ecosystems.debian.archive import DebianRequest
-from pipeline.build.ecosystems.debian.keyring import KEYS, PINNED, pinned_keyring
+from pipeline.build.ecosystems.debian.keyring import KEYS, PINNED, Keyring, pinned_keyring
 from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.fetch import Fetcher
 from pipeline.declare.errors import ArchiveError, FetchError, LockError, SpecError
@@ -51,6 +51,15 @@ def test_archive_signed_by_an_unknown_key_is_refused(lock) -> None:
     stranger = pysequoia.Tsk.generate("Stranger <stranger@example.org>").extract_certificate()
     with pytest.raises(ArchiveError, match="no good signature"):
         lock("app", keys=(bytes(stranger),))
+
+
+def test_keyring_certificate_that_is_not_pinned_does_not_count(archive: Archive) -> None:
+    archive.publish()
+    message = archive.release_path(archive.main).read_bytes()
+    other = bytes(pysequoia.Tsk.generate("Other <other@example.org>").extract_certificate())
+    pinned = frozenset((pysequoia.Cert.from_bytes(other).fingerprint,))
+    with pytest.raises(ArchiveError, match="no good signature by ring"):
+        Keyring(name="ring", certificates=(archive.key, other), fingerprints=pinned).signed_bytes(message, "it")
 
 
 def test_archive_without_given_keys_must_be_signed_by_debian(lock) -> None:

@@ -33,6 +33,12 @@ def test_lock_security_pocket_with_the_higher_version_wins(archive: Archive, loc
     assert locked.artifact.source == "debian-security:pool/main/a/app/app_1.0-1+deb12u1_all.deb"
 
 
+def test_lock_highest_version_is_the_highest_as_dpkg_compares(archive: Archive, lock) -> None:
+    for version in ("1.9", "1.10", "1.10~rc1"):
+        archive.add("app", version)
+    assert lock("app")["app"].version == "1.10"
+
+
 def test_lock_equal_versions_are_taken_from_the_main_archive(archive: Archive, lock) -> None:
     archive.add("app", "1", pocket=archive.security)
     archive.add("app", "1")
