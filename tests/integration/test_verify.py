@@ -1,0 +1,33 @@
+"""The main job on a real application: from the lock to the verdict, through the command that users type."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(store, *arguments):
+    environment = dict(os.environ, SEATRIAL_STORE=str(store))
+    command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.mark.network
+def test_verify_of_a_real_application_passes_and_runs_nothing_twice(tmp_path):
+    arguments = ("verify", "envs/schedule.yaml", "--hosts", "umask-0077,no-network,locale-c", "--locked", "--json")
+    first = run(tmp_path, *arguments)
+    assert first.returncode == 0, first.stdout + first.stderr
+    (found,) = json.loads(first.stdout)["environments"]
+    assert found["verdict"] == "PASSED"
+    assert found["tests"]["passed"] == 81
+    assert [each["state"] for each in found["hosts"]] == ["REFERENCE", "SAME", "SAME", "SAME"]
+    assert {each["behavior"] for each in found["hosts"]} == {found["behavior"]}
+
+    second = run(tmp_path, *arguments)
+    (again,) = json.loads(second.stdout)["environments"]
+    assert (again["image"], again["suite"], again["behavior"]) == (found["image"], found["suite"], found["behavior"])
