@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.essential import essential_closure, unpack_packages
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import run_in_tree
 from runtime.backends.native.idmap import BASE
@@ -23,9 +24,6 @@ LEFT_OUT = tuple(
     os.fsencode(path)
     for path in (
         PACKAGES,
-        "dev",
-        "proc",
-        "sys",
         "etc/.pwd.lock",
         "etc/group-",
         "etc/gshadow-",
@@ -82,7 +80,7 @@ def bootstrap(
     """
     _copy(packages, folder / PACKAGES)
     names = sorted(packages)
-    run_mapped(lambda root: _unpack(root, names), directories=(folder,))
+    run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
     commands = [_CONFIGURE, *(_localedef(each) for each in locales)]
     outcome = run_in_tree(folder, _plan("\n".join(commands), epoch, hostname))
     if outcome.exit_code != 0:
@@ -100,27 +98,14 @@ def _copy(packages: Mapping[str, Path], to: Path) -> None:
             os.chown(each, BASE, BASE)
 
 
-def _unpack(root: int, names: Sequence[str]) -> None:
-    """Unpack every package's files, so that dpkg and the shells of its scripts exist before dpkg runs.
-
-    The process is rooted in the tree first: no link of a package leads out of it.
-    """
+def _unpack(root: int, names: Sequence[str], epoch: int) -> None:
+    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files."""
     os.fchdir(root)
-    os.chroot(".")
-    os.umask(0)
-    for path in (*_FOLDERS, *_DPKG):
-        os.makedirs(path, 0o755, exist_ok=True)  # noqa: PTH103 - relative to the root that was just entered
-    os.mkdir("tmp")  # noqa: PTH102
-    os.chmod("tmp", 0o1777)  # noqa: PTH101, S103 - /tmp
-    for name in _MERGED:
-        os.symlink(f"usr/{name}", name)  # noqa: PTH211
-    for path in ("var/lib/dpkg/status", "var/lib/dpkg/available"):
-        Path(path).touch(0o644)
-    for name in names:
-        with read_deb(Path(PACKAGES) / f"{name}.deb").open_data() as archive:
-            for member in archive:
-                if not (member.isdir() and os.path.isdir(member.name)):  # noqa: PTH112
-                    archive.extract(member, ".", numeric_owner=True, filter="tar")
+    packages = {name: read_deb(Path(PACKAGES) / f"{name}.deb") for name in names}
+    needed = essential_closure({name: each.control for name, each in packages.items()})
+    if "dpkg" not in needed:
+        raise BuildError("dpkg is not among the packages, and nothing can be installed without it")
+    unpack_packages(root, [packages[name] for name in needed], epoch=epoch)
 
 
 def _plan(script: str, epoch: int, hostname: str) -> Plan:

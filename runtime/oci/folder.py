@@ -42,13 +42,13 @@ class Folder:
             os.close(descriptor)
         self._open.clear()
 
-    def kind(self, path: bytes) -> Kind | None:
-        """Return what was written at ``path``; None for nothing, and for a whiteout."""
-        return self._kinds.get(path)
-
     def has(self, path: bytes) -> bool:
         """Tell whether anything was written at ``path``, a whiteout included."""
         return path in self._kinds
+
+    def is_given(self, path: bytes) -> bool:
+        """Tell whether a directory was written at ``path`` by an entry of its own, not only as a parent."""
+        return path in self._directories
 
     def add(self, entry: Entry, content: Iterable[bytes] = ()) -> None:
         """Write one entry; its path has been checked to be relative and normal.

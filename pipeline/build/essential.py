@@ -1,0 +1,132 @@
+"""Unpack the packages that dpkg itself needs, so that the image's own dpkg can run and install all of them."""
+
+import os
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.build.ecosystems.debian.deb import Deb
+from pipeline.build.ecosystems.debian.relations import parse_relations
+from pipeline.declare.errors import PackageError
+from runtime.oci.archive import Limits
+from runtime.oci.folder import Folder
+from runtime.oci.refusal import RefusedError
+from runtime.oci.tar import Entry, Kind
+from runtime.oci.unpack import check_path
+
+_MERGED = (b"bin", b"sbin", b"lib", b"lib64")
+"""Folders that are links into /usr in every Debian since bookworm, whatever a package's own paths say."""
+
+_FIRST = "base-files"  # it says the modes of the folders that all packages share
+_EMPTY = (b"var/lib/dpkg/status", b"var/lib/dpkg/available")
+_KINDS = {tarfile.REGTYPE: Kind.FILE, tarfile.AREGTYPE: Kind.FILE, tarfile.SYMTYPE: Kind.SYMLINK}
+_KINDS |= {tarfile.LNKTYPE: Kind.HARDLINK, tarfile.DIRTYPE: Kind.DIRECTORY}
+_BLOCK = 1 << 20
+
+
+def essential_closure(packages: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the packages marked essential and all that they depend on, base-files first, the others by name.
+
+    Args:
+        packages: name → control fields by lower-case name, all that will be installed.
+
+    Source: Debian policy, section 3.8: essential packages work when they are unpacked and not yet configured.
+    """
+    providers = _providers(packages)
+    found: set[str] = set()
+    waiting = [name for name, control in packages.items() if control.get("essential") == "yes"]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for field in ("pre-depends", "depends"):
+            for group in parse_relations(packages[name].get(field, "")):
+                chosen = [providers[each.name] for each in group if each.name in providers]
+                waiting += chosen[:1]
+    return tuple(sorted(found, key=lambda name: (name != _FIRST, name)))
+
+
+def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> None:
+    """Unpack packages into an empty directory, in their order, with the modes and owners that they say.
+
+    A folder keeps what the first package says of it, as with dpkg. Links are never followed.
+
+    Args:
+        root: descriptor of the directory, as user 0 of the mapped ids.
+        packages: what to unpack.
+        epoch: the time of the few entries that no package brings.
+
+    Raises:
+        PackageError: a package holds what is refused, or a file that another one holds too.
+    """
+    limits = Limits()
+    with Folder(root) as folder:
+        for name in _MERGED:
+            folder.add(_link(name, epoch))
+            folder.add(_folder(b"usr/" + name, epoch))
+        for package in packages:
+            try:
+                _unpack(folder, package, limits)
+            except RefusedError as error:
+                raise PackageError(f"{package.path.name}: {error.message}") from error
+        for path in _EMPTY:
+            if not folder.has(path):
+                folder.add(Entry(path=path, kind=Kind.FILE, mode=0o644, uid=0, gid=0, mtime=epoch))
+        folder.finish()
+
+
+def _providers(packages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return which package answers a name: the one of that name, else the first that provides it."""
+    found: dict[str, str] = {}
+    for name in sorted(packages, reverse=True):
+        for group in parse_relations(packages[name].get("provides", "")):
+            found |= {each.name: name for each in group}
+    return found | {name: name for name in packages}
+
+
+def _unpack(folder: Folder, package: Deb, limits: Limits) -> None:
+    with package.open_data() as archive:
+        for member in archive:
+            entry = _entry(member, limits)
+            if not entry.path or entry.path in _MERGED:
+                continue
+            if entry.kind is Kind.DIRECTORY and folder.is_given(entry.path):
+                continue
+            folder.add(entry, _content(archive, member))
+
+
+def _entry(member: tarfile.TarInfo, limits: Limits) -> Entry:
+    kind = _KINDS.get(member.type)
+    if kind is None:
+        raise PackageError(f"{member.name!r} is a device, a pipe or a sparse file, which is refused")
+    target = os.fsencode(member.linkname)
+    return Entry(
+        path=_in_usr(check_path(os.fsencode(member.name), limits)),
+        kind=kind,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        mtime=max(0, int(member.mtime)),
+        size=member.size if kind is Kind.FILE else 0,
+        target=_in_usr(check_path(target, limits)) if kind is Kind.HARDLINK else target,
+    )
+
+
+def _in_usr(path: bytes) -> bytes:
+    top, slash, _ = path.partition(b"/")
+    return b"usr/" + path if slash and top in _MERGED else path
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    file = archive.extractfile(member) if member.isreg() else None
+    while file is not None and (block := file.read(_BLOCK)):
+        yield block
+
+
+def _folder(path: bytes, epoch: int) -> Entry:
+    return Entry(path=path, kind=Kind.DIRECTORY, mode=0o755, uid=0, gid=0, mtime=epoch)
+
+
+def _link(name: bytes, epoch: int) -> Entry:
+    return replace(_folder(name, epoch), kind=Kind.SYMLINK, mode=0o777, target=b"usr/" + name)
