@@ -7,7 +7,7 @@ from pipeline.declare.image import BuiltImage
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.oci.descriptor import Descriptor
-from runtime.oci.image import SUITE, Layer
+from runtime.oci.image import SUITE, SUITE_CONFIG, Layer
 from runtime.oci.layout import Layout
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -32,12 +32,12 @@ def assemble_image(
         "Labels": dict(spec.labels) or None,
     }
     config = _config(layers, architecture, epoch) | {"config": {key: item for key, item in run.items() if item}}
-    return _write(config, layers, layout, {})
+    return _write(config, _CONFIG, layers, layout, {})
 
 
 def assemble_suite(layers: Sequence[Layer], layout: Layout, *, architecture: str, epoch: int) -> Digest:
     """Write config and manifest of a suite tree, and return the manifest's digest."""
-    return _write(_config(layers, architecture, epoch), layers, layout, {"artifactType": SUITE})
+    return _write(_config(layers, architecture, epoch), SUITE_CONFIG, layers, layout, {"artifactType": SUITE})
 
 
 def _config(layers: Sequence[Layer], architecture: str, epoch: int) -> dict[str, Json]:
@@ -49,8 +49,10 @@ def _config(layers: Sequence[Layer], architecture: str, epoch: int) -> dict[str,
     }
 
 
-def _write(config: Mapping[str, Json], layers: Sequence[Layer], layout: Layout, more: Mapping[str, Json]) -> Digest:
-    described = layout.write(to_canonical_json(config), _CONFIG)
+def _write(
+    config: Mapping[str, Json], kind: str, layers: Sequence[Layer], layout: Layout, more: Mapping[str, Json]
+) -> Digest:
+    described = layout.write(to_canonical_json(config), kind)
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,

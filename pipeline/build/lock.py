@@ -39,6 +39,11 @@ class LockedTree:
         """All of them."""
         return (*self.debian, *self.python, *self.sources)
 
+    @property
+    def interpreter(self) -> str:
+        """The version of the Debian package that holds Python, such as ``3.11.2-6+deb12u6``; empty for none."""
+        return python_version(self.debian)
+
     def to_json(self) -> dict[str, Json]:
         """Return the tree as a lock holds it."""
         return {
@@ -138,6 +143,16 @@ class Lock:
                 raise LockError(
                     "a lock has the keys 'seatrial', 'answers', 'epoch', 'locked' and 'architectures', and no others"
                 )
+
+
+def python_version(debian: tuple[LockedPackage, ...]) -> str:
+    """Return the version of the package that holds the interpreter; empty if none of them does."""
+    found = [
+        each.version
+        for each in debian
+        if each.name.startswith("python3.") and each.name.endswith("-minimal") and not each.name.startswith("lib")
+    ]
+    return found[0] if found else ""
 
 
 def lock_path(spec: Path) -> Path:

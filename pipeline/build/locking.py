@@ -13,7 +13,8 @@ from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.wheel import newest_time
 from pipeline.build.fetch import Fetcher
-from pipeline.build.lock import Lock, LockedTree, Platform
+from pipeline.build.lock import Lock, LockedTree, Platform, python_version
+from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
 from pipeline.declare.errors import LockError
 from pipeline.declare.image import BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
@@ -24,23 +25,6 @@ INTERPRETER = "python3"
 
 COMPILER = ("libc-bin", "locales")
 """The Debian packages that ``locales:`` implies: localedef, and what it compiles."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upgrade:
-    """What a new lock may choose anew although an older one chose it.
-
-    Args:
-        everything: all packages.
-        names: these packages.
-    """
-
-    everything: bool = False
-    names: frozenset[str] = frozenset()
-
-    def kept(self, packages: tuple[LockedPackage, ...]) -> tuple[LockedPackage, ...]:
-        """Return the packages of an older lock that stay where they can."""
-        return () if self.everything else tuple(each for each in packages if each.name not in self.names)
 
 
 def make_lock(
@@ -134,16 +118,6 @@ class _Resolver:
     def _sources(self, entries: tuple[FilesEntry, ...]) -> tuple[LockedPackage, ...]:
         wanted = dict.fromkeys(each.sdist for each in entries if isinstance(each, SdistFiles))
         return tuple(lock_sdist(each, self.fetcher) for each in wanted)
-
-
-def python_version(debian: tuple[LockedPackage, ...]) -> str:
-    """Return the version of the package that holds the interpreter, such as ``3.11.2-6+deb12u6``; empty for none."""
-    found = [
-        each.version
-        for each in debian
-        if each.name.startswith("python3.") and each.name.endswith("-minimal") and not each.name.startswith("lib")
-    ]
-    return found[0] if found else ""
 
 
 def _built(spec: EnvSpec) -> BuiltImage:

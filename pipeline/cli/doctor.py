@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.report.text import Ink
-    from pipeline.verification import Ability, Offer
+    from pipeline.verify.offers import Ability, Offer
 
 EXAMPLES = """\
 examples:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.report.text import Ink
-    from pipeline.verification import Offer
+    from pipeline.verify.offers import Offer
 
 EXAMPLES = """\
 examples:
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline import verification  # noqa: PLC0415 - loads everything
     from pipeline.cli.options import options  # noqa: PLC0415 - likewise
 
-    offers = verification.offers(Path(PATTERN), options(arguments))
+    offers = verification.offers(Path(PATTERN), options(arguments)).offers
     sys.stdout.write(_hosts_json(offers) if arguments.json else _hosts(offers, ink))
     return 0
 

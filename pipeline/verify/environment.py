@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pipeline.verify.compare import Difference, Kind, compare, notes
 from pipeline.verify.events import (
@@ -19,8 +19,8 @@ from pipeline.verify.events import (
 )
 from pipeline.verify.explain import Cause, CauseState, explain
 from pipeline.verify.headline import headline
+from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.judge import (
-    Rules,
     ignore_uses,
     inconclusive,
     is_broken,
@@ -33,14 +33,13 @@ from pipeline.verify.judge import (
 )
 from pipeline.verify.laboratory import Budget, Pair
 from pipeline.verify.normalization import Normalization
-from pipeline.verify.observe import Observation, SuiteFacts, behavior_digest
+from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
 from pipeline.verify.reproduce import reproducer
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.suite import Results
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
 from runtime.backend import Unsupported
-from runtime.digest import Digest
 from runtime.errors import FactorError
 from runtime.host import Host
 from runtime.plan import Plan
@@ -48,54 +47,6 @@ from runtime.plan import Plan
 FLAKY_REPEATS = 20
 
 Check = Callable[[Plan], Unsupported | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A host to try.
-
-    Args:
-        host: the host.
-        named: whether the spec or the stage names it, rather than a set that holds it.
-    """
-
-    host: Host
-    named: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
-    """All that is asked about one environment.
-
-    Args:
-        name: the environment's.
-        spec: path of the spec, as the user gave it.
-        lock: digest of its lock, if it has one.
-        image: digest of the image.
-        suite: what is asked of it.
-        plan: the run of the suite, before any host is applied.
-        reference: the host that others are compared with.
-        hosts: the others, in the order of the report.
-        rules: of the spec.
-        seed: the same seed plans the same runs.
-        runs: how many reruns may be spent on causes.
-        milliseconds: how long may be spent on them.
-        hermetic: False if the suite may use the outer network.
-    """
-
-    name: str
-    spec: str
-    lock: Digest | None
-    image: Digest
-    suite: SuiteFacts
-    plan: Plan
-    reference: Host
-    hosts: tuple[Choice, ...]
-    rules: Rules = field(default_factory=Rules)
-    seed: int = 0
-    runs: int = 2000
-    milliseconds: int = 1_200_000
-    hermetic: bool = True
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -93,9 +93,13 @@ class Trees:
                 os.chown(folder, *self._owner)
             folder.chmod(0o755)
             yield folder
-        finally:
-            if folder.is_dir():
-                self.remove(folder)
+        except BaseException as error:
+            try:
+                self._remove_left(folder)
+            except StoreError as second:
+                error.add_note(second.message)
+            raise
+        self._remove_left(folder)
 
     def remove(self, folder: Path) -> None:
         """Remove a folder below this one and all that is in it, whoever owns it.
@@ -104,7 +108,10 @@ class Trees:
             StoreError: it cannot be removed.
         """
         try:
-            self._mapped(empty_folder, directories=(folder,))
+            if os.geteuid() == 0:
+                _empty(folder)  # what was not given to the mapped ids yet is there too
+            else:
+                self._mapped(empty_folder, directories=(folder,))
             folder.rmdir()
         except OSError as error:
             raise _unusable(folder, error) from error
@@ -118,6 +125,10 @@ class Trees:
         for folder in left:
             self.remove(folder)
         return len(left)
+
+    def _remove_left(self, folder: Path) -> None:
+        if folder.is_dir():
+            self.remove(folder)
 
     def _unpack(self, descriptor: Descriptor, diff_id: Digest, target: Path) -> None:
         with self._store.open(descriptor.digest) as blob, self.new_folder() as folder:
@@ -153,6 +164,14 @@ def empty_folder(root: int) -> None:
         finally:
             os.close(below)
         os.rmdir(name, dir_fd=root)
+
+
+def _empty(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        empty_folder(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync(root: int) -> None:

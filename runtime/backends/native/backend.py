@@ -78,6 +78,11 @@ class NativeBackend:
                 return _not_enforced(each.name, level, frozenset(lacking))
         return MappingProxyType(fidelity)
 
+    def refusal(self, plan: Plan) -> Unsupported | None:
+        """Tell why a plan cannot run here, or None if it can."""
+        checked = self.check(plan)
+        return checked if isinstance(checked, Unsupported) else None
+
     def start(
         self,
         plan: Plan,

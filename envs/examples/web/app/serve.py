@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from notes import app
@@ -21,10 +20,14 @@ class Quiet(WSGIRequestHandler):
 
 def main():
     """Serve until SIGTERM, then end with 0."""
+    stopped = []
+    # An exception raised by the handler would be caught by wsgiref if a response is under way, and be lost.
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     with make_server("0.0.0.0", int(os.environ.get("PORT", "8000")), app, handler_class=Quiet) as server:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        server.timeout = 0.1
         print(f"listening on {server.server_port}", flush=True)
-        server.serve_forever()
+        while not stopped:
+            server.handle_request()
 
 
 if __name__ == "__main__":

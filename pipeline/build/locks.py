@@ -1,0 +1,77 @@
+"""The lock beside a spec: read and checked against it, or made."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.build.artifact import Artifact
+from pipeline.build.fetch import Fetcher
+from pipeline.build.lock import Lock, check_answers, lock_path, read_lock, write_lock
+from pipeline.build.sources import read_sources
+from pipeline.build.upgrade import Upgrade
+from pipeline.declare.dependencies import answers
+from pipeline.declare.errors import LockError
+from pipeline.declare.image import BuiltImage
+from pipeline.declare.spec import EnvSpec
+
+
+def current_lock(spec: EnvSpec) -> Lock:
+    """Return the lock of a spec.
+
+    Raises:
+        LockError: there is none, it answers an older spec, or it is no lock; the message names the command to run.
+    """
+    path = lock_path(spec.path)
+    try:
+        found = read_lock(path)
+    except FileNotFoundError:
+        raise LockError(f"{spec.path} has no lock {path}", hint=f"run `seatrial lock {spec.path}`") from None
+    check_answers(found, spec.path, answers(spec))
+    return found
+
+
+def renew_lock(spec: EnvSpec, store: Path, upgrade: Upgrade) -> tuple[Lock, bool]:
+    """Lock a spec, and write the lock beside it where anything changed.
+
+    Args:
+        spec: what to lock.
+        store: keeps what is downloaded.
+        upgrade: what is chosen anew although an older lock chose it.
+
+    Returns:
+        The lock, and whether its file was written.
+
+    Raises:
+        LockError: no lock can be made; the message says why.
+        FetchError: an archive cannot be read.
+    """
+    from pipeline.build.locking import make_lock  # noqa: PLC0415 - loads OpenPGP and the resolvers
+
+    path = lock_path(spec.path)
+    old = read_lock(path) if path.exists() else None
+    now = datetime.now(UTC)
+    with fetcher_of(spec, store, old) as fetcher:
+        new = make_lock(spec, fetcher, now=now, work=store / "tmp" / "uv", old=old, upgrade=upgrade)
+    if new != old:
+        write_lock(new, path)
+    return new, new != old
+
+
+def fetcher_of(spec: EnvSpec, store: Path, lock: Lock | None) -> Fetcher:
+    """Return what reaches the packages of a spec.
+
+    Args:
+        spec: may name a mirror.
+        store: keeps what is downloaded.
+        lock: its time is the one that the archives' public snapshots are asked for.
+    """
+    mirror = spec.image.debian.mirror if isinstance(spec.image, BuiltImage) else None
+    sources = read_sources(os.environ, Path.home(), mirror)
+    snapshot = datetime.fromtimestamp(lock.locked, UTC) if lock else None
+    return Fetcher(store / "cache", sources, locate={"pypi": _locate}, snapshot=snapshot)
+
+
+def _locate(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:
+    from pipeline.build.ecosystems.pypi.index import locate  # noqa: PLC0415 - only for what is not in the cache
+
+    return locate(artifact, fetcher)

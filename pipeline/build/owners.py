@@ -1,0 +1,85 @@
+"""Whose the files of a layer are: the accounts, the owners, and the modes of folders that lower layers have too."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.declare.image import BuiltImage
+from runtime.backends.native.idmap import BASE
+from runtime.backends.native.mapped import run_mapped
+
+
+def adopt(folder: Path, below: Sequence[Path]) -> None:
+    """Give what was laid into a folder to user 0 inside; folders of lower layers keep their owner and mode.
+
+    Args:
+        folder: a layer that is being made.
+        below: the unpacked layers under it, the nearest first.
+    """
+    if os.geteuid() == 0:
+        for path, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                os.lchown(os.path.join(path, name), BASE, BASE)  # noqa: PTH118
+    run_mapped(_keep_folders, directories=(folder, *below))
+
+
+def give_home(folder: Path, image: BuiltImage) -> None:
+    """Give the user its home, once everything else was adopted."""
+    home, uid = image.user.home.strip("/"), image.user.uid
+    run_mapped(lambda root: os.chown(home, uid, uid, dir_fd=root), directories=(folder,))
+
+
+def add_user(folder: Path, base: Path, image: BuiltImage, *, epoch: int) -> None:
+    """Write the user into copies of the base's account files, and make its home.
+
+    Args:
+        folder: the layer that is being made.
+        base: the unpacked base layer.
+        image: says which user.
+        epoch: seconds since 1970.
+
+    Source: passwd(5), group(5), shadow(5); the day of the last change is the epoch's.
+    """
+    user = image.user
+    home = folder / user.home.strip("/")
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+    if user.uid == 0:
+        return
+    etc = folder / "etc"
+    etc.mkdir(exist_ok=True)
+    lines = {
+        "passwd": f"{user.name}:x:{user.uid}:{user.uid}::{user.home}:/bin/sh\n",
+        "group": f"{user.name}:x:{user.uid}:\n",
+        "shadow": f"{user.name}:!:{epoch // 86400}:0:99999:7:::\n",
+        "gshadow": f"{user.name}:!::\n",
+    }
+    for name, line in lines.items():
+        source = base / "etc" / name
+        if source.is_file() and not source.is_symlink():
+            (etc / name).write_bytes(source.read_bytes() + line.encode())
+            (etc / name).chmod(stat.S_IMODE(source.stat().st_mode))
+
+
+def _keep_folders(root: int, *below: int) -> None:
+    """Give each folder, and each account file, of a tree the owner and mode that the nearest lower layer gives it."""
+    for path, folders, files, descriptor in os.fwalk(".", dir_fd=root):
+        inside = path.removeprefix(".").lstrip("/")
+        for name in (*folders, *(each for each in files if inside == "etc")):
+            found = _stat(f"{inside}/{name}".lstrip("/"), below)
+            if found is not None:
+                os.chown(name, found.st_uid, found.st_gid, dir_fd=descriptor, follow_symlinks=False)
+                os.chmod(name, stat.S_IMODE(found.st_mode), dir_fd=descriptor)
+            elif name in folders:
+                os.chmod(name, 0o755, dir_fd=descriptor)  # noqa: S103 - folders of an image are open to read
+            os.utime(name, (0, 0), dir_fd=descriptor, follow_symlinks=False)
+
+
+def _stat(path: str, below: tuple[int, ...]) -> os.stat_result | None:
+    for lower in below:
+        try:
+            return os.stat(path, dir_fd=lower, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+    return None

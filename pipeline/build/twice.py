@@ -1,0 +1,145 @@
+"""Build a layer twice, under conditions as unlike as one process can make them; accept it only if both are equal."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.build.proof import require_equal
+from runtime.backends.native.mapped import run_mapped
+from runtime.canonical import Json
+from runtime.digest import Digest
+from runtime.oci.descriptor import LAYER_GZIP, Descriptor
+from runtime.oci.image import Layer
+from runtime.oci.layout import Layout
+from runtime.oci.pack import pack_tree
+from runtime.oci.trees import Trees
+
+FORMAT = 2
+"""Of the assembly: another number where the same lock gives other bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What must not matter to a build.
+
+    Args:
+        hostname: that scripts see.
+        umask: of this process.
+        timezone: its TZ.
+        locale: its LANG.
+        cpus: how many it may use, at most.
+        is_reversed: whether inputs whose order must not matter come in the reverse one.
+    """
+
+    hostname: str
+    umask: int
+    timezone: str
+    locale: str
+    cpus: int
+    is_reversed: bool
+
+
+CONDITIONS = (
+    Conditions(hostname="seatrial", umask=0o022, timezone="UTC", locale="C.UTF-8", cpus=64, is_reversed=False),
+    Conditions(
+        hostname="another-host", umask=0o077, timezone="Asia/Kolkata", locale="tr_TR.UTF-8", cpus=1, is_reversed=True
+    ),
+)
+"""Of the first build and of the second."""
+
+Fill = Callable[[Path, Conditions], None]
+"""Fills an empty folder with the files of a layer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Where layers are made, and what was made there before.
+
+    Args:
+        layout: takes the blobs.
+        trees: where folders for layers are.
+        records: a folder that keeps what a key was built to.
+        is_fresh: whether every layer is built again, whatever was built before.
+    """
+
+    layout: Layout
+    trees: Trees
+    records: Path
+    is_fresh: bool = False
+
+    def layer(
+        self, name: str, key: Mapping[str, Json], fill: Fill, *, epoch: int, left_out: tuple[bytes, ...] = ()
+    ) -> Layer:
+        """Return a layer; one whose key was built here before is not built again.
+
+        Args:
+            name: which layer of an image it is, for the key and for messages.
+            key: all that decides its bytes.
+            fill: makes its files, once under each of ``CONDITIONS``.
+            epoch: no time in it is later; seconds since 1970.
+            left_out: paths that never get into it.
+
+        Raises:
+            NotReproducibleError: the two builds differ; the message says in what.
+        """
+        record = self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
+        known = _read_record(record)
+        if known is not None and not self.is_fresh and self.layout.has(known.descriptor.digest):
+            return known
+        first, second = (self._build(fill, each, epoch, left_out) for each in CONDITIONS)
+        require_equal(name, first, second, self.layout)
+        _write_record(record, first)
+        return first
+
+    def _build(self, fill: Fill, conditions: Conditions, epoch: int, left_out: tuple[bytes, ...]) -> Layer:
+        with _under(conditions), self.trees.new_folder() as folder:
+            fill(folder, conditions)
+            with self.layout.stage() as out:
+                packed = run_mapped(
+                    lambda root: pack_tree(root, out, epoch=epoch, exclude=left_out), directories=(folder,)
+                )
+                return Layer(descriptor=self.layout.commit(out, LAYER_GZIP), diff_id=packed.diff_id)
+
+
+@contextlib.contextmanager
+def _under(conditions: Conditions) -> Iterator[None]:
+    """Change this process to the conditions, and back."""
+    before = {name: os.environ.get(name) for name in ("TZ", "LANG")}
+    cpus = os.sched_getaffinity(0)
+    umask = os.umask(conditions.umask)
+    try:
+        _set_environment({"TZ": conditions.timezone, "LANG": conditions.locale})
+        os.sched_setaffinity(0, sorted(cpus)[: conditions.cpus])
+        yield
+    finally:
+        os.umask(umask)
+        os.sched_setaffinity(0, cpus)
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    time.tzset()
+
+
+def _read_record(path: Path) -> Layer | None:
+    try:
+        found = json.loads(path.read_bytes())
+        return Layer(descriptor=Descriptor.parse(found["descriptor"], str(path)), diff_id=Digest(found["diff_id"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_record(path: Path, layer: Layer) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(f".{os.getpid()}.new")
+    new.write_text(json.dumps({"descriptor": layer.descriptor.to_json(), "diff_id": layer.diff_id.text}))
+    new.rename(path)

@@ -1,0 +1,165 @@
+"""``Inquiry``: all that is asked about one environment, as a spec asks it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from pipeline.declare.errors import VerifyError
+from pipeline.declare.image import BuiltImage
+from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
+from pipeline.verify import plugin
+from pipeline.verify.judge import Flaky, Ignore, Rules
+from pipeline.verify.observe import SuiteFacts, suite_digest
+from pipeline.verify.suite import Results
+from runtime.digest import Digest
+from runtime.host import Host
+from runtime.plan import Plan, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A host to try.
+
+    Args:
+        host: the host.
+        named: whether the spec or the stage names it, rather than a set that holds it.
+    """
+
+    host: Host
+    named: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """All that is asked about one environment.
+
+    Args:
+        name: the environment's.
+        spec: path of the spec, as the user gave it.
+        lock: digest of its lock, if it has one.
+        image: digest of the image.
+        suite: what is asked of it.
+        plan: the run of the suite, before any host is applied.
+        reference: the host that others are compared with.
+        hosts: the others, in the order of the report.
+        rules: of the spec.
+        seed: the same seed plans the same runs.
+        runs: how many reruns may be spent on causes.
+        milliseconds: how long may be spent on them.
+        hermetic: False if the suite may use the outer network.
+    """
+
+    name: str
+    spec: str
+    lock: Digest | None
+    image: Digest
+    suite: SuiteFacts
+    plan: Plan
+    reference: Host
+    hosts: tuple[Choice, ...]
+    rules: Rules = field(default_factory=Rules)
+    seed: int = 0
+    runs: int = 2000
+    milliseconds: int = 1_200_000
+    hermetic: bool = True
+
+
+def ask(
+    spec: EnvSpec,
+    hosts: Sequence[Host],
+    *,
+    image: Digest,
+    suite: Digest,
+    lock: Digest | None,
+    are_named: bool,
+    seed: int,
+    milliseconds: int,
+) -> Inquiry:
+    """Return what a spec asks about an image.
+
+    Args:
+        spec: names the suite and the rules.
+        hosts: the reference first.
+        image: its digest.
+        suite: digest of the suite tree.
+        lock: digest of the lock that both were built from.
+        are_named: whether the hosts were named one by one: then each must run.
+        seed: the same seed plans the same runs.
+        milliseconds: how long causes may be searched for.
+    """
+    reference, *others = (as_here(each) for each in hosts)
+    return Inquiry(
+        name=spec.name,
+        spec=str(spec.path),
+        lock=lock,
+        image=image,
+        suite=_suite_facts(spec, suite),
+        plan=suite_run(spec, image, suite),
+        reference=reference,
+        hosts=tuple(Choice(host=each, named=are_named) for each in others),
+        rules=Rules(
+            flaky=Flaky(spec.flaky.value),
+            ignore=tuple(Ignore(test=each.test, host=each.host, reason=each.reason) for each in spec.ignore),
+        ),
+        seed=seed,
+        milliseconds=milliseconds,
+    )
+
+
+def suite_run(spec: EnvSpec, image: Digest, suite: Digest) -> Plan:
+    """Return the run of a spec's suite before any host is applied.
+
+    Raises:
+        VerifyError: the image exists already.
+    """
+    built = spec.image
+    if not isinstance(built, BuiltImage):
+        raise VerifyError(f"{spec.path}: an image that exists already is not run by this version")
+    asked = spec.suite
+    results = plugin.RESULTS if asked.results == ResultsFormat.PYTEST else ""
+    if isinstance(asked.results, JUnitResults):
+        results = str(PurePosixPath(built.workdir) / asked.results.junit)
+    return Plan(
+        image=image,
+        suite=suite,
+        argv=asked.command,
+        workdir=built.workdir,
+        environment=dict(built.env),
+        user=User(uid=built.user.uid, gid=built.user.uid, home=built.user.home),
+        capabilities=(),
+        deadline=asked.timeout,
+        artifacts=asked.artifacts,
+        results=results,
+    )
+
+
+def as_here(host: Host) -> Host:
+    """Return a host as a machine with one CPU can have it: with one CPU, which is another host digest."""
+    if len(os.sched_getaffinity(0)) > 1 or "cpus" in host.factors:
+        return host
+    return replace(host, factors={**host.factors, "cpus": "1"})
+
+
+def _suite_facts(spec: EnvSpec, tree: Digest) -> SuiteFacts:
+    suite = spec.suite
+    junit = suite.results.junit if isinstance(suite.results, JUnitResults) else ""
+    digest = suite_digest(
+        tree=tree,
+        command=suite.command,
+        results={"junit": junit} if junit else str(suite.results),
+        timeout=suite.timeout,
+        network=suite.network.value,
+        artifacts=suite.artifacts,
+        output=[each.value for each in suite.output],
+        behavior=[each.value for each in suite.behavior],
+        services={},
+    )
+    return SuiteFacts(
+        digest=digest,
+        command=suite.command,
+        results=Results.JUNIT if junit else Results(str(suite.results)),
+        output=tuple(each.value for each in suite.output),
+        behavior=tuple(each.value for each in suite.behavior),
+        shadows=suite.shadows,
+    )
