@@ -1,11 +1,95 @@
-"""What all tests share: with SEATRIAL_STRICT_SKIPS a skip whose reason is not expected fails the run."""
+"""What all tests share: bars with their slices, runs that go on where they ended, and skips that nobody expects.
+
+A *bar* is a claim that many cases hold. ``@pytest.mark.bar("7 interrupted", slice=3)`` runs three of a test's cases,
+chosen by a seed, and marks the others ``slow``: `tox` and `.ci/run` leave those out, `tox -e full` runs all.
+The summary tells of each bar how many of its cases ran.
+"""
 
 import os
+import random
+import subprocess
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-_EXPECTED = Path(__file__).with_name("expected_skips.txt")
+_HERE = Path(__file__).parent
+_EXPECTED = _HERE / "expected_skips.txt"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--resume", metavar="DIR", help="leave out what passed at this commit before; kept in DIR")
+    parser.addoption("--slice-seed", type=int, default=0, help="chooses the cases of each bar's slice")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "bar(name, slice=N): a case of a bar; all but N of a test's cases are slow")
+    config.pluginmanager.register(Bars(config.getoption("--slice-seed")), "bars")
+    if config.getoption("--resume"):
+        config.pluginmanager.register(Resumed(Path(config.getoption("--resume")) / f"{_commit()}.txt"), "resumed")
+
+
+class Bars:
+    """Chooses the slice of each bar, and counts its cases."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.bars = {}
+        self.passed = defaultdict(int)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items):
+        cases = defaultdict(list)
+        for item in items:
+            marker = item.get_closest_marker("bar")
+            if marker is not None:
+                self.bars[item.nodeid] = marker.args[0]
+                cases[item.nodeid.partition("[")[0], marker.kwargs.get("slice")].append(item)
+        for (name, size), group in cases.items():
+            if size is not None and size < len(group):
+                chosen = random.Random(f"{self.seed} {name}").sample(range(len(group)), size)
+                for index, item in enumerate(group):
+                    if index not in chosen:
+                        item.add_marker(pytest.mark.slow)
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and report.passed and report.nodeid in self.bars:
+            self.passed[self.bars[report.nodeid]] += 1
+
+    def pytest_terminal_summary(self, terminalreporter):
+        for name in sorted(set(self.bars.values())):
+            total = sum(each == name for each in self.bars.values())
+            terminalreporter.write_line(f"bar {name}: {self.passed[name]} of {total} (seed {self.seed})")
+
+
+class Resumed:
+    """Leaves out the tests that passed at this commit before, and keeps the names of those that pass now."""
+
+    def __init__(self, record):
+        self.record = record
+        record.parent.mkdir(parents=True, exist_ok=True)
+        self.passed = set(record.read_text().splitlines()) if record.exists() else set()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config, items):
+        left_out = [item for item in items if item.nodeid in self.passed]
+        items[:] = [item for item in items if item.nodeid not in self.passed]
+        config.hook.pytest_deselected(items=left_out)
+        bars = config.pluginmanager.get_plugin("bars")
+        for item in left_out:
+            if item.nodeid in bars.bars:
+                bars.passed[bars.bars[item.nodeid]] += 1
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and report.passed:
+            with self.record.open("a") as file:
+                file.write(f"{report.nodeid}\n")
+
+
+def _commit():
+    """Return what is tested: the commit, and with a change that is not committed, another name each time."""
+    command = ["git", "-C", str(_HERE), "describe", "--always", "--abbrev=40", f"--dirty=-changed-{os.getpid()}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def pytest_terminal_summary(terminalreporter):

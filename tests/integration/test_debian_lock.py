@@ -21,7 +21,8 @@ sys.path.append(str(Path(__file__).parents[1] / "simulators"))
 from debian_archive import NOW, Archive
 
 from pipeline.build.artifact import Artifact
-from pipeline.build.ecosystems.debian import DebianRequest, lock_debian, read_universe
+from pipeline.build.ecosystems.debian.archive import DebianRequest, read_universe
+from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.fetch import Fetcher
 from pipeline.build.sources import Sources, read_sources
 from pipeline.declare.errors import ArchiveError, FetchError, MissingError

@@ -10,7 +10,8 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 from debian_archive import NOW, Archive
 
 from pipeline.build.artifact import LockedPackage
-from pipeline.build.ecosystems.debian import DebianRequest, lock_debian
+from pipeline.build.ecosystems.debian.archive import DebianRequest
+from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.fetch import Fetcher
 from pipeline.build.sources import Sources
 
