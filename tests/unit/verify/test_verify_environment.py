@@ -19,8 +19,8 @@ from simulated_app import (
 
 from pipeline.verify.conclude import conclude
 from pipeline.verify.environment import Interrupted, verify_environment
-from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.explain import CauseState
+from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.judge import Flaky, Ignore, Rules
 from pipeline.verify.observe import Exit
 from pipeline.verify.suite import Shadow
