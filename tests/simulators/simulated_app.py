@@ -113,7 +113,7 @@ class SimulatedApp:
         for name, behavior in self.tests.items():
             if selected is not None and name not in selected:
                 continue
-            chance = random.Random(f"{self.seed} {key} {name}")  # noqa: S311 - a simulation
+            chance = random.Random(f"{self.seed} {key} {name}")
             outcome = behavior(levels, chance)
             if selected is not None and name in self.needs_whole_suite:
                 outcome = TestOutcome.PASSED
