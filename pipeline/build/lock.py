@@ -86,12 +86,14 @@ class Lock:
         answers: digest of the parts of the spec that it answers.
         epoch: seconds since 1970; no time in the image or the suite is later.
         locked: when the archives were read, seconds since 1970: the time for their snapshot services.
+        debian: the suite whose packages these are, such as ``bookworm``.
         platforms: Debian architecture → what is locked for it.
     """
 
     answers: Digest
     epoch: int
     locked: int
+    debian: str
     platforms: Mapping[str, Platform]
 
     @property
@@ -106,6 +108,7 @@ class Lock:
             "answers": self.answers.text,
             "epoch": _time(self.epoch),
             "locked": _time(self.locked),
+            "debian": self.debian,
             "architectures": {
                 name: {"image": each.image.to_json(), "suite": each.suite.to_json()}
                 for name, each in sorted(self.platforms.items())
@@ -125,6 +128,7 @@ class Lock:
                 "answers": str(answers),
                 "epoch": str(epoch),
                 "locked": str(locked),
+                "debian": str(debian),
                 "architectures": Mapping() as platforms,
                 **rest,
             } if not rest and number == FORMAT:
@@ -132,6 +136,7 @@ class Lock:
                     answers=_digest(answers),
                     epoch=_seconds(epoch),
                     locked=_seconds(locked),
+                    debian=debian,
                     platforms={name: _platform(each) for name, each in platforms.items()},
                 )
             case {"seatrial": int(number)} if number > FORMAT:
@@ -141,7 +146,8 @@ class Lock:
                 )
             case _:
                 raise LockError(
-                    "a lock has the keys 'seatrial', 'answers', 'epoch', 'locked' and 'architectures', and no others"
+                    "a lock has the keys 'seatrial', 'answers', 'epoch', 'locked', 'debian' and 'architectures', "
+                    "and no others"
                 )
 
 
@@ -173,7 +179,11 @@ def read_lock(path: Path) -> Lock:
         raise
     except (OSError, ValueError, RecursionError, LockError) as error:
         reason = error.message if isinstance(error, LockError) else str(error)
-        hint = error.hint if isinstance(error, LockError) and error.hint else f"run `seatrial lock {_spec_of(path)}`"
+        hint = (
+            error.hint
+            if isinstance(error, LockError) and error.hint
+            else f"restore it, or remove it and run `seatrial lock {_spec_of(path)}`"
+        )
         raise LockError(f"{path}: {reason}", hint=hint) from error
 
 

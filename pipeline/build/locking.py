@@ -6,8 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.build.artifact import LockedPackage
+from pipeline.build.ecosystems.debian.archive import DebianRequest, read_universe
 from pipeline.build.ecosystems.debian.deb import newest_mtime
-from pipeline.build.ecosystems.debian.lock import DebianRequest, lock_debian
+from pipeline.build.ecosystems.debian.index import Universe
+from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.ecosystems.pypi.index import lock_sdist
 from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
 from pipeline.build.ecosystems.pypi.target import Target
@@ -46,10 +48,15 @@ def make_lock(
         LockError, ResolveError, ArchiveError: no lock can be made; the message says why.
         FetchError: an archive cannot be read.
     """
-    resolver = _Resolver(spec=spec, image=_built(spec), fetcher=fetcher, now=now, work=work, upgrade=upgrade)
+    image = _built(spec)
+    if old is not None and old.debian != image.debian.suite:
+        old = None  # its packages are those of another suite
+    resolver = _Resolver(spec=spec, image=image, fetcher=fetcher, now=now, work=work, upgrade=upgrade)
     platforms = {name: resolver.platform(name, old.platforms.get(name) if old else None) for name in spec.architectures}
-    epoch = _epoch(resolver.image, platforms.values(), fetcher)
-    lock = Lock(answers=answers(spec), epoch=epoch, locked=int(now.timestamp()), platforms=platforms)
+    epoch = _epoch(image, platforms.values(), fetcher)
+    lock = Lock(
+        answers=answers(spec), epoch=epoch, locked=int(now.timestamp()), debian=image.debian.suite, platforms=platforms
+    )
     # The time of an older lock stays where nothing else changed: locking again writes the same bytes.
     return old if old is not None and old.digest == lock.digest else lock
 
@@ -64,13 +71,16 @@ class _Resolver:
     upgrade: Upgrade
 
     def platform(self, architecture: str, old: Platform | None) -> Platform:
-        image = self._image(architecture, old.image if old else LockedTree())
-        return Platform(image=image, suite=self._suite(architecture, image, old.suite if old else LockedTree()))
+        """Return what is locked for one architecture; image and suite see the archive at one moment."""
+        universe = read_universe(self._request(architecture), self.fetcher, now=self.now)
+        image = self._image(architecture, universe, old.image if old else LockedTree())
+        suite = self._suite(architecture, universe, image, old.suite if old else LockedTree())
+        return Platform(image=image, suite=suite)
 
-    def _image(self, architecture: str, old: LockedTree) -> LockedTree:
+    def _image(self, architecture: str, universe: Universe, old: LockedTree) -> LockedTree:
         part = self.image
         implied = (*_implied(part.python), *(COMPILER if part.locales else ()))
-        debian = self._debian(architecture, (*part.packages, *implied), (), old)
+        debian = self._debian(self._request(architecture, *part.packages, *implied), universe, (), old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
             target = _target(debian, architecture)
@@ -80,11 +90,12 @@ class _Resolver:
             )
         return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
 
-    def _suite(self, architecture: str, image: LockedTree, old: LockedTree) -> LockedTree:
+    def _suite(self, architecture: str, universe: Universe, image: LockedTree, old: LockedTree) -> LockedTree:
         part = self.spec.suite
         debian: tuple[LockedPackage, ...] = ()
         if part.packages or part.python is not None:
-            debian = self._debian(architecture, (*part.packages, *_implied(part.python)), image.debian, old)
+            request = self._request(architecture, *part.packages, *_implied(part.python))
+            debian = self._debian(request, universe, image.debian, old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
             python = lock_tools(
@@ -97,11 +108,9 @@ class _Resolver:
             )
         return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
 
-    def _debian(
-        self, architecture: str, packages: tuple[str, ...], installed: tuple[LockedPackage, ...], old: LockedTree
-    ) -> tuple[LockedPackage, ...]:
+    def _request(self, architecture: str, *packages: str) -> DebianRequest:
         part = self.image.debian
-        request = DebianRequest(
+        return DebianRequest(
             suite=part.suite,
             packages=tuple(dict.fromkeys(packages)),
             architecture=architecture,
@@ -109,8 +118,12 @@ class _Resolver:
             mirror=part.mirror,
             keys=((self.spec.directory / part.keys).read_bytes(),) if part.keys else (),
         )
+
+    def _debian(
+        self, request: DebianRequest, universe: Universe, installed: tuple[LockedPackage, ...], old: LockedTree
+    ) -> tuple[LockedPackage, ...]:
         keep = self.upgrade.kept(old.debian)
-        return lock_debian(request, self.fetcher, now=self.now, installed=installed, keep=keep)
+        return lock_debian(request, self.fetcher, now=self.now, installed=installed, keep=keep, universe=universe)
 
     def _preferred(self, old: tuple[LockedPackage, ...]) -> dict[str, str]:
         return {each.name: each.version for each in self.upgrade.kept(old)}

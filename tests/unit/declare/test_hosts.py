@@ -35,6 +35,12 @@ def test_reference_host_writes_out_every_default():
     }
 
 
+def test_null_control_host_has_every_control_that_is_no_default():
+    assert dict(read_host(ROOT / "specs" / "hosts" / "null-control.yaml").factors) == {
+        each.name: each.control for each in FACTORS if each.control != each.default
+    }
+
+
 def test_hosts_that_are_brought_are_those_of_the_source_tree():
     assert BUILT_IN.resolve() == ROOT / "specs" / "hosts"
 
