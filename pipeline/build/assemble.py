@@ -15,9 +15,20 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
 def assemble_image(
-    spec: BuiltImage, layers: Sequence[Layer], layout: Layout, *, architecture: str, epoch: int
+    spec: BuiltImage, layers: Sequence[Layer], layout: Layout, *, name: str, architecture: str, epoch: int
 ) -> Digest:
     """Write config and manifest of an image, and return the manifest's digest.
+
+    The layout lists the manifest under two names, its digest and ``name``: the first always means the same image, the
+    second the one that was built last. So any tool of the field can reach it, as ``skopeo copy oci:STORE/oci:NAME …``.
+
+    Args:
+        spec: says what a container of it runs.
+        layers: the lowest first; they are in the layout.
+        layout: takes the image.
+        name: of the environment.
+        architecture: in Go's words.
+        epoch: when it was created; seconds since 1970.
 
     Source: OCI image specification, config.md and manifest.md.
     """
@@ -32,12 +43,16 @@ def assemble_image(
         "Labels": dict(spec.labels) or None,
     }
     config = _config(layers, architecture, epoch) | {"config": {key: item for key, item in run.items() if item}}
-    return _write(config, _CONFIG, layers, layout, {})
+    return _write(config, _CONFIG, layers, layout, name=name, artifact={})
 
 
-def assemble_suite(layers: Sequence[Layer], layout: Layout, *, architecture: str, epoch: int) -> Digest:
-    """Write config and manifest of a suite tree, and return the manifest's digest."""
-    return _write(_config(layers, architecture, epoch), SUITE_CONFIG, layers, layout, {"artifactType": SUITE})
+def assemble_suite(layers: Sequence[Layer], layout: Layout, *, name: str, architecture: str, epoch: int) -> Digest:
+    """Write config and manifest of a suite tree, and return the manifest's digest.
+
+    It is listed by its digest and as ``NAME/suite``, as ``assemble_image`` lists an image; a name has no slash.
+    """
+    config = _config(layers, architecture, epoch)
+    return _write(config, SUITE_CONFIG, layers, layout, name=f"{name}/suite", artifact={"artifactType": SUITE})
 
 
 def _config(layers: Sequence[Layer], architecture: str, epoch: int) -> dict[str, Json]:
@@ -50,7 +65,13 @@ def _config(layers: Sequence[Layer], architecture: str, epoch: int) -> dict[str,
 
 
 def _write(
-    config: Mapping[str, Json], kind: str, layers: Sequence[Layer], layout: Layout, more: Mapping[str, Json]
+    config: Mapping[str, Json],
+    kind: str,
+    layers: Sequence[Layer],
+    layout: Layout,
+    *,
+    name: str,
+    artifact: Mapping[str, Json],
 ) -> Digest:
     described = layout.write(to_canonical_json(config), kind)
     manifest = {
@@ -58,8 +79,9 @@ def _write(
         "mediaType": _MANIFEST,
         "config": described.to_json(),
         "layers": [each.descriptor.to_json() for each in layers],
-        **more,
+        **artifact,
     }
     written: Descriptor = layout.write(to_canonical_json(manifest), _MANIFEST)
-    layout.add_manifest(written)
+    for each in (written.digest.text, name):
+        layout.add_manifest(written, name=each)
     return written.digest

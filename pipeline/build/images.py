@@ -107,8 +107,9 @@ class Builder:
         base = self._base(spec.image, platform, lock.epoch)
         image_layers = [base, *self._app(spec, spec.image, platform, lock.epoch, base)]
         suite_layers = [self._suite(spec, platform, lock.epoch, image_layers)]
-        image = assemble_image(spec.image, image_layers, self.layout, architecture=architecture, epoch=lock.epoch)
-        suite = assemble_suite(suite_layers, self.layout, architecture=architecture, epoch=lock.epoch)
+        name, layout, epoch = spec.name, self.layout, lock.epoch
+        image = assemble_image(spec.image, image_layers, layout, name=name, architecture=architecture, epoch=epoch)
+        suite = assemble_suite(suite_layers, layout, name=name, architecture=architecture, epoch=epoch)
         return image, suite
 
     def _base(self, image: BuiltImage, platform: Platform, epoch: int) -> Layer:

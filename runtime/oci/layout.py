@@ -127,8 +127,9 @@ class Layout:
             raise StoreError(f"manifest {descriptor.digest} is not in {self.root}, it cannot be named {name!r}")
         named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor
         with self._locked():
-            kept = [each for each in self.manifests() if not _replaced_by(each, named)]
-            self._write_index([*kept, named])
+            listed = self.manifests()
+            if named not in listed:
+                self._write_index([*(each for each in listed if not _replaced_by(each, named)), named])
 
     def manifests(self) -> tuple[Descriptor, ...]:
         """Return what ``index.json`` lists, in its order.
