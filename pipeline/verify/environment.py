@@ -32,6 +32,7 @@ from pipeline.verify.judge import (
     worst,
 )
 from pipeline.verify.laboratory import Budget, Pair
+from pipeline.verify.next_steps import next_step
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
@@ -186,7 +187,7 @@ class _Environment:
         flaky = [self._reference_finding(each) for each in unstable_tests(self._runs, self._normalization)]
         result = judge_reference(reference, self._runs, inquiry.suite, inquiry.rules, flaky)
         return replace(
-            result,
+            self._hinted(result, reference, self._runs[0]),
             behavior=behavior_digest(self._runs[0], self._normalization),
             runs=len(runs),
             cached=sum(each.is_cached for each in runs),
@@ -238,12 +239,18 @@ class _Environment:
             host, seen, findings, suite=self._inquiry.suite, rules=self._inquiry.rules, named=choice.named
         )
         return replace(
-            result,
+            self._hinted(result, host, seen),
             behavior=behavior_digest(seen, self._normalization),
             runs=1 + runs,
             cached=run.is_cached + cached,
             notes=notes(self._runs, seen),
         )
+
+    def _hinted(self, result: HostResult, host: Host, seen: Observation) -> HostResult:
+        """Return the result with its next step, where its own findings do not show one."""
+        is_cut = result.state is State.REFERENCE and not seen.exit.is_own
+        told = result.verdict is VerdictWord.PASSED or (result.findings and not is_cut)
+        return result if told else replace(result, hint=next_step(self._inquiry, host, seen))
 
     def _findings(self, host: Host, seen: Observation, budget: Budget) -> tuple[list[Finding], int, int]:
         """Return what differs on a host and why, and how many runs that took, all and from the cache."""

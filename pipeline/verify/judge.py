@@ -7,14 +7,17 @@ from fnmatch import fnmatchcase
 
 from pipeline.verify.compare import EXIT_ID, Difference, Kind
 from pipeline.verify.explain import Cause, CauseState
-from pipeline.verify.observe import Observation, SuiteFacts
+from pipeline.verify.observe import Exit, Observation, SuiteFacts
 from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult
 from pipeline.verify.verdict import Finding, HostResult, IgnoreUse, State, VerdictWord
 from runtime.host import Host
-from runtime.outcome import Evidence, Fidelity
+from runtime.outcome import Evidence, Fidelity, Limit
 
 _NO_TESTS = 5
 """pytest's exit code where no test ran."""
+
+_CANNOT_START = "seatrial: cannot start "
+"""How a run tells that its command is no program that it can start."""
 
 _FAILING = (TestOutcome.FAILED, TestOutcome.ERRORED)
 _ORDER = (VerdictWord.PASSED, VerdictWord.INCONCLUSIVE, VerdictWord.FAILED)
@@ -118,7 +121,10 @@ def judge_reference(
     failing = tuple(_failing(name, runs, rules, host) for name in always_failing(runs) if name not in unstable)
     if any(not each.ignored for each in failing):
         count = sum(not each.ignored for each in failing)
-        verdict, sentences = VerdictWord.FAILED, (f"{tests(count)} fail{'s' * (count == 1)} on the reference",)
+        sentence = f"{tests(count)} fail{'s' * (count == 1)} on the reference"
+        # A limit that ended every run is why they fail, where the suite is told of by its exit alone.
+        cut = sentences if all(not each.exit.is_own for each in runs) else ()
+        verdict, sentences = VerdictWord.FAILED, (*cut, sentence)
     elif verdict is VerdictWord.PASSED:
         verdict, sentences = _by_policy(rules, len([each for each in flaky if not each.ignored]))
     return replace(result, verdict=verdict, reasons=sentences, findings=(*failing, *flaky))
@@ -236,9 +242,13 @@ def _ended(  # noqa: PLR0911 - one row of the table each
     if all(_no_test_ran(each) for each in runs):
         return VerdictWord.INCONCLUSIVE, (_with_fault("no test ran", first.report),)
     if all(not each.exit.is_own for each in runs):
-        return VerdictWord.FAILED, (f"the suite ends by {' or '.join(sorted(exits))} on the reference",)
+        endings = sorted({_ending(each.exit) for each in runs})
+        return VerdictWord.FAILED, (f"the suite {' or '.join(endings)} on the reference",)
     silent = [each for each in runs if each.exit.code != 0 and not each.report.count(*_FAILING)]
     if len(silent) == len(runs) and len(exits) == 1:
+        unstarted = _unstarted(first)
+        if unstarted:
+            return VerdictWord.FAILED, (f"the suite's command cannot start on the reference: {unstarted}",)
         sentence = f"the suite ends with {first.exit} on the reference, and no test fails"
         return VerdictWord.FAILED, (_with_fault(sentence, first.report),)
     if len(exits) > 1 and not unstable:
@@ -246,10 +256,33 @@ def _ended(  # noqa: PLR0911 - one row of the table each
     if any(not each.exit.is_own for each in runs):
         return VerdictWord.INCONCLUSIVE, (f"the reference ends with {' or '.join(sorted(exits))}",)
     if all(_only_skipped(each.report) for each in runs):
-        return VerdictWord.INCONCLUSIVE, (f"all {tests(len(first.report.tests))} are skipped on the reference",)
+        count = len(first.report.tests)
+        skipped = f"{'the only test is' if count == 1 else f'all {tests(count)} are'} skipped on the reference"
+        why = next((each.reason for each in first.report.tests.values() if each.reason), "")
+        return VerdictWord.INCONCLUSIVE, (f"{skipped}, the first of them for: {why}" if why else skipped,)
     if first.report.fault:
         return VerdictWord.INCONCLUSIVE, (first.report.fault,)
     return VerdictWord.PASSED, ()
+
+
+def _ending(ended: Exit) -> str:
+    """Say of a run that did not end by itself what ended it."""
+    match ended.limit:
+        case Limit.DEADLINE:
+            return "does not end within its timeout"
+        case Limit.OOM:
+            return "runs out of memory"
+        case Limit.OUTPUT:
+            return "writes without end"
+        case None:
+            return f"ends by signal {ended.signal}"
+
+
+def _unstarted(observation: Observation) -> str:
+    """Return why the command could not be started; the program in front of it then says so in its last line."""
+    last = observation.tail.strip().rpartition("\n")[2]
+    said = last.removeprefix(_CANNOT_START)
+    return said if observation.exit.code in (126, 127) and said != last else ""
 
 
 def _no_test_ran(observation: Observation) -> bool:

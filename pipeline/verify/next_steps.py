@@ -1,0 +1,61 @@
+"""What to do about a run of which nothing, or nothing good, can be said: the hint beside the reason."""
+
+import shlex
+
+from pipeline.declare.values import print_duration
+from pipeline.verify.inquiry import Inquiry
+from pipeline.verify.observe import Observation
+from pipeline.verify.suite import Results
+from runtime.host import Host
+from runtime.outcome import Limit
+
+
+def next_step(inquiry: Inquiry, host: Host, seen: Observation) -> str:
+    """Return the next step for a host whose first run says nothing of it, or ended badly; empty if there is none.
+
+    Args:
+        inquiry: what was asked.
+        host: the host, or the reference.
+        seen: its first run.
+    """
+    lost = [name for name, evidence in seen.evidence.items() if not evidence.holds]
+    if lost:
+        return _level(inquiry, host, lost[0])
+    foreign = sorted({each.module for each in seen.report.shadows} - set(inquiry.suite.shadows))
+    if foreign:
+        return f"rename it in the suite, or write `shadows: [{', '.join(foreign)}]` below suite if it is meant"
+    look = f"`{_run(inquiry, host)}` shows what it writes"
+    match seen.exit.limit:
+        case Limit.DEADLINE:
+            timeout = print_duration(inquiry.plan.deadline)
+            return f"{look}; suite.timeout ({timeout}) can be raised if it only needs longer"
+        case Limit.OOM:
+            return f"{look}; the reference has 2G of memory, and `reference:` can name a host with more"
+        case Limit.OUTPUT:
+            return f"{look} (| head)"
+        case None:
+            return _report(inquiry, seen, look)
+
+
+def _level(inquiry: Inquiry, host: Host, name: str) -> str:
+    level = host.factors.get(name, "")
+    if name == "locale" and level:
+        return f"write `locales: [{level}]` below image, or leave the host out of hosts"
+    look = f"`{_run(inquiry, host)} -- sh`"
+    return f"leave the host out of hosts, or look around there: {look}" if host.differing else f"look around: {look}"
+
+
+def _report(inquiry: Inquiry, seen: Observation, look: str) -> str:
+    report, results = seen.report, inquiry.suite.results
+    if report.tests and not report.fault:
+        return look
+    if results is Results.PYTEST and not report.tests and seen.exit.code == 0:
+        return f"{look}; suite.command must start pytest, or suite.results say how the suite reports"
+    if results is Results.JUNIT and not report.tests:
+        return f"{look}; suite.results wants the report in {inquiry.plan.results}"
+    return look
+
+
+def _run(inquiry: Inquiry, host: Host) -> str:
+    words = ["seatrial", "run", inquiry.spec]
+    return shlex.join([*words, "--host", host.name] if host.differing else words)
