@@ -2,16 +2,14 @@
 
 import hashlib
 import os
-import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.build.artifact import Artifact
 from pipeline.declare.errors import FetchError
+from runtime.oci import temporary
 
 _BLOCK = 1 << 20
-_ABANDONED_SECONDS = 3600.0
 
 
 class Cache:
@@ -79,34 +77,21 @@ class Cache:
         except OSError:
             return b""
 
-    def sweep(self, *, now: Callable[[], float] = time.time) -> None:
-        """Remove what killed processes left half-written: temporary files that nobody wrote to for an hour."""
-        for path in sorted((self.folder / "partial").glob("*")):
-            try:
-                if now() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                    path.unlink()
-            except OSError:
-                continue
+    def sweep(self) -> int:
+        """Remove what killed processes left half-written, beside any living ones; return how many files that were."""
+        return temporary.sweep(self._partial)
+
+    @property
+    def _partial(self) -> Path:
+        return self.folder / "partial"
 
     def _path(self, artifact: Artifact) -> Path:
         algorithm, _, digits = artifact.hash.partition(":")
         return self.folder / algorithm / digits[:2] / digits
 
     def _write(self, target: Path, content: bytes | Iterable[bytes]) -> None:
-        partial = self.folder / "partial"
-        partial.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=partial)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for block in [content] if isinstance(content, bytes) else content:
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+        self._partial.mkdir(parents=True, exist_ok=True)
+        temporary.write_whole(target, content, beside=self._partial)
 
 
 def _verified(artifact: Artifact, blocks: Iterable[bytes]) -> Iterable[bytes]:
@@ -144,11 +129,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -57,7 +57,6 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         self._pause = pause
         self._connections = Connections(sources, size=THREADS)
         self._stopped = threading.Event()
-        self._swept = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -79,9 +78,6 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         found = self.cache.find(artifact)
         if found is not None:
             return found
-        if not self._swept:
-            self._swept = True
-            self.cache.sweep()
         try:
             return self._first(urls or self._urls(artifact), lambda url: self._download(url, artifact))
         except FetchError as error:

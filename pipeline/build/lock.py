@@ -1,8 +1,6 @@
 """``Lock``: every package by version, archive, path, size and hash, and the digest of the spec that it answers."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ from pipeline.declare.errors import LockError, StaleLockError
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.errors import DigestError
+from runtime.oci import temporary
 
 FORMAT = 1
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -201,20 +200,14 @@ def check_answers(lock: Lock, spec: Path, wanted: Digest) -> None:
 
 
 def write_lock(lock: Lock, path: Path) -> None:
-    """Write a lock, whole or not at all: a new file takes the place of the old one."""
+    """Write a lock, whole or not at all: a new file takes the place of the old one.
+
+    What an earlier writer left beside it that was killed is removed.
+    """
     text = json.dumps(lock.to_json(), indent=1, ensure_ascii=False) + "\n"
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as new:
-        try:
-            new.write(text)
-            new.flush()
-            os.fsync(new.fileno())
-            os.fchmod(new.fileno(), 0o644)
-            os.rename(new.name, path)  # noqa: PTH104 - one system call, atomic
-        except BaseException:
-            os.unlink(new.name)  # noqa: PTH108
-            raise
+    prefix = f".{path.name}.new-"
+    temporary.sweep(path.parent, prefix=prefix)
+    temporary.write_whole(path, text.encode(), prefix=prefix)
 
 
 def _bounded(path: Path) -> bytes:

@@ -16,6 +16,7 @@ from runtime.oci.descriptor import LAYER_GZIP, Descriptor
 from runtime.oci.image import Layer
 from runtime.oci.layout import Layout
 from runtime.oci.pack import pack_tree
+from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
 
 FORMAT = 2
@@ -140,6 +141,4 @@ def _read_record(path: Path) -> Layer | None:
 
 def _write_record(path: Path, layer: Layer) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}.new")
-    new.write_text(json.dumps({"descriptor": layer.descriptor.to_json(), "diff_id": layer.diff_id.text}))
-    new.rename(path)
+    write_whole(path, json.dumps({"descriptor": layer.descriptor.to_json(), "diff_id": layer.diff_id.text}).encode())

@@ -1,8 +1,6 @@
 """The report of the last run as a file, and ``Verification`` read back from one."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +22,7 @@ from pipeline.verify.verdict import (
 )
 from runtime.digest import Digest
 from runtime.errors import DigestError
+from runtime.oci import temporary
 from runtime.outcome import Fidelity
 
 FOLDER = ".seatrial"
@@ -58,17 +57,9 @@ def write(path: Path, text: str) -> Path:
     Raises:
         OSError: it cannot be written; what was there is as it was.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    prefix = f".{path.name}.new-"
+    temporary.sweep(path.parent, prefix=prefix)
+    temporary.write_whole(path, text.encode(), prefix=prefix)
     return path
 
 

@@ -1,12 +1,10 @@
 """``Cell``: one run, named; the cache of what cells gave; the runner that makes the rest."""
 
 import json
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Protocol
 
 from pipeline.declare.errors import VerifyError
@@ -17,6 +15,7 @@ from runtime.canonical import to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import BackendError, SeatrialError
 from runtime.host import Host
+from runtime.oci.temporary import write_whole
 from runtime.outcome import Limit
 from runtime.plan import Plan
 
@@ -117,11 +116,7 @@ class ResultCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as stream:
-                stream.write(to_canonical_json(to_json(observation)))
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(stream.name).replace(path)
+            write_whole(path, to_canonical_json(to_json(observation)), beside=self._directory)
         except OSError as error:
             raise VerifyError(f"cannot keep a result in {path.parent}: {error.strerror}") from error
 

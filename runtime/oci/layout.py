@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,9 @@ from runtime.digest import Digest
 from runtime.errors import DigestError, StoreError
 from runtime.oci.descriptor import INDEX, REF_NAME, Descriptor
 from runtime.oci.document import DOCUMENT_LIMIT, items, member, parse_document
+from runtime.oci.temporary import PREFIX, new_file, sweep, sync_folder, write_whole
 
 _CHUNK = 1 << 20
-_TEMPORARY = ".new-"
 
 
 class Layout:
@@ -41,7 +40,7 @@ class Layout:
         try:
             self._blobs.mkdir(parents=True, exist_ok=True)
             if not (root / "oci-layout").exists():
-                _replace(root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+                write_whole(root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
         except OSError as error:
             raise _unusable(root, error) from error
 
@@ -83,17 +82,12 @@ class Layout:
     @contextlib.contextmanager
     def stage(self) -> Iterator[BinaryIO]:
         """Open a new temporary file of this layout; whoever fills it hands it to ``commit``. It is gone afterwards."""
-        try:
-            descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self._blobs)
-        except OSError as error:
-            raise _unusable(self.root, error) from error
-        try:
-            os.close(descriptor)
-            with Path(name).open("w+b") as file:  # by name, so that ``commit`` finds the name again
-                yield file
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(new_file(self._blobs))
+            except OSError as error:
+                raise _unusable(self.root, error) from error
+            yield file
 
     def commit(self, file: BinaryIO, media_type: str, *, expected: Digest | None = None) -> Descriptor:
         """Make a staged file a blob, by hash, fsync and rename.
@@ -152,7 +146,7 @@ class Layout:
 
     def digests(self) -> tuple[Digest, ...]:
         """Return the digests of all blobs, sorted."""
-        names = (each.name for each in self._blobs.iterdir() if not each.name.startswith(_TEMPORARY))
+        names = (each.name for each in self._blobs.iterdir() if not each.name.startswith(PREFIX))
         return tuple(Digest(f"sha256:{name}") for name in sorted(names))
 
     def verify(self) -> int:
@@ -176,6 +170,10 @@ class Layout:
                 raise StoreError(f"{self.root}/index.json lists {manifest.digest}, which is not among the blobs")
         return len(digests)
 
+    def sweep(self) -> int:
+        """Remove what dead processes left half-written, beside any living ones; return how many files that were."""
+        return sum(sweep(each) for each in (self.root, self._blobs))
+
     def _place(self, file: BinaryIO, digest: Digest) -> None:
         target = self.path(digest)
         if target.exists():
@@ -183,12 +181,12 @@ class Layout:
         os.fchmod(file.fileno(), 0o644)
         os.fsync(file.fileno())
         Path(str(file.name)).rename(target)
-        _sync_folder(self._blobs)
+        sync_folder(self._blobs)
 
     def _write_index(self, manifests: list[Descriptor]) -> None:
         listed = [each.to_json() for each in manifests]
         content = to_canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
-        _replace(self.root / "index.json", content)
+        write_whole(self.root / "index.json", content)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -210,29 +208,6 @@ def _replaced_by(old: Descriptor, new: Descriptor) -> bool:
     name = new.annotations.get(REF_NAME)
     same_name = old.annotations.get(REF_NAME) == name
     return same_name and (name is not None or old.digest == new.digest)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _damaged(path: Path, found: Digest, wanted: Digest) -> DigestError:

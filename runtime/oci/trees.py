@@ -3,13 +3,14 @@
 import contextlib
 import fcntl
 import os
-import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runtime.digest import Digest
-from runtime.errors import StoreError
+from runtime.errors import SeatrialError, StoreError
+from runtime.oci import temporary
 from runtime.oci.archive import Limits
 from runtime.oci.descriptor import Descriptor
 from runtime.oci.image import Layer
@@ -18,7 +19,8 @@ from runtime.oci.unpack import unpack_layer
 
 T = TypeVar("T")
 
-_NEW = ".new-"
+_PAUSES = (0.02, 0.1, 0.3)
+"""Seconds between attempts to remove a folder."""
 
 
 class Mapped(Protocol):
@@ -87,19 +89,19 @@ class Trees:
     def new_folder(self) -> Iterator[Path]:
         """Yield an empty folder that belongs to user 0 of the namespace; what is left of it afterwards is removed."""
         self._root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._root))
-        try:
-            if os.geteuid() == 0:
-                os.chown(folder, *self._owner)
-            folder.chmod(0o755)
-            yield folder
-        except BaseException as error:
+        with temporary.new_folder(self._root) as folder:
             try:
-                self._remove_left(folder)
-            except StoreError as second:
-                error.add_note(second.message)
-            raise
-        self._remove_left(folder)
+                if os.geteuid() == 0:
+                    os.chown(folder, *self._owner)
+                folder.chmod(0o755)
+                yield folder
+            except BaseException as error:
+                try:
+                    self._remove_left(folder)
+                except StoreError as second:
+                    error.add_note(second.message)
+                raise
+            self._remove_left(folder)
 
     def remove(self, folder: Path) -> None:
         """Remove a folder below this one and all that is in it, whoever owns it.
@@ -117,14 +119,20 @@ class Trees:
             raise _unusable(folder, error) from error
 
     def sweep(self) -> int:
-        """Remove what a process left behind that was killed while it unpacked; return how many folders that were.
+        """Remove the folders that dead processes left, beside any living ones; return how many that were."""
+        return temporary.sweep(self._root, remove=self._remove_stale)
 
-        The caller knows that nobody else unpacks now.
-        """
-        left = [each for each in self._root.glob(f"{_NEW}*") if each.is_dir()] if self._root.is_dir() else []
-        for folder in left:
+    def _remove_stale(self, folder: Path) -> None:
+        """Remove a folder in which the last process of a run may be dying yet: it can still write for a moment."""
+        for pause in _PAUSES:
+            try:
+                self.remove(folder)
+            except StoreError:
+                time.sleep(pause)
+            else:
+                return
+        with contextlib.suppress(SeatrialError):  # the next start tries again
             self.remove(folder)
-        return len(left)
 
     def _remove_left(self, folder: Path) -> None:
         if folder.is_dir():

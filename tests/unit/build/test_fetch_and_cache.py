@@ -13,6 +13,7 @@ from pipeline.build.fetch import Fetcher
 from pipeline.build.http import proxy_of
 from pipeline.build.sources import Sources
 from pipeline.declare.errors import FetchError, MissingError
+from runtime.oci.temporary import new_file
 
 
 def artifact_of(content: bytes, name: str = "pool/a/app_1_all.deb", algorithm: str = "sha256") -> Artifact:
@@ -148,14 +149,14 @@ def test_read_longer_than_the_limit_is_refused(fetcher: Fetcher, tmp_path: Path)
         fetcher.read(path.as_uri(), 10)
 
 
-def test_cache_sweep_removes_only_old_partial_files(fetcher: Fetcher, tmp_path: Path) -> None:
+def test_cache_sweep_removes_what_nobody_is_writing(fetcher: Fetcher, tmp_path: Path) -> None:
     partial = tmp_path / "cache" / "partial"
     partial.mkdir(parents=True)
-    for name, time in (("old", 0), ("new", 9_000)):
-        (partial / name).touch()
-        os.utime(partial / name, (time, time))
-    fetcher.cache.sweep(now=lambda: 10_000)
-    assert [path.name for path in partial.iterdir()] == ["new"]
+    (partial / ".new-left").touch()
+    with new_file(partial) as file:
+        assert fetcher.cache.sweep() == 1
+        assert [path.name for path in partial.iterdir()] == [Path(file.name).name]
+    assert list(partial.iterdir()) == []
 
 
 def test_cache_note_is_kept_and_replaced(fetcher: Fetcher) -> None:
