@@ -117,7 +117,7 @@ class _Environment:
         self._tell(EnvironmentStarted(environment=inquiry.name, hosts=names))
         self._reference = self._try_reference()
         self._tell(HostJudged(environment=inquiry.name, result=self._reference))
-        if self._runs and not is_broken(self._runs):
+        if self._runs and not is_broken(self._runs) and not self._is_untrusted():
             self._try_hosts()
         result = self.result("it was not run, since the reference gave nothing to compare with")
         self._tell(EnvironmentJudged(result=result))
@@ -158,6 +158,9 @@ class _Environment:
             duration=self._clock() - self._begin,
             hermetic=inquiry.hermetic,
         )
+
+    def _is_untrusted(self) -> bool:
+        return any(untrusted(each, self._inquiry.reference, self._inquiry.suite) for each in self._runs)
 
     def _tell(self, event: Event) -> None:
         with self._lock:

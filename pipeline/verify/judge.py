@@ -95,6 +95,13 @@ def untrusted(observation: Observation, host: Host, suite: SuiteFacts) -> tuple[
     return tuple(reasons)
 
 
+def shadows_hint(observation: Observation, suite: SuiteFacts) -> str:
+    """Return how a spec accepts the modules that the app got from the suite; empty if there are none."""
+    found = {each.module for each in observation.report.shadows} - set(suite.shadows)
+    names = ", ".join(sorted({*suite.shadows, *found}))
+    return f"if that is meant, write `shadows: [{names}]` below `suite:`, and lock again" if found else ""
+
+
 def asked(host: Host, name: str) -> str:
     """Return what was asked of a factor, where the host says it."""
     return f"asked for {host.factors[name]}, " if name in host.factors else ""
@@ -115,7 +122,8 @@ def judge_reference(
     result = base_result(host, runs[0], State.REFERENCE)
     reasons = tuple(dict.fromkeys(reason for each in runs for reason in untrusted(each, host, suite)))
     if reasons:
-        return replace(result, verdict=VerdictWord.INCONCLUSIVE, reasons=reasons)
+        hint = next((text for each in runs if (text := shadows_hint(each, suite))), "")
+        return replace(result, verdict=VerdictWord.INCONCLUSIVE, reasons=reasons, hint=hint)
     unstable = {each.difference.id for each in flaky}
     verdict, sentences = _ended(runs, unstable)
     failing = tuple(_failing(name, runs, rules, host) for name in always_failing(runs) if name not in unstable)
@@ -143,7 +151,13 @@ def judge_host(
     result = replace(base_result(host, observation, State.SAME), named=named)
     reasons = untrusted(observation, host, suite)
     if reasons:
-        return replace(result, state=State.INCONCLUSIVE, verdict=VerdictWord.INCONCLUSIVE, reasons=reasons)
+        return replace(
+            result,
+            state=State.INCONCLUSIVE,
+            verdict=VerdictWord.INCONCLUSIVE,
+            reasons=reasons,
+            hint=shadows_hint(observation, suite),
+        )
     result = replace(result, findings=tuple(sorted(findings, key=_rank)), fidelity=fidelity(host, observation))
     counted = [each for each in findings if not each.ignored]
     different = [each for each in counted if each.cause is not None and _is_different(each.cause)]
