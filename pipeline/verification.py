@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.build.images import Builder, Tools
+from pipeline.build.leftovers import sweep_store
 from pipeline.build.lock import Lock, lock_path
 from pipeline.build.locks import current_lock, fetcher_of, renew_lock
 from pipeline.build.upgrade import Upgrade
@@ -101,16 +102,21 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
         Interrupted: a signal arrived; it is the cause, and what was found is kept.
     """
     begin = _clock()
-    specs = _read(paths)
+    specs = _open(paths, options)
     if options.images:
         raise SpecError(f"{next(iter(options.images))}: another image is not verified with this spec by this version")
     done: list[EnvironmentResult] = []
     try:
-        done.extend(_verify_one(each, options, tell) for each in specs)
-    except environment.Interrupted as stop:
-        found = [*done, stop.partial]
-        partial = conclude(found, duration=_clock() - begin, seed=options.seed, partial=True)
-        raise Interrupted(partial) from stop.__cause__
+        for each in specs:
+            done.append(_verify_one(each, options, tell))  # noqa: PERF401 - what is done is kept if a signal arrives
+    except (environment.Interrupted, KeyboardInterrupt) as stop:
+        cause: BaseException | None = stop
+        if isinstance(stop, environment.Interrupted):
+            done.append(stop.partial)
+            cause = stop.__cause__
+        if not done:
+            raise
+        raise Interrupted(conclude(done, duration=_clock() - begin, seed=options.seed, partial=True)) from cause
     return conclude(done, duration=_clock() - begin, seed=options.seed)
 
 
@@ -128,18 +134,25 @@ def _verify_one(spec: EnvSpec, options: Options, tell: Tell) -> EnvironmentResul
         milliseconds=options.budget,
     )
     stop = threading.Event()
-    with NativeBackend(layers=builder.layers) as backend:
-        runner = BackendRunner(
-            backend=backend,
-            suite=asked.suite,
-            cache=ResultCache(options.store / "results", is_fresh=options.fresh),
-            ambient=backend.ambient,
-            jobs=threading.Semaphore(options.jobs),
-            stop=stop,
-        )
-        return environment.verify_environment(
-            asked, runner=runner, check=backend.refusal, clock=_clock, stop=stop, tell=tell
-        )
+    result = None
+    try:
+        with NativeBackend(layers=builder.layers) as backend:
+            runner = BackendRunner(
+                backend=backend,
+                suite=asked.suite,
+                cache=ResultCache(options.store / "results", is_fresh=options.fresh),
+                ambient=backend.ambient,
+                jobs=threading.Semaphore(options.jobs),
+                stop=stop,
+            )
+            result = environment.verify_environment(
+                asked, runner=runner, check=backend.refusal, clock=_clock, stop=stop, tell=tell
+            )
+    except KeyboardInterrupt as signal:
+        if result is None:
+            raise
+        raise environment.Interrupted(result) from signal  # it came while the backend was closing
+    return result
 
 
 def lock(
@@ -163,7 +176,7 @@ def lock(
         LockError: a lock is missing or stale, or cannot be made.
         FetchError: an archive cannot be read.
     """
-    specs = _read(paths)
+    specs = _open(paths, options)
     if check:
         return tuple(_locked(each, current_lock(each), changed=False) for each in specs)
     wanted = Upgrade(everything=upgrade == (), names=frozenset(upgrade or ()))
@@ -183,7 +196,7 @@ def build(path: Path, options: Options, check: bool, tell: Tell) -> Built:  # no
         LockError, BuildError, FetchError: it cannot be built; the message says why.
         NotReproducibleError: two builds differ.
     """
-    (spec,) = _read([path])
+    (spec,) = _open([path], options)
     return _build(spec, _lock_of(spec, options, tell), options, tell, is_fresh=check)[1]
 
 
@@ -224,7 +237,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
         SpecFaults, LockError, BuildError, FetchError, BackendError: nothing can be run; the message says why.
     """
     path = Path(subject) if Path(subject).suffix in {".yaml", ".yml"} else Path("envs") / f"{subject}.yaml"
-    (spec,) = _read([path])
+    (spec,) = _open([path], options)
     base = Catalogue.of(spec.path).host(host or spec.reference)
     chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}))
     builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody)
@@ -263,12 +276,16 @@ def offers(pattern: Path, options: Options) -> Examination:
     return examine_machine(Catalogue.of(pattern), (options.hosts or "").split(","))
 
 
-def _read(paths: Sequence[Path]) -> tuple[EnvSpec, ...]:
-    """Return the specs; what this version cannot do with them is a fault at its line."""
+def _open(paths: Sequence[Path], options: Options) -> tuple[EnvSpec, ...]:
+    """Return the specs, and clear the store of what killed processes left.
+
+    What this version cannot do with a spec is a fault at its line.
+    """
     specs = read_specs(paths)
     faults = [fault for each in specs for fault in unsupported(each)]
     if faults:
         raise SpecFaults(faults)
+    sweep_store(options.store)
     return specs
 
 

@@ -1,6 +1,5 @@
 """Build an image and a suite from a lock: two trees, two digests."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,13 @@ from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
 from pipeline.build.ecosystems.pypi.wheel import install_wheels
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.leftovers import trees_of
 from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.owners import add_user, adopt, give_home
 from pipeline.build.twice import Conditions, Workshop
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
 from pipeline.declare.spec import EnvSpec
-from runtime.backends.native.idmap import BASE
-from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.oci.image import Image, Layer
@@ -73,8 +71,7 @@ class Builder:
     @property
     def trees(self) -> Trees:
         """The store's unpacked layers."""
-        owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-        return Trees(self.store / "trees", self.layout, run_mapped, owner=owner)
+        return trees_of(self.store)
 
     @property
     def workshop(self) -> Workshop:

@@ -1,7 +1,17 @@
 """What a signal does: an exception in the main thread, so that every context manager cleans up on its way."""
 
+import os
 import signal
+import time
+from collections.abc import Callable
 from types import FrameType
+
+ONE = 0.5
+"""Seconds in which further signals are the same wish, told twice: a terminal and a wrapper both hand on a Ctrl-C."""
+
+_LAST_WORDS = b"stopped at once; the next start removes what is left\n"
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class Terminated(KeyboardInterrupt):
@@ -16,11 +26,24 @@ class Terminated(KeyboardInterrupt):
         self.number = number
 
 
-def install() -> None:
-    """Let SIGTERM and SIGHUP raise ``Terminated``; one that is ignored (``nohup``) stays so. SIGINT raises as ever."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _raise)
+def install(*, clock: Callable[[], float] = time.monotonic, leave: Callable[[int], object] = os._exit) -> None:
+    """Let the first SIGINT, SIGTERM or SIGHUP raise ``KeyboardInterrupt`` or ``Terminated``.
+
+    A later one ends the process at once: then runs end with it, and the next start removes what is left. A signal that
+    is ignored (``nohup``) stays so.
+
+    Args:
+        clock: seconds of a monotonic clock.
+        leave: ends the process with an exit code.
+    """
+    stop = _handler(clock, leave)
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is default:
+            signal.signal(number, stop)
 
 
 def exit_code(stop: BaseException | None) -> int:
@@ -28,5 +51,16 @@ def exit_code(stop: BaseException | None) -> int:
     return 128 + (stop.number if isinstance(stop, Terminated) else int(signal.SIGINT))
 
 
-def _raise(number: int, _: FrameType | None) -> None:
-    raise Terminated(number)
+def _handler(clock: Callable[[], float], leave: Callable[[int], object]) -> Handler:
+    first: list[float] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        now = clock()
+        if not first:
+            first.append(now)
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+        if now - first[0] >= ONE:
+            os.write(2, _LAST_WORDS)
+            leave(128 + number)
+
+    return stop

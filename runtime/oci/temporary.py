@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -54,6 +55,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
                 return
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new empty folder below ``folder`` for files of this process; it is gone afterwards with all in it.
+
+    Raises:
+        OSError: ``folder`` cannot be written.
+    """
+    with new_folder(folder) as path:
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path)
 
 
 def write_whole(

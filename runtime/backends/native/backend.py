@@ -40,6 +40,7 @@ class NativeBackend:
         self._numbers = itertools.count(1)
         self._warm: WarmProcess | None = None
         self._ambient: Mapping[str, str] = MappingProxyType({})
+        self._closed = False
 
     @property
     def ambient(self) -> Mapping[str, str]:
@@ -122,8 +123,9 @@ class NativeBackend:
         return NativeRunning(warm, number, order, self._ambient, stdin=stdin, listeners=listeners)
 
     def close(self) -> None:
-        """End all runs and the warm process; idempotent."""
+        """End all runs and the warm process; idempotent. Nothing can be started afterwards, from whatever thread."""
         with self._lock:
+            self._closed = True
             warm, self._warm = self._warm, None
         if warm:
             warm.close()
@@ -139,6 +141,8 @@ class NativeBackend:
     def _process(self) -> WarmProcess:
         """Return the warm process, started at the first need, and again if it has died."""
         with self._lock:
+            if self._closed:
+                raise BackendError("the backend is closed")
             if self._warm and not self._warm.is_alive:
                 self._warm.close()
                 self._warm = None

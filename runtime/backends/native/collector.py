@@ -56,10 +56,11 @@ class Findings:
     changed: tuple[str, ...] = ()
 
 
-def collect(plan: Plan, remains: Remains) -> Findings:
-    """Enter the namespaces of a dead run and read what the plan asks for."""
+def collect(plan: Plan, remains: Remains, *, parent: int) -> Findings:
+    """Enter the namespaces of a dead run and read what the plan asks for; this process ends with its parent."""
     processes.enter(remains.user_namespace, processes.CLONE_NEWUSER)
     processes.become(0, 0, ())
+    processes.die_with_parent(parent)
     processes.enter(remains.mount_namespace, processes.CLONE_NEWNS)
     changed: tuple[str, ...] = ()
     if remains.upper >= 0:

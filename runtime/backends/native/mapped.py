@@ -43,11 +43,12 @@ def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...]) -> 
         descriptors.extend(os.open(each, flags) for each in directories)
         ready_read, ready_write = os.pipe()
         go_read, go_write = os.pipe()
+        caller = os.getpid()
         pid = _fork()
         if pid == 0:
             os.close(ready_read)
             os.close(go_write)
-            _be_child(function, descriptors, ready_write, go_read)
+            _be_child(function, descriptors, ready_write, go_read, caller)
     finally:
         for each in descriptors:
             os.close(each)
@@ -76,7 +77,7 @@ def _fork() -> int:
         return os.fork()
 
 
-def _be_child(function: Callable[..., T], descriptors: list[int], ready: int, go: int) -> NoReturn:
+def _be_child(function: Callable[..., T], descriptors: list[int], ready: int, go: int, caller: int) -> NoReturn:
     try:
         try:
             unshare(CLONE_NEWUSER)
@@ -84,7 +85,7 @@ def _be_child(function: Callable[..., T], descriptors: list[int], ready: int, go
             if os.read(go, 1) != _ENTERED:
                 os._exit(1)
             become(0, 0, ())
-            die_with_parent()
+            die_with_parent(caller)
             answer = pickle.dumps((True, function(*descriptors)))
         except BaseException as error:  # noqa: BLE001 - every failure is the caller's to see
             answer = _pickled_error(error)

@@ -131,9 +131,18 @@ def filter_calls(program: bytes) -> None:
     call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(_Program(len(program) // 8, program)))
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent dies. To be called after every change of ids, which clears it. Source: prctl(2)."""
+def die_with_parent(parent: int = 0) -> None:
+    """Be killed when the parent dies. To be called after every change of ids, which clears it.
+
+    Args:
+        parent: its pid, to end here and now if it died before this call. A new PID namespace does not show it: who is
+            in one has another way to see that the parent is gone.
+
+    Source: prctl(2).
+    """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def be_opaque() -> None:

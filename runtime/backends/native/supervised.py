@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from runtime.backends.native import processes
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.collector import Remains, collect
 from runtime.backends.native.order import Order, Report
@@ -99,11 +98,11 @@ class Supervised:
         assert self.remains is not None  # noqa: S101 - a run that began has handed them over
         self.findings = os.memfd_create("seatrial-findings")
         os.close(self.pidfd)
+        warm = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                processes.die_with_parent()
-                found = pickle.dumps(collect(self.order.plan, self.remains))
+                found = pickle.dumps(collect(self.order.plan, self.remains, parent=warm))
                 with os.fdopen(self.findings, "wb") as stream:
                     stream.write(found)
             finally:

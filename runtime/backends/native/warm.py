@@ -37,6 +37,7 @@ class WarmProcess:
                 stdout=subprocess.DEVNULL,
                 env={},
                 cwd="/",
+                start_new_session=True,  # a terminal's Ctrl-C is ours to answer, from the first moment on
                 pass_fds=[theirs.fileno()],
             )
         self._answers: dict[int, Answer] = {}

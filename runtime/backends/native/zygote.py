@@ -236,8 +236,7 @@ def main() -> None:
     """Serve on the socket whose number is the first argument."""
     for encoding in ("ascii", "latin-1", "utf-8"):
         codecs.lookup(encoding)  # loaded from this machine's files now; inside a run there are none
-    os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the client's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client has made a session for this process: no terminal's Ctrl-C
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
 

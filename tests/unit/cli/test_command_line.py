@@ -30,7 +30,7 @@ def elsewhere(tmp_path, monkeypatch):
     """Work in an empty folder with a store of its own, and put the signals back."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEATRIAL_STORE", str(tmp_path / "store"))
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -160,6 +160,18 @@ def test_signal_becomes_an_exception_and_an_exit_code():
         os.kill(os.getpid(), signal.SIGTERM)
     assert stopping.exit_code(stop.value) == 143
     assert stopping.exit_code(KeyboardInterrupt()) == 130
+
+
+def test_second_signal_ends_at_once_unless_it_tells_the_first_again(capfd):
+    times, codes = iter((0.0, 0.4, 0.6)), []
+    stopping.install(clock=lambda: next(times), leave=codes.append)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert codes == []
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert codes == [143]
+    assert "the next start removes what is left" in capfd.readouterr().err
 
 
 def test_ignored_signal_stays_ignored():

@@ -18,6 +18,7 @@ from pipeline.build.ecosystems.pypi.uv_compile import compile_with_uv
 from pipeline.build.fetch import Fetcher
 from pipeline.declare.errors import ResolveError
 from pipeline.declare.image import PythonPart
+from runtime.oci.temporary import scratch_folder
 
 _OTHER_PLACES = re.compile(
     r"^\s*(-i\b|--index-url|--extra-index-url|-f\b|--find-links|-e\b|--editable|[^#\s]*://|[^#\n]*\s@\s|\.{0,2}/).*$",
@@ -71,7 +72,7 @@ def lock_pypi(
         wanted: what was asked for.
         target: the image's Python.
         fetcher: reaches the index.
-        work: a folder for uv; its cache stays there and makes the next call fast.
+        work: a folder for uv, which many processes may share; its cache stays there and makes the next call fast.
         constraints: name → version that a package must have if it is needed.
         preferred: name → version that a package keeps if it can: those of an older lock.
 
@@ -84,13 +85,14 @@ def lock_pypi(
         return ()
     work.mkdir(parents=True, exist_ok=True)
     _refuse_other_places(wanted)
-    output = work / "pylock.toml"
-    output.unlink(missing_ok=True)
-    if preferred:
-        output.write_text(_preferences(preferred), encoding="utf-8")
-    arguments = [*_arguments(wanted, target, work, constraints or {}), "--output-file", str(output)]
-    compile_with_uv(arguments, sources=fetcher.sources, work=work)
-    return tuple(_locked(each, target, fetcher) for each in _entries(output.read_text("utf-8")))
+    with scratch_folder(work) as own:
+        output = own / "pylock.toml"
+        if preferred:
+            output.write_text(_preferences(preferred), encoding="utf-8")
+        arguments = [*_arguments(wanted, target, own, constraints or {}), "--output-file", str(output)]
+        compile_with_uv(arguments, sources=fetcher.sources, work=work)
+        entries = _entries(output.read_text("utf-8"))
+    return tuple(_locked(each, target, fetcher) for each in entries)
 
 
 def lock_tools(

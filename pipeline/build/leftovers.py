@@ -1,0 +1,39 @@
+"""What killed processes left unfinished in a store: removed by the next one that works there."""
+
+import os
+import shutil
+from pathlib import Path
+
+from pipeline.build.cache import Cache
+from runtime.backends.native.idmap import BASE
+from runtime.backends.native.mapped import run_mapped
+from runtime.oci import temporary
+from runtime.oci.layout import Layout
+from runtime.oci.trees import Trees
+
+RESOLVER = Path("tmp", "uv")
+"""The folder in a store where Python packages are resolved."""
+
+_FLAT = ("builds", "results")
+
+
+def trees_of(store: Path) -> Trees:
+    """Return the unpacked layers of a store."""
+    owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    return Trees(store / "trees", Layout(store / "oci"), run_mapped, owner=owner)
+
+
+def sweep_store(store: Path) -> int:
+    """Remove what dead processes left unfinished; whoever is at work in the store is not disturbed.
+
+    Args:
+        store: its folder; it need not exist.
+
+    Returns:
+        How many files and folders were removed.
+    """
+    swept = Cache(store / "cache").sweep() + temporary.sweep(store / RESOLVER, remove=shutil.rmtree)
+    swept += sum(temporary.sweep(store / each) for each in _FLAT)
+    if (store / "oci").is_dir():
+        swept += Layout(store / "oci").sweep() + trees_of(store).sweep()
+    return swept
