@@ -68,8 +68,12 @@ def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> None:
         for package in packages:
             try:
                 _unpack(folder, package, limits)
-            except RefusedError as error:
-                raise PackageError(f"{package.path.name}: {error.message}") from error
+            except (RefusedError, PackageError) as error:
+                owner = package.path.name.removesuffix(".deb")
+                raise PackageError(
+                    f"the Debian package {owner} is refused: {error.message}",
+                    hint=f"it is damaged or hostile; see where it came from, or run `seatrial lock --upgrade {owner}`",
+                ) from error
         for path in _EMPTY:
             if not folder.has(path):
                 folder.add(Entry(path=path, kind=Kind.FILE, mode=0o644, uid=0, gid=0, mtime=epoch))

@@ -177,7 +177,7 @@ def read_lock(path: Path) -> Lock:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError, LockError) as error:
-        reason = error.message if isinstance(error, LockError) else str(error)
+        reason = _reason(error)
         hint = (
             error.hint
             if isinstance(error, LockError) and error.hint
@@ -218,6 +218,18 @@ def _bounded(path: Path) -> bytes:
     return raw
 
 
+def _reason(error: Exception) -> str:
+    match error:
+        case LockError():
+            return error.message
+        case RecursionError():
+            return "it is no lock: its JSON nests too deeply"
+        case ValueError():
+            return f"it is no JSON: {error}"
+        case _:
+            return str(error)
+
+
 def _spec_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".lock.json") + ".yaml")
 
@@ -251,5 +263,7 @@ def _seconds(text: str) -> int:
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise LockError("it holds a key twice in one object")
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise LockError(f"it holds the key {twice!r} twice in one object")
     return found

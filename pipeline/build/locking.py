@@ -18,7 +18,7 @@ from pipeline.build.fetch import Fetcher
 from pipeline.build.lock import Lock, LockedTree, Platform, python_version
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
-from pipeline.declare.errors import LockError
+from pipeline.declare.errors import LockError, PackageError
 from pipeline.declare.image import BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
 from pipeline.declare.spec import EnvSpec
 
@@ -158,6 +158,12 @@ def _epoch(image: BuiltImage, platforms: Iterable[Platform], fetcher: Fetcher) -
 
 def _newest(package: LockedPackage, path: Path) -> int:
     """Return the newest time inside a package; a source distribution's files are the suite's, and clamped like all."""
-    if package.artifact.archive.startswith("debian"):
-        return newest_mtime(path)
-    return newest_time(path) if package.artifact.name.endswith(".whl") else 0
+    try:
+        if package.artifact.archive.startswith("debian"):
+            return newest_mtime(path)
+        return newest_time(path) if package.artifact.name.endswith(".whl") else 0
+    except PackageError as error:  # it knows the file by its name in the cache only
+        raise PackageError(
+            f"{package.artifact.source} is refused: {error.message.removeprefix(f'{path.name}: ')}",
+            hint=f"it is damaged or hostile; see where it came from, or ask for another version of {package.name}",
+        ) from error

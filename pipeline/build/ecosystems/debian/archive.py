@@ -19,6 +19,7 @@ from pipeline.declare.errors import ArchiveError, FetchError, LockError, Missing
 _RELEASE_LIMIT = 8 << 20
 _INDEX_LIMIT = 1 << 30
 _COMPRESSIONS = (".xz", ".gz", "")
+_WRONG_INDEX = "the archive itself was made wrong: tell whoever keeps it, or name another one in `mirror:`"
 _SNAPSHOT = re.compile(r"/(\d{8}T\d{6}Z)(?:/|$)")
 
 
@@ -101,12 +102,13 @@ def _urls(request: DebianRequest, fetcher: Fetcher, archive: str, path: str) -> 
 
 
 def _read_first(fetcher: Fetcher, urls: Iterable[str]) -> tuple[bytes, str]:
-    problem: FetchError = MissingError("no place is known that could have it")
+    hint = "check the network and `mirror:`; without one, the machine's own apt configuration names the mirrors"
+    problem: FetchError = MissingError("no place is known that could have it", hint=hint)
     for url in urls:
         try:
             return fetcher.read(url, _RELEASE_LIMIT), url
         except FetchError as error:
-            problem = error
+            problem = type(error)(error.message, hint=error.hint or hint)
     raise problem
 
 
@@ -141,7 +143,8 @@ def _no_index(release: Release, component: str, path: str) -> LockError | SpecEr
     if component not in components:
         return SpecError(f"{release.suite} has no component {component!r}; it has {' '.join(components)}")
     return ArchiveError(
-        f"the InRelease of {release.suite} lists no SHA-256 or SHA-512 of {path}, and weaker hashes are refused"
+        f"the InRelease of {release.suite} lists no SHA-256 or SHA-512 of {path}, and weaker hashes are refused",
+        hint=_WRONG_INDEX,
     )
 
 
@@ -164,7 +167,10 @@ def _unpacked(fetcher: Fetcher, release: Release, base: str, file: tuple[str, st
             io.BytesIO(compressed.read_bytes()), suffix, limit, f"{release.suite}: {path}{suffix}"
         ).read()
     except PackageError as error:
-        raise ArchiveError(error.message) from error
+        raise ArchiveError(error.message, hint=_WRONG_INDEX) from error
     if listed is not None and len(content) != listed:
-        raise ArchiveError(f"{release.suite}: {path}{suffix} unpacks to {len(content)} bytes, and {listed} are listed")
+        raise ArchiveError(
+            f"{release.suite}: {path}{suffix} unpacks to {len(content)} bytes, and {listed} are listed",
+            hint=_WRONG_INDEX,
+        )
     return content

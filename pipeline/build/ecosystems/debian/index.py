@@ -9,7 +9,7 @@ from pipeline.build.artifact import Artifact, LockedPackage
 from pipeline.build.ecosystems.debian.relations import Alternatives, Relation, parse_relations
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
 from pipeline.build.ecosystems.debian.version import version_order
-from pipeline.declare.errors import ArchiveError
+from pipeline.declare.errors import ArchiveError, LockError
 
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 _HASHES = (("sha512", "sha512"), ("sha256", "sha256"))
@@ -88,12 +88,18 @@ class Candidate:
         size = self.fields.get("size", "")
         if not size.isdigit() or not self.fields.get("filename"):
             raise ArchiveError(f"{self.archive}: lists no size or no file name of {self}")
-        artifact = Artifact(
-            source=f"{self.archive}:{self.fields['filename'].removeprefix('./')}",
-            size=int(size),
-            hash=strongest,
-            sha256=self.fields.get("sha256", ""),
-        )
+        try:
+            artifact = Artifact(
+                source=f"{self.archive}:{self.fields['filename'].removeprefix('./')}",
+                size=int(size),
+                hash=strongest,
+                sha256=self.fields.get("sha256", ""),
+            )
+        except LockError as error:
+            raise ArchiveError(
+                f"{self.archive}: what is listed of {self} is refused: {error.message}",
+                hint="the archive itself was made wrong: tell whoever keeps it, or name another one in `mirror:`",
+            ) from error
         return LockedPackage(name=self.name, version=self.version, architecture=self.architecture, artifact=artifact)
 
     def _relations(self, name: str) -> tuple[Alternatives, ...]:

@@ -116,7 +116,10 @@ def given_keyring(certificates: Sequence[bytes]) -> Keyring:
     name = "the spec's keys"
     fingerprints = frozenset(certificate.fingerprint for certificate in _parsed(certificates, name))
     if not fingerprints:
-        raise SpecError(f"{name}: there is no OpenPGP certificate in them")
+        raise SpecError(
+            f"{name}: there is no OpenPGP certificate in them",
+            hint="`keys:` names a file as `gpg --export --armor KEY` writes it",
+        )
     return Keyring(name=name, certificates=tuple(certificates), fingerprints=fingerprints)
 
 

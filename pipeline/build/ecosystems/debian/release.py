@@ -90,7 +90,10 @@ def read_release(message: bytes, keyring: Keyring, *, archive: str, suite: str, 
     fields = parse_stanza(keyring.signed_bytes(message, where).decode("utf-8", errors="replace"))
     names = {fields.get("codename", ""), fields.get("suite", "")}
     if suite not in names:
-        raise ArchiveError(f"{where}: is the index of {fields.get('codename') or 'no suite'!r}, not of {suite!r}")
+        raise ArchiveError(
+            f"{where}: is the index of {fields.get('codename') or 'no suite'!r}, not of {suite!r}",
+            hint="`mirror:` leads to another archive than `suite:` says; correct one of them",
+        )
     date = _date(fields.get("date"), where)
     if date is None:
         raise ArchiveError(f"{where}: has no Date")

@@ -177,6 +177,8 @@ def _problem(universe: Universe, selection: Selection, relation: Relation, *, as
 def _hint(universe: Universe, failure: Reason) -> str:
     if failure.parent is None and all(universe.candidate(relation.name) is None for relation in failure.needs):
         return "the names are those of Debian packages: look them up at https://packages.debian.org"
+    if not any(universe.matching(relation) for relation in failure.needs):
+        return "ask for another version, or name a suite or a `mirror:` that has what is needed"
     return (
         "leave out one of the packages that refuse each other, or `seatrial lock --upgrade` if an older lock holds one"
     )

@@ -133,7 +133,7 @@ def lock_tools(
 def _clash(free: Sequence[LockedPackage], has: Mapping[str, str], error: ResolveError) -> ResolveError:
     clashing = [each for each in free if each.name in has and has[each.name] != each.version]
     names = ", ".join(f"{each.name} {each.version}, and the image has {has[each.name]}" for each in clashing)
-    message = f"the suite's tools need another version than the image has: they would take {names}; {error.message}"
+    message = f"the suite's tools need another version than the image has: they would take {names}: {error.message}"
     return ResolveError(message, hint="pin a tool that accepts the image's version in suite.python")
 
 

@@ -84,8 +84,19 @@ def condensed(stderr: str) -> str:
 def _error(stderr: str, code: int) -> FetchError | ResolveError:
     reason = condensed(stderr) or f"uv ended with {code} and said nothing"
     if _NETWORK.search(stderr) and "unsatisfiable" not in stderr:
-        return FetchError(f"the Python index cannot be read: {reason}")
-    return ResolveError(reason)
+        return FetchError(
+            f"the Python index cannot be read: {reason}",
+            hint="check the network, and the index that UV_DEFAULT_INDEX or pip's index-url names",
+        )
+    return ResolveError(f"no Python packages satisfy what is asked for: {reason}", hint=_next_step(reason))
+
+
+def _next_step(reason: str) -> str:
+    if "not found in the package registry" in reason:
+        return "check the name in `python:`, and the index that UV_DEFAULT_INDEX or pip's index-url names"
+    if "building from source is disabled" in reason:
+        return "ask for a version that has a wheel; building from source is not supported yet"
+    return "loosen one of the requirements that it names"
 
 
 def _environment(sources: Sources, caller: Mapping[str, str]) -> dict[str, str]:
