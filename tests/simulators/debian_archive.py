@@ -16,13 +16,19 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _COMPRESS = {".xz": lzma.compress, ".gz": lambda data: gzip.compress(data, mtime=0), "": lambda data: data}
 
 
-def make_deb(fields: dict[str, str], files: dict[str, bytes] | None = None, *, mtime: int = 1_700_000_000) -> bytes:
-    """Return a ``.deb`` with the control fields, and files by path."""
+def make_deb(
+    fields: dict[str, str],
+    files: dict[str, bytes] | None = None,
+    *,
+    mtime: int = 1_700_000_000,
+    devices: tuple[str, ...] = (),
+) -> bytes:
+    """Return a ``.deb`` with the control fields, files by path, and block devices."""
     control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
     members = {
         "debian-binary": b"2.0\n",
         "control.tar.xz": lzma.compress(_tar({"./control": control}, mtime)),
-        "data.tar.xz": lzma.compress(_tar({f"./{name}": text for name, text in (files or {}).items()}, mtime)),
+        "data.tar.xz": lzma.compress(_tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices)),
     }
     return make_ar(members)
 
@@ -36,13 +42,17 @@ def make_ar(members: dict[str, bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _tar(files: dict[str, bytes], mtime: int) -> bytes:
+def _tar(files: dict[str, bytes], mtime: int, devices: tuple[str, ...] = ()) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mtime = len(content), mtime
             archive.addfile(entry, io.BytesIO(content))
+        for name in devices:
+            entry = tarfile.TarInfo(f"./{name}")
+            entry.type = tarfile.BLKTYPE
+            archive.addfile(entry)
     return raw.getvalue()
 
 

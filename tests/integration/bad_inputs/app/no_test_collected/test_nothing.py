@@ -1,0 +1,2 @@
+def check_right():
+    assert True

@@ -1,0 +1,41 @@
+"""One store for all bad inputs, and a user with an empty folder."""
+
+import sys
+from pathlib import Path
+
+import pysequoia
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+sys.path.append(str(Path(__file__).parent))
+
+from bad_inputs_desk import Desk
+from package_world import World
+
+
+@pytest.fixture(scope="session")
+def bad_inputs_store(tmp_path_factory):
+    """The store that all cases share."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def desk(tmp_path, bad_inputs_store):
+    """A user with an empty folder."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / ".git").mkdir()
+    return Desk(project=project, store=bad_inputs_store, environment={})
+
+
+@pytest.fixture(scope="session")
+def archive_secret():
+    """What signs the worlds' archives: one key for all, since it costs a while to make one."""
+    return pysequoia.Tsk.generate("Test archive <test@example.org>")
+
+
+@pytest.fixture
+def world(tmp_path, archive_secret):
+    """A world of packages of its own, all of it right."""
+    with World(tmp_path / "world", archive_secret) as opened:
+        yield opened
