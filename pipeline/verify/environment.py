@@ -253,7 +253,7 @@ class _Environment:
         """Return the result with its next step, where its own findings do not show one."""
         is_cut = result.state is State.REFERENCE and not seen.exit.is_own
         told = result.verdict is VerdictWord.PASSED or (result.findings and not is_cut)
-        return result if told else replace(result, hint=next_step(self._inquiry, host, seen))
+        return result if told or result.hint else replace(result, hint=next_step(self._inquiry, host, seen))
 
     def _findings(self, host: Host, seen: Observation, budget: Budget) -> tuple[list[Finding], int, int]:
         """Return what differs on a host and why, and how many runs that took, all and from the cache."""

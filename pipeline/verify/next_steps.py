@@ -21,9 +21,6 @@ def next_step(inquiry: Inquiry, host: Host, seen: Observation) -> str:
     lost = [name for name, evidence in seen.evidence.items() if not evidence.holds]
     if lost:
         return _level(inquiry, host, lost[0])
-    foreign = sorted({each.module for each in seen.report.shadows} - set(inquiry.suite.shadows))
-    if foreign:
-        return f"rename it in the suite, or write `shadows: [{', '.join(foreign)}]` below suite if it is meant"
     look = f"`{_run(inquiry, host)}` shows what it writes"
     match seen.exit.limit:
         case Limit.DEADLINE:

@@ -48,8 +48,7 @@ class World:
         self.authority = _Authority(folder)
 
     def __enter__(self):
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=self.served))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), partial(_Handler, directory=self.served))
         self._server.authority = self.authority
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -131,6 +130,13 @@ class World:
         with page.open("a") as stream:
             stream.write(f'<a href="{file}#sha256={digits}">{file}</a><br>\n')
         return {"source": f"pypi:{file}", "size": len(content), "hash": f"sha256:{digits}"}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Whoever asked has gone."""
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -158,7 +158,8 @@ def _remove(world, start):
     """Take a file of the index back."""
     project = start.partition("-")[0]
     page = world.served / "simple" / project / "index.html"
-    page.write_text("".join(line for line in page.open() if f'"{start}-' not in line))
+    kept = [line for line in page.read_text().splitlines(keepends=True) if f'"{start}-' not in line]
+    page.write_text("".join(kept))
 
 
 def _replace(path, old, new):

@@ -1,0 +1,110 @@
+"""Suites and hosts with one thing wrong each, on a real image: what the user reads, the exit code, the store."""
+
+import json
+import os
+import resource
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from bad_inputs_desk import Desk, check_golden, check_store
+
+from pipeline.declare.dependencies import answers
+from pipeline.declare.read import read_specs
+
+HERE = Path(__file__).parent
+CASES = yaml.safe_load((HERE / "suites.yaml").read_text(encoding="utf-8"))
+GOOD = {"name": "good"}
+MIB = 1 << 20
+
+pytestmark = pytest.mark.network
+
+
+def named(cases):
+    return [pytest.param(each, id=each["name"]) for each in cases]
+
+
+@pytest.fixture(scope="session")
+def built_store(bad_inputs_store, tmp_path_factory):
+    """The store, with the one image and the one tree of suites built."""
+    desk = Desk(project=tmp_path_factory.mktemp("good"), store=bad_inputs_store, environment={})
+    seen = verify(desk, GOOD)
+    assert seen.code == 0, seen
+    return bad_inputs_store
+
+
+@pytest.fixture
+def user(desk, built_store):
+    return desk
+
+
+def verify(user, case, world=None, **more):
+    prepare(user.project, case, world)
+    if world is not None:  # the index is the world's; what else is needed is in the cache
+        user = replace(user, environment={"UV_DEFAULT_INDEX": f"{world.url}/simple"})
+    hosts = [] if "hosts" in case else case.get("arguments", ["--hosts", "umask-0077"])
+    return user.type("verify", "spec.yaml", "--locked", "--no-progress", *hosts, **more)
+
+
+def prepare(project, case, world):
+    """Lay down the tree of suites, the case's spec, and the lock of all cases as an answer to it."""
+    shutil.copytree(HERE / "app", project / "app", dirs_exist_ok=True)
+    spec = yaml.safe_load((HERE / "base.yaml").read_text(encoding="utf-8"))
+    spec["suite"] |= case.get("suite", {})
+    lock = json.loads((HERE / "base.lock.json").read_text(encoding="utf-8"))
+    if "sdist" in case:
+        members = {path: text.encode() for path, text in case["sdist"].get("members", {}).items()}
+        locked = world.add_sdist("green", members=members, links=case["sdist"].get("links"))
+        spec["suite"]["files"].append({"sdist": "green==1.0", "to": "/app"})
+        package = {"name": "green", "version": "1.0", "architecture": "", **locked}
+        lock["architectures"]["amd64"]["suite"]["sources"].append(package)
+    spec |= {"hosts": case["hosts"]} if "hosts" in case else {}
+    (project / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False, default_flow_style=None))
+    (read,) = read_specs([project / "spec.yaml"])
+    lock["answers"] = answers(read).text
+    (project / "spec.lock.json").write_text(json.dumps(lock, indent=1) + "\n")
+
+
+@pytest.mark.bar("6 bad inputs", slice=4)
+@pytest.mark.parametrize("case", named(CASES))
+def test_bad_suite_is_never_passed_and_store_is_unharmed(case, user, world):
+    seen = verify(user, case, world if "sdist" in case else None)
+    check_golden(case["name"], seen)
+    assert seen.code == case["exit"]
+    assert seen.code != 0
+    check_store(user)
+    again = verify(user, GOOD, None)
+    assert again.code == 0, again
+
+
+@pytest.mark.slow
+@pytest.mark.bar("6 mutants")
+@pytest.mark.parametrize("case", named(CASES))
+def test_bad_suite_is_not_noticed_by_a_seatrial_without_the_check(case, user, world):
+    seen = verify(user, case, world if "sdist" in case else None, mutant=case["mutant"])
+    with pytest.raises(AssertionError):
+        check_golden(case["name"], seen)
+
+
+@pytest.mark.slow
+def test_flood_is_kept_out_of_memory_and_store(user):
+    before = size(user.store)
+    flood = next(each for each in CASES if each["name"] == "flood")
+    pid = os.fork()
+    if pid == 0:
+        verify(user, flood)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        os._exit(0 if peak < 300 * MIB else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert size(user.store) - before < 40 * MIB
+
+
+def size(folder):
+    return sum(each.lstat().st_size for each in folder.rglob("*") if each.is_file() and not each.is_symlink())
+
+
+def test_no_two_suites_are_equal_in_check_and_input():
+    assert len({(each["check"], str(each.get("suite"))) for each in CASES}) == len(CASES)
+    assert len({each["name"] for each in CASES}) == len(CASES)
