@@ -63,10 +63,17 @@ class StackLayers:
         return f"stack {self.count} layers under a folder that catches what is written"
 
     def execute(self, sandbox: Sandbox) -> None:
-        """Mount an overlay; ``userxattr`` is what a user namespace may use. Source: kernel overlayfs.rst."""
+        """Mount an overlay.
+
+        ``userxattr`` is what a user namespace may use. Without ``xino`` a file's st_dev is another than its folder's,
+        since the upper layer is on another file system than the lower ones: programs then take each file for a mount
+        point (send2trash failed so, where Docker, whose layers share one file system, lets it pass).
+
+        Source: kernel Documentation/filesystems/overlayfs.rst, "Inode properties".
+        """
         lower = ":".join(f"/proc/self/fd/{each}" for each in reversed(sandbox.layers))
         scratch = f"/proc/self/fd/{sandbox.scratch}"
-        data = f"lowerdir={lower},upperdir={scratch}/upper,workdir={scratch}/work,userxattr"
+        data = f"lowerdir={lower},upperdir={scratch}/upper,workdir={scratch}/work,userxattr,xino=on"
         mounts.mount("overlay", f"{scratch}/root", "overlay", 0, data)
         sandbox.upper = os.open("upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=sandbox.scratch)
         sandbox.root = os.open("root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=sandbox.scratch)
