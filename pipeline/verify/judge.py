@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pipeline.verify.compare import EXIT_ID, Difference, Kind
 from pipeline.verify.explain import Cause, CauseState
 from pipeline.verify.observe import Exit, Observation, SuiteFacts
+from pipeline.verify.pytest_results import WAS_RUNNING
 from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult
 from pipeline.verify.verdict import Finding, HostResult, IgnoreUse, State, VerdictWord
 from runtime.host import Host
@@ -257,7 +258,7 @@ def _ended(  # noqa: PLR0911 - one row of the table each
         return VerdictWord.INCONCLUSIVE, (_with_fault("no test ran", first.report),)
     if all(not each.exit.is_own for each in runs):
         endings = sorted({_ending(each.exit) for each in runs})
-        return VerdictWord.FAILED, (f"the suite {' or '.join(endings)} on the reference",)
+        return VerdictWord.FAILED, (f"the suite {' or '.join(endings)} on the reference{_under_way(first.report)}",)
     silent = [each for each in runs if each.exit.code != 0 and not each.report.count(*_FAILING)]
     if len(silent) == len(runs) and len(exits) == 1:
         unstarted = _unstarted(first)
@@ -290,6 +291,12 @@ def _ending(ended: Exit) -> str:
             return "writes without end"
         case None:
             return f"ends by signal {ended.signal}"
+
+
+def _under_way(report: TestReport) -> str:
+    """Name the test that a run's end cut off."""
+    found = [each.id for each in report.tests.values() if each.message == WAS_RUNNING]
+    return f", while {found[0]} was running" if found else ""
 
 
 def _unstarted(observation: Observation) -> str:

@@ -5,9 +5,11 @@ import shlex
 from pipeline.declare.values import print_duration
 from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.observe import Observation
-from pipeline.verify.suite import Results
+from pipeline.verify.suite import Results, TestOutcome
 from runtime.host import Host
 from runtime.outcome import Limit
+
+_RAN = (TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERRORED)
 
 
 def next_step(inquiry: Inquiry, host: Host, seen: Observation) -> str:
@@ -44,8 +46,12 @@ def _level(inquiry: Inquiry, host: Host, name: str) -> str:
 
 def _report(inquiry: Inquiry, seen: Observation, look: str) -> str:
     report, results = seen.report, inquiry.suite.results
-    if report.tests and not report.fault:
-        return look
+    if report.tests and not report.count(*_RAN):
+        return f"{look}; what the tests need belongs below image, or below suite if only they need it"
+    if report.tests and report.fault and results is Results.PYTEST:
+        return f"{look}; only the plug-in of pytest may write to {inquiry.plan.results}"
+    if not report.tests and not report.fault and results is not Results.JUNIT:
+        return f"{look}; suite.files and suite.command say which tests there are"
     if results is Results.PYTEST and not report.tests and seen.exit.code == 0:
         return f"{look}; suite.command must start pytest, or suite.results say how the suite reports"
     if results is Results.JUNIT and not report.tests:

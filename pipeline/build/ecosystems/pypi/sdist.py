@@ -40,29 +40,11 @@ def unpack_sdist(
 
     Source: "Source distribution format" of the Python packaging specifications (PEP 625, PEP 721).
     """
-    owner = name or archive.name
-    laid: set[str] = set()
-    listed: list[str] = []
     try:
-        with tarfile.open(archive, "r:*") as file, TreeWriter(root, owner) as tree:
-            for path, member in _members(file, owner):
-                listed.append(path)
-                if is_chosen(path, only):
-                    if path in laid and not member.isdir():
-                        raise PackageError(f"{owner}: {path!r} is in it twice")
-                    _lay(file, member, tree, posixpath.join(to.strip("/"), path) if to.strip("/") else path)
-                    laid.add(path)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise PackageError(f"{owner} is no source distribution: {error}") from None
-    except OSError as error:
-        if error.errno is None:  # a damaged stream of gzip
-            raise PackageError(f"{owner} is damaged: {error}") from None
-        raise
-    missed = unmatched(listed, only)
-    if missed:
-        tops = ", ".join(sorted({path.split("/")[0] for path in listed})[:12])
-        raise PackageError(f"{owner}: nothing in it matches {missed[0]!r}", hint=f"at its top are: {tops}")
-    return tuple(sorted(laid))
+        return _unpack(archive, root, to.strip("/"), only, name or archive.name)
+    except PackageError as error:
+        hint = "it is damaged or hostile; see where it came from, or ask for another version"
+        raise PackageError(error.message, hint=error.hint or hint) from error.__cause__
 
 
 def newest_time(archive: Path) -> int:
@@ -76,6 +58,31 @@ def newest_time(archive: Path) -> int:
             return max((int(member.mtime) for _, member in _members(file, archive.name)), default=0)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise PackageError(f"{archive.name} is no source distribution: {error}") from None
+
+
+def _unpack(archive: Path, root: Path | int, to: str, only: Sequence[str], owner: str) -> tuple[str, ...]:
+    laid: set[str] = set()
+    listed: list[str] = []
+    try:
+        with tarfile.open(archive, "r:*") as file, TreeWriter(root, owner) as tree:
+            for path, member in _members(file, owner):
+                listed.append(path)
+                if is_chosen(path, only):
+                    if path in laid and not member.isdir():
+                        raise PackageError(f"{owner}: {path!r} is in it twice")
+                    _lay(file, member, tree, posixpath.join(to, path) if to else path)
+                    laid.add(path)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise PackageError(f"{owner} is no source distribution: {error}") from None
+    except OSError as error:
+        if error.errno is None:  # a damaged stream of gzip
+            raise PackageError(f"{owner} is damaged: {error}") from None
+        raise
+    missed = unmatched(listed, only)
+    if missed:
+        tops = ", ".join(sorted({path.split("/")[0] for path in listed})[:12])
+        raise PackageError(f"{owner}: nothing in it matches {missed[0]!r}", hint=f"at its top are: {tops}")
+    return tuple(sorted(laid))
 
 
 def _members(file: tarfile.TarFile, owner: str) -> Iterator[tuple[str, tarfile.TarInfo]]:
