@@ -47,8 +47,10 @@ class WarmProcess:
         try:
             (_, self.offers, self.cgroups, self.cpus), _ = wire.receive(self._connection)
         except EOFError as error:
-            self._connection.close()
-            raise BackendError(f"the warm process ended with {self._process.wait()} at its start") from error
+            raise BackendError(f"the warm process ended with {self._abandon()} at its start") from error
+        except BaseException:
+            self._abandon()
+            raise
         self._listener = threading.Thread(target=self._listen, name="seatrial-warm-process", daemon=True)
         self._listener.start()
 
@@ -96,6 +98,11 @@ class WarmProcess:
             self._process.wait()
         self._listener.join()
         self._connection.close()
+
+    def _abandon(self) -> int:
+        """End the warm process before it came up, and return its exit code."""
+        self._connection.close()
+        return self._process.wait()
 
     def _listen(self) -> None:
         while True:

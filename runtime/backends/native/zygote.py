@@ -50,8 +50,8 @@ class Zygote:
     def serve(self) -> None:
         """Sweep what dead owners left, say hello, and work until the client is gone; then end every run."""
         self._parents.sweep()
-        wire.send(self._client, ("hello", self._parents.offers, self._parents.versions, len(self._machine.cpus)))
         try:
+            wire.send(self._client, ("hello", self._parents.offers, self._parents.versions, len(self._machine.cpus)))
             while True:
                 for key, _ in self._selector.select(self._pause()):
                     key.data()

@@ -1,0 +1,129 @@
+"""However `verify` is ended, and whenever: nothing of it is left, the store is whole, and the next run is right."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.build.lock import read_lock
+
+SIGNALS = {"sigint": signal.SIGINT, "sigkill": signal.SIGKILL, "sigterm": signal.SIGTERM, "twice": signal.SIGINT}
+CODES = {"sigint": 130, "sigkill": -9, "sigterm": 143, "twice": 130}
+MOMENTS = {"sigint": range(5), "sigkill": range(5), "sigterm": range(1), "twice": range(1)}
+
+
+def cases(*phases):
+    return [(phase, how, index) for phase in phases for how, numbers in MOMENTS.items() for index in numbers]
+
+
+@pytest.fixture
+def seed(request):
+    return request.config.getoption("--slice-seed")
+
+
+@pytest.mark.network
+@pytest.mark.bar("7 interruption", slice=4)
+@pytest.mark.parametrize("berth", ["skiff"], indirect=True)
+@pytest.mark.parametrize(("phase", "how", "index"), cases("lock", "layers", "run"))
+def test_interrupted_verify_leaves_nothing(phase, how, index, voyage):
+    voyage(phase, how, index)
+
+
+@pytest.mark.network
+@pytest.mark.bar("7 interruption", slice=0)
+@pytest.mark.parametrize("berth", ["harbour"], indirect=True)
+@pytest.mark.parametrize(("phase", "how", "index"), cases("lock", "build", "layers", "run"))
+def test_interrupted_verify_of_a_python_application_leaves_nothing(phase, how, index, voyage):
+    voyage(phase, how, index)
+
+
+@pytest.fixture
+def voyage(berth, sea, orphans, seed, capsys):
+    """Interrupt a `verify` in one phase, look what is left, and verify again."""
+
+    def sail(phase, how, index):
+        # One random moment in each fifth of the phase: five of them meet all of it.
+        share = (index + random.Random(f"{seed} {berth.name} {phase} {how} {index}").random()) / len(MOMENTS[how])
+        dead = set(sea.groups_of_the_dead())
+        name = f"{phase}-{how}-{index}"
+        spec = berth.new_spec(name, locked=phase != "lock")
+        store = (
+            berth.new_store(f"store-{name}", base=phase == "layers") if phase in {"build", "layers"} else berth.store
+        )
+        arguments = ("--fresh",) if phase == "run" else ()
+
+        run = sea.Verify(spec, store, *arguments)
+        if phase == "run":
+            run.when("build")
+        moment = share * seconds(phase, berth, sea)
+        run.sleep(moment)
+        was_alive = run.process.poll() is None
+        below = sea.descendants(run.process.pid)
+        run.send(SIGNALS[how], group=how in {"sigint", "twice"} and index % 2 == 0)
+        if how == "twice":
+            run.sleep(random.Random(f"{seed} {name}").random())
+            run.send(signal.SIGINT, group=True)
+        sent = time.monotonic()
+        code = run.finish()
+        took = run.ended - sent
+        said = f"seed {seed}: {berth.name} {phase} {how} at {round(moment * 1000)} ms"
+
+        is_soft = how in {"sigint", "sigterm"}
+        assert code in ({CODES[how]} if was_alive else {CODES[how], 0}), f"{said}: {run.errors}"
+        assert sea.wait_until(lambda: not orphans(), 1 if is_soft else 10), f"{said}: {sea.named(orphans())}"
+        mine = tuple(f"seatrial-{pid}-" for pid in below)
+        left = [each for each in sea.groups_of_the_dead() if each.rpartition("/")[2].startswith(mine)]
+        assert not (is_soft and mine and left), said
+        half_done = sea.unfinished(store, spec)
+        assert not (is_soft and half_done), said
+        if code != 0 and how != "sigkill" and "stopped at once" not in run.errors:
+            check_report(run, spec, said)
+        check_lock(spec)
+
+        again = sea.Verify(spec, store, "--fresh")
+        assert again.finish() == 0, f"{said}: {again.errors}"
+        assert sea.facts(again.document) == berth.wanted, said
+        assert sea.wait_until(lambda: not orphans(), 1), said
+        assert sea.wait_until(lambda: not set(sea.groups_of_the_dead()) - dead, 5), said
+        assert str(store) not in Path("/proc/self/mountinfo").read_text(), said
+        assert sea.unfinished(store, spec) == [], said
+        sea.check_store(store)
+        with capsys.disabled():
+            print(f"\n{said}: exit {code} after {took:.2f} s, {len(below)} processes then, {len(half_done)} unfinished")
+        if store != berth.store:
+            berth.remove(store)
+
+    return sail
+
+
+def seconds(phase, berth, sea):
+    """Return how long a phase takes without a disturbance."""
+    if phase not in berth.seconds:
+        spec, store = berth.new_spec(phase, locked=True), berth.new_store(f"store-{phase}", base=True)
+        run = sea.Verify(spec, store)
+        assert run.finish() == 0, run.errors
+        berth.seconds[phase] = run.when("build") - run.began
+        berth.remove(store)
+    return berth.seconds[phase]
+
+
+def check_report(run, spec, said):
+    """What was found before a signal is told, and marked as a part; where nothing was found, that is told."""
+    assert "Traceback" not in run.errors, f"{said}: {run.errors}"
+    document = run.document
+    if "environments" not in document:
+        assert "interrupted" in json.dumps(document), said
+        assert run.when("run") is None, f"{said}: {run.errors}"
+        return
+    assert document["partial"] is True, said
+    assert json.loads((spec.parent / ".seatrial" / "report.json").read_bytes()) == document, said
+
+
+def check_lock(spec):
+    """A lock is there whole, or not at all."""
+    lock = spec.with_name(f"{spec.stem}.lock.json")
+    if lock.exists():
+        assert read_lock(lock).platforms
