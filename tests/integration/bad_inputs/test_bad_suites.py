@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bad_inputs_desk import Desk, check_golden, check_store
+from bad_inputs_desk import Desk, check_golden, check_store, is_golden
 
 from pipeline.declare.dependencies import answers
 from pipeline.declare.read import read_specs
@@ -84,8 +84,7 @@ def test_bad_suite_is_never_passed_and_store_is_unharmed(case, user, world):
 @pytest.mark.parametrize("case", named(CASES))
 def test_bad_suite_is_not_noticed_by_a_seatrial_without_the_check(case, user, world):
     seen = verify(user, case, world if "sdist" in case else None, mutant=case["mutant"])
-    with pytest.raises(AssertionError):
-        check_golden(case["name"], seen)
+    assert not is_golden(case["name"], seen)
 
 
 @pytest.mark.slow
