@@ -1,0 +1,341 @@
+"""Print the table of image and suite digests: each spec, built anew under conditions that must not matter.
+
+Every row is one `seatrial build` in a store of its own, from a copy of this tree of its own. The first row of a spec
+downloads all that it needs; the packages of that row are what the others find in their caches. Of the first spec each
+condition is varied alone and then all at once, of the others two at a time (`--alone`: alone for all).
+
+    python bench/digest_table.py --user NAME                 all of envs/*.yaml; NAME is a plain user with newuidmap
+    python bench/digest_table.py envs/web.yaml --vary umask,timezone
+
+Exit 0 if each spec has one image digest and one suite digest, 1 if not or if a build fails, 3 if a condition that was
+asked for could not be varied here.
+"""
+
+import argparse
+import json
+import os
+import pwd
+import shutil
+import site
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE = ("pipeline", "runtime", "specs")
+KEPT = ("PATH", "*INDEX*", "*CERT*", "*_CA_*", "PIP_*", "UV_*", "*_proxy", "*_PROXY")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one build finds around it; the defaults are those of the row that others are compared with.
+
+    Args:
+        user: who builds; empty for the caller.
+        umask: in octal.
+        timezone: TZ; empty for none.
+        locale: LANG and LC_ALL.
+        home: the name of the home folder.
+        folder: the name of the working folder and so of the tree's copy; ``elsewhere`` has another depth, blanks and
+            letters that are no ASCII, and the command is not started in it.
+        cpus: how many; 0 for all.
+        hash_seed: PYTHONHASHSEED.
+        cache: ``warm``, or ``cold`` for downloading all.
+    """
+
+    user: str = ""
+    umask: str = "022"
+    timezone: str = ""
+    locale: str = "C.UTF-8"
+    home: str = "home"
+    folder: str = "work"
+    cpus: int = 0
+    hash_seed: str = "0"
+    cache: str = "warm"
+
+
+PLAIN = Row()
+ELSEWHERE = "elsewhere/two words/\u00fc"
+REASONS = "user needs root, --user NAME and a Python of this version for NAME; cpus needs two"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One row of the table: what varied, and what came out."""
+
+    spec: str
+    varied: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    suite: str = ""
+    seconds: int = 0
+    error: str = ""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Build, and print a row as soon as it is there."""
+    arguments = parse(argv)
+    values = variations(arguments.user)
+    names = [each for each in Row.__dataclass_fields__ if each != "cache"]
+    wanted = [each for each in names if arguments.vary is None or each in arguments.vary.split(",")]
+    lacking = [each for each in wanted if each not in values]
+    specs = arguments.specs or sorted((ROOT / "envs").glob("[!_]*.yaml"))
+    found: list[Result] = []
+    for number, path in enumerate(specs):
+        chosen = {name: values[name] for name in wanted if name in values}
+        rows = list(alone(chosen) if number == 0 or arguments.alone else in_pairs(chosen))
+        with tempfile.TemporaryDirectory(prefix="digests-", dir=arguments.scratch) as scratch:
+            os.chmod(scratch, 0o755)  # noqa: PTH101, S103 - another user builds below it
+            for result in build_all(path, rows, Path(scratch)):
+                found.append(result)
+                print(line(result), flush=True)
+    print("\n".join(summary(found, lacking)))
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n")
+    is_one = all(len(digests(found, spec)) == 1 for spec in {each.spec for each in found})
+    return 1 if not is_one or not found or any(each.error for each in found) else 3 if lacking else 0
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments."""
+    about, _, rest = str(__doc__).partition("\n")
+    parser = argparse.ArgumentParser(description=about, epilog=rest, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("specs", nargs="*", type=Path, metavar="SPEC", help="with its lock beside it (envs/*.yaml)")
+    parser.add_argument("--vary", metavar="A,B", help="the conditions to vary: user and the names of the rows (all)")
+    parser.add_argument("--user", metavar="NAME", help="a plain user who may use newuidmap; needs root")
+    parser.add_argument("--alone", action="store_true", help="vary each condition alone for every spec")
+    parser.add_argument("--scratch", type=Path, metavar="DIR", help="where stores are made, and removed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
+    arguments = parser.parse_args(argv)
+    unknown = sorted(set((arguments.vary or "").split(",")) - set(Row.__dataclass_fields__) - {""})
+    if unknown:
+        parser.error(f"--vary {unknown[0]}: there are {', '.join(Row.__dataclass_fields__)}")
+    return arguments
+
+
+def variations(user: str | None) -> dict[str, Row]:
+    """Return the conditions that can be varied here, each as the row in which it alone differs."""
+    found = {
+        "umask": replace(PLAIN, umask="077"),
+        "timezone": replace(PLAIN, timezone="Asia/Kolkata"),
+        "locale": replace(PLAIN, locale="tr_TR.UTF-8"),
+        "home": replace(PLAIN, home="another-home"),
+        "folder": replace(PLAIN, folder=ELSEWHERE),
+        "hash_seed": replace(PLAIN, hash_seed="4242"),
+    }
+    if len(os.sched_getaffinity(0)) > 1:
+        found["cpus"] = replace(PLAIN, cpus=1)
+    if user is not None and os.geteuid() == 0 and python_of(user):
+        found["user"] = replace(PLAIN, user=user)
+    return {name: found[name] for name in Row.__dataclass_fields__ if name in found}
+
+
+def alone(values: Mapping[str, Row]) -> Iterator[Row]:
+    """Yield a row for each condition, and one for all at once."""
+    yield from (PLAIN, *values.values())
+    if len(values) > 1:
+        yield together(*values.items())
+
+
+def in_pairs(values: Mapping[str, Row]) -> Iterator[Row]:
+    """Yield rows in which two conditions vary, each condition once."""
+    left = list(values.items())
+    while left:
+        yield together(*left[:2])
+        left = left[2:]
+
+
+def together(*values: tuple[str, Row]) -> Row:
+    """Return the row in which all of some conditions vary."""
+    return replace(PLAIN, **{name: getattr(row, name) for name, row in values})
+
+
+def build_all(path: Path, rows: Sequence[Row], scratch: Path) -> Iterator[Result]:
+    """Build a spec with an empty cache, then under the conditions of each row."""
+    first = scratch / "first"
+    yield build(path, replace(PLAIN, cache="cold"), first, None)
+    for number, row in enumerate(rows):
+        yield build(path, row, scratch / str(number), first / "store" / "cache")
+        remove(scratch / str(number))
+    remove(first)
+
+
+def build(path: Path, row: Row, place: Path, cache: Path | None) -> Result:
+    """Build a spec once; ``place`` is a new folder for all that this build needs and makes."""
+    tree = lay_out(path, row, place, cache)
+    is_plain = row.folder == PLAIN.folder
+    name = Path(path.resolve().parent.name, path.name)
+    command = ["-m", "pipeline.cli.main", "build", "--json", "--locked", "--no-progress"]
+    begin = time.monotonic()
+    done = subprocess.run(
+        [python_of(row.user), *command, str(name if is_plain else tree / name)],
+        env=environment(row, place, tree),
+        cwd=tree if is_plain else "/",
+        capture_output=True,
+        text=True,
+        umask=int(row.umask, 8),
+        preexec_fn=lambda: limit_cpus(row.cpus),
+        check=False,
+        **identity(row.user),
+    )
+    seconds = round(time.monotonic() - begin)
+    result = Result(spec=path.stem, varied=varied(row), seconds=seconds)
+    if done.returncode != 0:
+        return replace(result, error=done.stderr.strip() or f"exit {done.returncode}")
+    built = json.loads(done.stdout)
+    return replace(result, image=built["image"], suite=built["suite"])
+
+
+def lay_out(path: Path, row: Row, place: Path, cache: Path | None) -> Path:
+    """Make the home, the store with its cache, and a copy of the code and of the specs' folder, and return the copy."""
+    before = os.umask(int(row.umask, 8))
+    try:
+        tree = place / row.folder
+        specs = path.resolve().parent
+        for source in (*(ROOT / each for each in CODE), specs):
+            copy(source, tree / source.name)
+        (place / row.home).mkdir()
+        (place / "store").mkdir()
+        if cache is not None:
+            copy(cache, place / "store" / "cache")
+        if row.user:
+            link_packages(place / "packages")
+    finally:
+        os.umask(before)
+    if row.user:
+        give(place, pwd.getpwnam(row.user))
+    return tree
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a folder as an unpacked archive would have it: modes by the umask, times of now, links kept."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        for each in source.iterdir():
+            if each.name != "__pycache__":
+                copy(each, target / each.name)
+    else:
+        shutil.copyfile(source, target)
+        if source.stat().st_mode & 0o100:
+            umask = os.umask(0)
+            os.umask(umask)
+            target.chmod(0o777 & ~umask)
+
+
+def link_packages(target: Path) -> None:
+    """Make the packages of this interpreter reachable for another user; those of root may lie below a closed folder."""
+    for source in map(Path, site.getsitepackages()):
+        shutil.copytree(source, target, copy_function=link, symlinks=True, dirs_exist_ok=True)
+
+
+def link(source: str, target: str) -> None:
+    """Link a file, or copy it where that is impossible: over the border of a file system, or to another user's."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def give(place: Path, user: pwd.struct_passwd) -> None:
+    """Make all in a place a user's own, but the packages, whose files are not copies."""
+    os.chown(place, user.pw_uid, user.pw_gid)
+    for folder, names, files in os.walk(place):
+        if Path(folder) == place:
+            names[:] = [each for each in names if each != "packages"]
+        for name in (*names, *files):
+            os.lchown(Path(folder, name), user.pw_uid, user.pw_gid)
+    for folder, _, _ in os.walk(place / "packages"):
+        Path(folder).chmod(0o755)
+
+
+def environment(row: Row, place: Path, tree: Path) -> dict[str, str]:
+    """Return the variables of a build: where packages come from is the caller's, the rest the row's."""
+    kept = {name: value for name, value in os.environ.items() if any(fnmatch(name, each) for each in KEPT)}
+    packages = [str(place / "packages")] if row.user else site.getsitepackages()
+    return kept | {
+        "PYTHONPATH": os.pathsep.join((str(tree), *packages)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": row.hash_seed,
+        "SEATRIAL_STORE": str(place / "store"),
+        "HOME": str(place / row.home),
+        "LANG": row.locale,
+        "LC_ALL": row.locale,
+        **({"TZ": row.timezone} if row.timezone else {}),
+    }
+
+
+def identity(name: str) -> dict[str, Any]:
+    """Return what makes a command run as a user."""
+    if not name:
+        return {}
+    user = pwd.getpwnam(name)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def python_of(user: str) -> str:
+    """Return an interpreter of this version that the user may start; empty if there is none."""
+    shown = "import sys; print(sys.version_info[:2] == " + str(tuple(sys.version_info[:2])) + ")"
+    for each in (sys.executable, "/usr/bin/python3", f"/usr/bin/python3.{sys.version_info[1]}"):
+        try:
+            done = subprocess.run([each, "-c", shown], capture_output=True, check=False, cwd="/", **identity(user))
+        except OSError:
+            continue
+        if done.stdout.strip() == b"True":
+            return each
+    return ""
+
+
+def limit_cpus(count: int) -> None:
+    """Leave this process the first CPUs of those that it has; 0 for all."""
+    if count:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def remove(place: Path) -> None:
+    """Remove what a build made, also what belongs to ids that this user can act as in a user namespace only."""
+    trees = place / "store" / "trees"
+    if os.geteuid() != 0 and trees.is_dir():
+        subprocess.run(
+            ["unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(trees)], check=False, capture_output=True
+        )
+    shutil.rmtree(place)
+
+
+def varied(row: Row) -> dict[str, str]:
+    """Return the conditions of a row that are not the plain ones."""
+    both = ((name, getattr(row, name), getattr(PLAIN, name)) for name in Row.__dataclass_fields__)
+    return {name: str(here) for name, here, plain in both if here != plain}
+
+
+def line(result: Result) -> str:
+    """Return a row of the table, or the error in its place."""
+    conditions = " ".join(f"{name}={value}" for name, value in result.varied.items()) or "plain"
+    made = f"{result.image[7:23]} {result.suite[7:23]}" if not result.error else f"FAILED: {result.error}"
+    return f"{result.spec:<14} {made}  {result.seconds:>4} s  {conditions}"
+
+
+def summary(found: Sequence[Result], lacking: Sequence[str]) -> Iterator[str]:
+    """Yield what the table shows of each spec, and what it does not."""
+    for spec in dict.fromkeys(each.spec for each in found):
+        pairs = digests(found, spec)
+        rows = sum(each.spec == spec for each in found)
+        yield f"{spec}: {'one image, one suite' if len(pairs) == 1 else f'{len(pairs)} DIFFERENT PAIRS'} in {rows} rows"
+        yield from (f"  image {image or 'none'} suite {suite or 'none'}" for image, suite in pairs)
+    if lacking:
+        yield f"not varied: {', '.join(lacking)} ({REASONS})"
+
+
+def digests(found: Sequence[Result], spec: str) -> list[tuple[str, str]]:
+    """Return the pairs of image and suite that a spec was built to, each once; an empty one stands for an error."""
+    return sorted({(each.image, each.suite) for each in found if each.spec == spec})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
