@@ -74,16 +74,23 @@ def _size(folder: Path) -> int:
 
 
 def _damaged(store: Path) -> list[str]:
+    """Return what is wrong with images and packages; what somebody is writing, or has left unfinished, is neither."""
     from runtime.errors import SeatrialError  # noqa: PLC0415 - likewise
+    from runtime.oci.image import Image  # noqa: PLC0415 - likewise
     from runtime.oci.layout import Layout  # noqa: PLC0415 - likewise
 
     found = []
     if (store / "oci").is_dir():
+        layout = Layout(store / "oci")
         try:
-            Layout(store / "oci").verify()
-        except SeatrialError as error:
+            found += [each.message for each in layout.damages()]
+            images = [Image.open(layout, each.digest) for each in layout.manifests()] if not found else []
+            for digest in {each.descriptor.digest for image in images for each in image.layers}:
+                if not layout.has(digest):
+                    found.append(f"layer {digest} is not in {layout.root}, and an image there needs it")
+        except SeatrialError as error:  # a list or a manifest that cannot be read
             found.append(error.message)
-    return found + _damaged_packages(store / "cache")
+    return sorted(set(found)) + _damaged_packages(store / "cache")
 
 
 def _damaged_packages(folder: Path) -> list[str]:

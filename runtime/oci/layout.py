@@ -159,16 +159,29 @@ class Layout:
             DigestError: a blob has another digest than its name.
             StoreError: a listed manifest is missing.
         """
-        digests = self.digests()
-        for digest in digests:
-            with self.open(digest) as file:
-                found, _ = hash_stream(file)
-            if found != digest:
-                raise _damaged(self.path(digest), found, digest)
+        for each in self.damages():
+            raise each
+        return len(self.digests())
+
+    def damages(self) -> Iterator[DigestError | StoreError]:
+        """Hash every blob again, and yield what is wrong with any of them and with the list of manifests."""
+        for path in sorted(self._blobs.iterdir()):
+            if path.name.startswith(PREFIX):
+                continue
+            try:
+                digest = Digest(f"sha256:{path.name}")
+                with path.open("rb") as file:
+                    found, _ = hash_stream(file)
+            except DigestError:
+                yield StoreError(f"{path} is no blob: its name is no digest", hint="remove it")
+            except OSError as error:
+                yield _unusable(self.root, error)
+            else:
+                if found != digest:
+                    yield _damaged(path, found, digest)
         for manifest in self.manifests():
             if not self.has(manifest.digest):
-                raise StoreError(f"{self.root}/index.json lists {manifest.digest}, which is not among the blobs")
-        return len(digests)
+                yield StoreError(f"{self.root}/index.json lists {manifest.digest}, which is not among the blobs")
 
     def sweep(self) -> int:
         """Remove what dead processes left half-written, beside any living ones; return how many files that were."""

@@ -223,7 +223,7 @@ def groups_of_the_dead():
 
 def unfinished(store, spec):
     """Return the files and folders that somebody has begun and not ended, in a store and beside a spec."""
-    found = [each for each in spec.parent.rglob(".*.new-*")]
+    found = list(spec.parent.rglob(".*.new-*"))
     for folder, names, files in os.walk(store):
         found += [Path(folder, each) for each in (*names, *files) if each.startswith((".new-", ".tmp"))]
         if Path(folder) == store / "trees":
@@ -269,7 +269,7 @@ def sea():
 
 @pytest.fixture
 def orphans():
-    """Let orphans of what is started here be this process's children, wherever they came from; return those there are."""
+    """Let orphans of what is started here be this process's children; the value returns those that there are."""
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     before = set(descendants(os.getpid()))

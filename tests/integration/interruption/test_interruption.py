@@ -40,6 +40,31 @@ def test_interrupted_verify_of_a_python_application_leaves_nothing(phase, how, i
     voyage(phase, how, index)
 
 
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("berth", ["skiff"], indirect=True)
+def test_verify_beside_others_in_one_store_is_right_though_some_are_killed(berth, sea, orphans, seed):
+    store = berth.new_store("store-shared", base=False)
+    spec = berth.new_spec("shared")
+    begin, choice = time.monotonic(), random.Random(seed)
+    together = [sea.Verify(spec, store) for _ in range(2)]
+    total = sum(berth.seconds.values())
+    while any(each.process.poll() is None for each in together) and time.monotonic() < begin + 20 * total:
+        killed = sea.Verify(berth.new_spec(f"killed-{time.monotonic_ns()}"), store)
+        killed.sleep(choice.random() * total)
+        killed.send(signal.SIGKILL)
+        killed.finish()
+    for each in together:
+        assert each.finish() == 0, each.errors
+        assert sea.facts(each.document) == berth.wanted
+    sea.check_store(store)
+    last = sea.Verify(spec, store, "--fresh")
+    assert last.finish() == 0, last.errors
+    assert sea.facts(last.document) == berth.wanted
+    assert sea.wait_until(lambda: not orphans(), 10), sea.named(orphans())
+    assert sea.unfinished(store, spec) == []
+
+
 @pytest.fixture
 def voyage(berth, sea, orphans, seed, capsys):
     """Interrupt a `verify` in one phase, look what is left, and verify again."""

@@ -20,6 +20,7 @@ from pipeline.cli.specs import NoSpecsError, named_specs, one_spec
 from pipeline.declare.errors import FetchError, NotReproducibleError, SpecError, StaleLockError, VerifyError
 from runtime.digest import Digest
 from runtime.errors import BackendError, StoreError
+from runtime.oci.layout import Layout
 from runtime.outcome import Limit, Outcome, Stream
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
@@ -290,6 +291,20 @@ def test_cache_names_a_damaged_package(capsys, tmp_path):
     assert "1.0 MiB" in capsys.readouterr().out
     assert start(["cache", "--verify"], program="seatrial") == 1
     assert str(damaged) in capsys.readouterr().out
+
+
+def test_cache_names_every_damaged_blob_and_no_unfinished_one(capsys, tmp_path):
+    layout = Layout(tmp_path / "store" / "oci")
+    damaged = [layout.path(layout.write(content, "text/plain").digest) for content in (b"a", b"b", b"c")]
+    for path in damaged[:2]:
+        path.write_bytes(b"changed")
+    (damaged[0].parent / ".new-0").write_bytes(b"half")
+    (damaged[0].parent / "stray").write_bytes(b"x")
+    assert start(["cache", "--verify"], program="seatrial") == 1
+    said = capsys.readouterr().out
+    assert [str(path) in said for path in damaged] == [True, True, False]
+    assert "stray is no blob" in said
+    assert ".new-0" not in said
 
 
 def test_completion_knows_verbs_options_hosts_and_levels():
