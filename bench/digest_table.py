@@ -1,11 +1,11 @@
 """Print the table of image and suite digests: each spec, built anew under conditions that must not matter.
 
 Every row is one `seatrial build` in a store of its own, from a copy of this tree of its own. The first row of a spec
-downloads all that it needs; the packages of that row are what the others find in their caches. Of the first spec each
-condition is varied alone and then all at once, of the others two at a time (`--alone`: alone for all).
+downloads all that it needs, unless `--cache` names where that was done before; the others find those packages in their
+caches. Of the first spec each condition is varied alone and then all at once, of the others two at a time.
 
     python bench/digest_table.py --user NAME                 all of envs/*.yaml; NAME is a plain user with newuidmap
-    python bench/digest_table.py envs/web.yaml --vary umask,timezone
+    python bench/digest_table.py envs/web.yaml --rows alone --vary umask,timezone
 
 Exit 0 if each spec has one image digest and one suite digest, 1 if not or if a build fails, 3 if a condition that was
 asked for could not be varied here.
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -88,10 +88,10 @@ def main(argv: Sequence[str]) -> int:
     found: list[Result] = []
     for number, path in enumerate(specs):
         chosen = {name: values[name] for name in wanted if name in values}
-        rows = list(alone(chosen) if number == 0 or arguments.alone else in_pairs(chosen))
+        rows = list(ROWS[arguments.rows or ("alone" if number == 0 else "pairs")](chosen))
         with tempfile.TemporaryDirectory(prefix="digests-", dir=arguments.scratch) as scratch:
             os.chmod(scratch, 0o755)  # noqa: PTH101, S103 - another user builds below it
-            for result in build_all(path, rows, Path(scratch)):
+            for result in build_all(path, rows, Path(scratch), arguments.cache):
                 found.append(result)
                 print(line(result), flush=True)
     print("\n".join(summary(found, lacking)))
@@ -108,7 +108,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("specs", nargs="*", type=Path, metavar="SPEC", help="with its lock beside it (envs/*.yaml)")
     parser.add_argument("--vary", metavar="A,B", help="the conditions to vary: user and the names of the rows (all)")
     parser.add_argument("--user", metavar="NAME", help="a plain user who may use newuidmap; needs root")
-    parser.add_argument("--alone", action="store_true", help="vary each condition alone for every spec")
+    parser.add_argument("--rows", choices=ROWS, help="what varies in a row (alone for the first spec, else pairs)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="a store's cache with all packages: no cold row")
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="where stores are made, and removed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
     arguments = parser.parse_args(argv)
@@ -139,30 +140,40 @@ def alone(values: Mapping[str, Row]) -> Iterator[Row]:
     """Yield a row for each condition, and one for all at once."""
     yield from (PLAIN, *values.values())
     if len(values) > 1:
-        yield together(*values.items())
+        yield together(values.items())
 
 
 def in_pairs(values: Mapping[str, Row]) -> Iterator[Row]:
     """Yield rows in which two conditions vary, each condition once."""
     left = list(values.items())
     while left:
-        yield together(*left[:2])
+        yield together(left[:2])
         left = left[2:]
 
 
-def together(*values: tuple[str, Row]) -> Row:
+def all_at_once(values: Mapping[str, Row]) -> Iterator[Row]:
+    """Yield the one row in which every condition varies."""
+    yield together(values.items())
+
+
+def together(values: Iterable[tuple[str, Row]]) -> Row:
     """Return the row in which all of some conditions vary."""
     return replace(PLAIN, **{name: getattr(row, name) for name, row in values})
 
 
-def build_all(path: Path, rows: Sequence[Row], scratch: Path) -> Iterator[Result]:
-    """Build a spec with an empty cache, then under the conditions of each row."""
-    first = scratch / "first"
-    yield build(path, replace(PLAIN, cache="cold"), first, None)
+ROWS = {"alone": alone, "pairs": in_pairs, "together": all_at_once}
+
+
+def build_all(path: Path, rows: Sequence[Row], scratch: Path, cache: Path | None) -> Iterator[Result]:
+    """Build a spec with an empty cache, unless there is a filled one, then under the conditions of each row."""
+    if cache is None:
+        cache = scratch / "first" / "store" / "cache"
+        yield build(path, replace(PLAIN, cache="cold"), scratch / "first", None)
     for number, row in enumerate(rows):
-        yield build(path, row, scratch / str(number), first / "store" / "cache")
+        yield build(path, row, scratch / str(number), cache)
         remove(scratch / str(number))
-    remove(first)
+    if (scratch / "first").exists():
+        remove(scratch / "first")
 
 
 def build(path: Path, row: Row, place: Path, cache: Path | None) -> Result:
@@ -326,8 +337,8 @@ def summary(found: Sequence[Result], lacking: Sequence[str]) -> Iterator[str]:
     for spec in dict.fromkeys(each.spec for each in found):
         pairs = digests(found, spec)
         rows = sum(each.spec == spec for each in found)
-        yield f"{spec}: {'one image, one suite' if len(pairs) == 1 else f'{len(pairs)} DIFFERENT PAIRS'} in {rows} rows"
-        yield from (f"  image {image or 'none'} suite {suite or 'none'}" for image, suite in pairs)
+        yield f"{spec}: {'one image, one suite' if len(pairs) == 1 and pairs[0][0] else 'NOT ONE IMAGE'} in {rows} rows"
+        yield from (f"  image {image} suite {suite}" if image else "  a build failed" for image, suite in pairs)
     if lacking:
         yield f"not varied: {', '.join(lacking)} ({REASONS})"
 

@@ -1,7 +1,4 @@
-"""Specs of `envs/` built through the command into one store, and the tools of other people that read it.
-
-The tools are Debian's, never others of the same name that come first on the path.
-"""
+"""The tools of other people: Debian's, never others of the same name that come first on the path."""
 
 import contextlib
 import json
@@ -9,77 +6,16 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pipeline.declare.read import read_specs
-from pipeline.declare.spec import EnvSpec
-from runtime.backends.native.idmap import BASE
-from runtime.backends.native.mapped import run_mapped
 from runtime.digest import Digest
-from runtime.oci.image import Image
-from runtime.oci.layout import Layout
-from runtime.oci.trees import Trees
 
-ROOT = Path(__file__).parents[3]
 DEBIAN_PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """A spec, and what was built from it."""
-
-    store: Path
-    spec: EnvSpec
-    image: Digest
-    suite: Digest
-
-    @property
-    def layout(self) -> Layout:
-        return Layout(self.store / "oci")
-
-    def entries(self, manifest: Digest) -> dict[str, tarfile.TarInfo]:
-        """Return path → what the layers hold there, the highest last, read by no code of ours."""
-        found = {}
-        for layer in Image.open(self.layout, manifest).layers:
-            with tarfile.open(self.layout.path(layer.descriptor.digest)) as archive:
-                found |= {each.name: each for each in archive}
-        return found
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("store")
-    yield folder
-    owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    trees = Trees(folder / "trees", Layout(folder / "oci"), run_mapped, owner=owner)
-    for each in (folder / "trees").iterdir():
-        trees.remove(each)  # its files may belong to ids that this user cannot act as
-
-
-@pytest.fixture(scope="session")
-def build(store: Path) -> Callable[[str], Built]:
-    """Build a spec of `envs/` by its name, once a session."""
-    done: dict[str, Built] = {}
-
-    def build_once(name: str) -> Built:
-        if name not in done:
-            path = ROOT / "envs" / f"{name}.yaml"
-            command = (sys.executable, "-m", "pipeline.cli.main", "build", "--locked", "--json", str(path))
-            environment = {**os.environ, "SEATRIAL_STORE": str(store)}
-            found = json.loads(run(*command, cwd=ROOT, env=environment))
-            (spec,) = read_specs([path])
-            done[name] = Built(store=store, spec=spec, image=Digest(found["image"]), suite=Digest(found["suite"]))
-        return done[name]
-
-    return build_once
 
 
 @pytest.fixture(scope="session")
@@ -104,10 +40,10 @@ def skopeo_copy() -> Callable[[str, str], None]:
 @pytest.fixture(scope="session")
 def suite_tree(
     skopeo_copy: Callable[[str, str], None], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Built], Path]:
+) -> Callable[..., Path]:
     """Unpack a suite as a person would: `skopeo copy` to a folder, and `tar` for each layer."""
 
-    def unpack(built: Built) -> Path:
+    def unpack(built) -> Path:
         copy, tree = (tmp_path_factory.mktemp(f"{built.spec.name}-{each}") for each in ("suite", "tree"))
         skopeo_copy(f"oci:{built.layout.root}:{built.spec.name}/suite", f"dir:{copy}")
         for layer in json.loads((copy / "manifest.json").read_bytes())["layers"]:

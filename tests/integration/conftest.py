@@ -1,0 +1,75 @@
+"""Specs of `envs/` built through the command, once a session, into one store."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.declare.read import read_specs
+from pipeline.declare.spec import EnvSpec
+from runtime.backends.native.idmap import BASE
+from runtime.backends.native.mapped import run_mapped
+from runtime.digest import Digest
+from runtime.oci.image import Image
+from runtime.oci.layout import Layout
+from runtime.oci.trees import Trees
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A spec, and what was built from it."""
+
+    store: Path
+    spec: EnvSpec
+    image: Digest
+    suite: Digest
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.store / "oci")
+
+    def entries(self, manifest: Digest) -> dict[str, tarfile.TarInfo]:
+        """Return path → what the layers hold there, the highest last, read by no code of ours."""
+        found = {}
+        for layer in Image.open(self.layout, manifest).layers:
+            with tarfile.open(self.layout.path(layer.descriptor.digest)) as archive:
+                found |= {each.name: each for each in archive}
+        return found
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("store")
+    yield folder
+    owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    trees = Trees(folder / "trees", Layout(folder / "oci"), run_mapped, owner=owner)
+    for each in (folder / "trees").iterdir():
+        trees.remove(each)  # its files may belong to ids that this user cannot act as
+
+
+@pytest.fixture(scope="session")
+def build(store: Path) -> Callable[[str], Built]:
+    """Build a spec of `envs/` by its name, once a session."""
+    built: dict[str, Built] = {}
+
+    def build_once(name: str) -> Built:
+        if name not in built:
+            path = ROOT / "envs" / f"{name}.yaml"
+            command = (sys.executable, "-m", "pipeline.cli.main", "build", "--locked", "--json", str(path))
+            environment = {**os.environ, "SEATRIAL_STORE": str(store)}
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            found = json.loads(done.stdout)
+            (spec,) = read_specs([path])
+            built[name] = Built(store=store, spec=spec, image=Digest(found["image"]), suite=Digest(found["suite"]))
+        return built[name]
+
+    return build_once

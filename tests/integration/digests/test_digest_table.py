@@ -1,0 +1,71 @@
+"""One image digest and one suite digest per spec, whoever builds it and whatever is around: what the table shows."""
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ALL = {"user", "umask", "timezone", "locale", "home", "folder", "cpus", "hash_seed"}
+
+pytestmark = pytest.mark.network
+
+
+def plain_user():
+    """Return a user other than root who has further ids in /etc/subuid; empty if there is none."""
+    try:
+        names = [line.split(":")[0] for line in Path("/etc/subuid").read_text().splitlines()]
+    except OSError:
+        return ""
+    known = {each.pw_name for each in pwd.getpwall() if each.pw_uid != 0}
+    return next((each for each in names if each in known), "")
+
+
+def conditions():
+    """Return what can be varied here: a plain user cannot become another one."""
+    lacking = {"user"} if os.geteuid() != 0 or not plain_user() else set()
+    return ALL - lacking - ({"cpus"} if len(os.sched_getaffinity(0)) < 2 else set())
+
+
+def table(tmp_path, *arguments):
+    """Print the table, and return its rows and the exit code."""
+    program = [sys.executable, "bench/digest_table.py", f"--json={tmp_path}/table.json"]
+    who = [f"--user={plain_user()}"] if "user" in conditions() else []
+    command = [*program, f"--vary={','.join(sorted(conditions()))}", *who, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    return json.loads((tmp_path / "table.json").read_bytes()), done.returncode
+
+
+@pytest.mark.bar("2 digests")
+def test_build_under_other_conditions_gives_the_same_digests(build, tmp_path):
+    built = build("web")
+    rows, code = table(tmp_path, "--rows=together", f"--cache={built.store}/cache", "envs/web.yaml")
+    assert [(each["image"], each["suite"]) for each in rows] == [(built.image.text, built.suite.text)]
+    assert set(rows[0]["varied"]) == conditions()
+    assert code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.bar("2 digests")
+@pytest.mark.parametrize(
+    ("name", "rows"), [("web", "alone"), ("schedule", "pairs"), ("bottle", "pairs"), ("itsdangerous", "pairs")]
+)
+def test_every_condition_leaves_one_image_and_one_suite(name, rows, tmp_path):
+    found, code = table(tmp_path, f"--rows={rows}", f"envs/{name}.yaml")
+    assert {len({each[key] for each in found}) for key in ("image", "suite")} == {1}
+    assert {name for each in found for name in each["varied"]} == conditions() | {"cache"}
+    assert code == 0
+
+
+def test_row_that_cannot_be_built_is_told_and_fails(tmp_path):
+    (tmp_path / "odd").mkdir()
+    spec = tmp_path / "odd" / "odd.yaml"
+    spec.write_text('seatrial: 1\nimage: {debian: bookworm}\nsuite: {command: ["true"], results: exit}\n')
+    rows, code = table(tmp_path, "--rows=together", f"--cache={tmp_path}/odd", str(spec))
+    assert code == 1
+    assert "odd.lock.json" in rows[0]["error"]
