@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ ROOT = HERE.parents[2]
 MEMORY = Path("/dev/shm")
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PATIENCE = 300.0
+GROUP = re.compile(r"seatrial-(\d+)-(\d+)-\d+")
 
 collect_ignore = ["harbour", "skiff"]
 
@@ -214,10 +216,10 @@ def named(pids):
 def groups_of_the_dead():
     """Return the control groups of runs whose warm process is no more."""
     found = []
-    for each in Path("/sys/fs/cgroup").rglob("seatrial-*-*-*"):
-        _, pid, began, _ = each.name.split("-")
-        if start_time(int(pid)) != int(began):
-            found.append(str(each))
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):  # others make and remove groups meanwhile: no error here
+        for match in filter(None, map(GROUP.fullmatch, names)):
+            if start_time(int(match[1])) != int(match[2]):
+                found.append(f"{folder}/{match[0]}")
     return found
 
 
@@ -264,7 +266,10 @@ class Machinery:
 
 @pytest.fixture(scope="session")
 def sea():
-    return Machinery
+    """Return the machinery; what it starts answers Ctrl-C, even if these tests run where a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield Machinery
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -295,7 +300,7 @@ def _reap(others):
 
 
 @pytest.fixture(scope="session")
-def berth(request, tmp_path_factory):
+def berth(request, tmp_path_factory, sea):
     """Verify an application without a disturbance. In memory where there is room: a build there takes a third."""
     is_roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 << 30
     home = Path(tempfile.mkdtemp(prefix="seatrial-test-", dir=MEMORY if is_roomy else tmp_path_factory.getbasetemp()))

@@ -1,16 +1,16 @@
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 sys.path.insert(0, "/srv/harbour")
 
 from harbour import board, departures
 
-NOON = datetime(2026, 1, 5, 12, 0)
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 def test_next_departure_is_after_now():
-    assert departures("0 * * * *", NOON, 1) == [datetime(2026, 1, 5, 13, 0)]
+    assert departures("0 * * * *", NOON, 1) == [datetime(2026, 1, 5, 13, 0, tzinfo=UTC)]
 
 
 def test_board_shows_three_departures():
