@@ -18,9 +18,9 @@ def run(store, *arguments):
 
 
 @pytest.mark.network
-def test_verify_of_a_real_application_passes_and_runs_nothing_twice(tmp_path):
+def test_verify_of_a_real_application_passes_and_runs_nothing_twice(store):
     arguments = ("verify", "envs/schedule.yaml", "--hosts", "umask-0077,no-network,locale-c", "--locked", "--json")
-    first = run(tmp_path, *arguments)
+    first = run(store, *arguments)
     assert first.returncode == 0, first.stdout + first.stderr
     (found,) = json.loads(first.stdout)["environments"]
     assert found["verdict"] == "PASSED"
@@ -28,6 +28,6 @@ def test_verify_of_a_real_application_passes_and_runs_nothing_twice(tmp_path):
     assert [each["state"] for each in found["hosts"]] == ["REFERENCE", "SAME", "SAME", "SAME"]
     assert {each["behavior"] for each in found["hosts"]} == {found["behavior"]}
 
-    second = run(tmp_path, *arguments)
+    second = run(store, *arguments)
     (again,) = json.loads(second.stdout)["environments"]
     assert (again["image"], again["suite"], again["behavior"]) == (found["image"], found["suite"], found["behavior"])

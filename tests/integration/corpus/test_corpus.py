@@ -47,22 +47,17 @@ def check(found, known):
 
 @pytest.mark.bar("4 corpus", slice=1)
 @pytest.mark.parametrize("name", sorted(name for name in KNOWN if KNOWN[name]["hosts"]))
-def test_known_differences_are_found_with_their_cause(name, tmp_path):
+def test_known_differences_are_found_with_their_cause(name, store):
     known = KNOWN[name]
-    check(verify(tmp_path, known["spec"], ",".join((*known["hosts"], *SAME))), known)
+    check(verify(store, known["spec"], ",".join((*known["hosts"], *SAME))), known)
 
 
 @pytest.mark.slow
 @pytest.mark.bar("4 corpus")
 @pytest.mark.parametrize("name", sorted(KNOWN))
-def test_nothing_else_is_reported_on_any_host(name, corpus_store):
+def test_nothing_else_is_reported_on_any_host(name, store):
     hosts = (ROOT / "specs" / "hosts" / "sets" / "thorough.yaml").read_text().splitlines()
     # Hosts of many levels are left out: what each level does by itself is known, their interplay is not.
     single = [line.removeprefix("  - ") for line in hosts if line.startswith("  - ") and "quick" not in line]
     chosen = [each for each in single if each not in KNOWN[name].get("without", {})]
-    check(verify(corpus_store, KNOWN[name]["spec"], ",".join(chosen)), KNOWN[name])
-
-
-@pytest.fixture(scope="session")
-def corpus_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("corpus")
+    check(verify(store, KNOWN[name]["spec"], ",".join(chosen)), KNOWN[name])
