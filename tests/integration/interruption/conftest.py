@@ -217,9 +217,8 @@ def groups_of_the_dead():
     """Return the control groups of runs whose warm process is no more."""
     found = []
     for folder, names, _ in os.walk("/sys/fs/cgroup"):  # others make and remove groups meanwhile: no error here
-        for match in filter(None, map(GROUP.fullmatch, names)):
-            if start_time(int(match[1])) != int(match[2]):
-                found.append(f"{folder}/{match[0]}")
+        named = filter(None, map(GROUP.fullmatch, names))
+        found += [f"{folder}/{each[0]}" for each in named if start_time(int(each[1])) != int(each[2])]
     return found
 
 
