@@ -16,7 +16,6 @@ import json
 import os
 import pwd
 import shutil
-import site
 import subprocess
 import sys
 import tempfile
@@ -242,8 +241,15 @@ def copy(source: Path, target: Path) -> None:
 
 def link_packages(target: Path) -> None:
     """Make the packages of this interpreter reachable for another user; those of root may lie below a closed folder."""
-    for source in map(Path, site.getsitepackages()):
+    for source in packages_here():
         shutil.copytree(source, target, copy_function=link, symlinks=True, dirs_exist_ok=True)
+
+
+def packages_here() -> list[Path]:
+    """Return the folders of installed packages that this interpreter looks into, wherever it was told to."""
+    return [
+        Path(each) for each in sys.path if each.endswith(("site-packages", "dist-packages")) and Path(each).is_dir()
+    ]
 
 
 def link(source: str, target: str) -> None:
@@ -269,9 +275,9 @@ def give(place: Path, user: pwd.struct_passwd) -> None:
 def environment(row: Row, place: Path, tree: Path) -> dict[str, str]:
     """Return the variables of a build: where packages come from is the caller's, the rest the row's."""
     kept = {name: value for name, value in os.environ.items() if any(fnmatch(name, each) for each in KEPT)}
-    packages = [str(place / "packages")] if row.user else site.getsitepackages()
+    packages = [place / "packages"] if row.user else packages_here()
     return kept | {
-        "PYTHONPATH": os.pathsep.join((str(tree), *packages)),
+        "PYTHONPATH": os.pathsep.join(map(str, (tree, *packages))),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": row.hash_seed,
         "SEATRIAL_STORE": str(place / "store"),
