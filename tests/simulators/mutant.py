@@ -11,6 +11,9 @@ import sys
 import types
 from pathlib import Path
 
+NO_MUTANT = 99
+"""The exit code where the change cannot be made: the source is another one by now."""
+
 
 @contextlib.contextmanager
 def disabled(module, old, new):
@@ -65,7 +68,12 @@ def main():
     mutant, *arguments = sys.argv[1:]
     from pipeline.cli.main import start  # noqa: PLC0415 - with PYTHONPATH, as the caller has it
 
-    with disabled(**json.loads(mutant)) if mutant else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(disabled(**json.loads(mutant)))
+        except ValueError as error:
+            sys.stderr.write(f"{error}\n")
+            return NO_MUTANT
         return start(arguments, program="seatrial")
 
 

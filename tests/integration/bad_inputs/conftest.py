@@ -9,23 +9,17 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 sys.path.append(str(Path(__file__).parent))
 
-from bad_inputs_desk import Desk
+from bad_inputs_desk import Desk, left_over
 from package_world import World
 
 
-@pytest.fixture(scope="session")
-def bad_inputs_store(tmp_path_factory):
-    """The store that all cases share."""
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture
-def desk(tmp_path, bad_inputs_store):
+def desk(tmp_path, store):
     """A user with an empty folder."""
     project = tmp_path / "project"
     project.mkdir()
     (project / ".git").mkdir()
-    return Desk(project=project, store=bad_inputs_store, environment={})
+    return Desk(project=project, store=store, left=left_over(store))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bad_inputs_desk import Desk, check_golden, check_store, is_golden
+from bad_inputs_desk import ROOT, Desk, check_golden, check_store, is_golden
 
 from pipeline.declare.dependencies import answers
 from pipeline.declare.read import read_specs
@@ -27,33 +27,43 @@ def named(cases):
 
 
 @pytest.fixture(scope="session")
-def built_store(bad_inputs_store, tmp_path_factory):
-    """The store, with the one image and the one tree of suites built."""
-    desk = Desk(project=tmp_path_factory.mktemp("good"), store=bad_inputs_store, environment={})
-    seen = verify(desk, GOOD)
+def built(store, tmp_path_factory):
+    """The store, with the one image and the one tree of suites."""
+    seen = verify(Desk(project=tmp_path_factory.mktemp("good"), store=store), GOOD)
     assert seen.code == 0, seen
-    return bad_inputs_store
 
 
 @pytest.fixture
-def user(desk, built_store):
+def user(desk, built):
     return desk
+
+
+@pytest.fixture
+def mutated(user, tmp_path):
+    """A user whose results are no one's later, and who finds none of earlier."""
+    results, kept = user.store / "results", user.store / "results-kept"
+    results.rename(kept)
+    yield replace(user, environment={"TMPDIR": str(tmp_path)})
+    shutil.rmtree(results, ignore_errors=True)
+    kept.rename(results)
 
 
 def verify(user, case, world=None, **more):
     prepare(user.project, case, world)
     if world is not None:  # the index is the world's; what else is needed is in the cache
-        user = replace(user, environment={"UV_DEFAULT_INDEX": f"{world.url}/simple"})
+        user = replace(user, environment={**user.environment, "UV_DEFAULT_INDEX": f"{world.url}/simple"})
     hosts = [] if "hosts" in case else case.get("arguments", ["--hosts", "umask-0077"])
     return user.type("verify", "spec.yaml", "--locked", "--no-progress", *hosts, **more)
 
 
 def prepare(project, case, world):
-    """Lay down the tree of suites, the case's spec, and the lock of all cases as an answer to it."""
+    """Lay down the tree of suites, the case's spec on the image of envs/schedule.yaml, and its lock as an answer."""
     shutil.copytree(HERE / "app", project / "app", dirs_exist_ok=True)
-    spec = yaml.safe_load((HERE / "base.yaml").read_text(encoding="utf-8"))
-    spec["suite"] |= case.get("suite", {})
-    lock = json.loads((HERE / "base.lock.json").read_text(encoding="utf-8"))
+    spec = yaml.safe_load((ROOT / "envs" / "schedule.yaml").read_text(encoding="utf-8"))
+    right = {"files": [{"from": "./app", "to": "/app"}], "command": ["python3", "-m", "pytest", "-q", "good"]}
+    spec["suite"] |= right | case.get("suite", {})
+    lock = json.loads((ROOT / "envs" / "schedule.lock.json").read_text(encoding="utf-8"))
+    lock["architectures"]["amd64"]["suite"]["sources"] = []
     if "sdist" in case:
         members = {path: text.encode() for path, text in case["sdist"].get("members", {}).items()}
         locked = world.add_sdist("green", members=members, links=case["sdist"].get("links"))
@@ -82,8 +92,8 @@ def test_bad_suite_is_never_passed_and_store_is_unharmed(case, user, world):
 @pytest.mark.slow
 @pytest.mark.bar("6 mutants")
 @pytest.mark.parametrize("case", named(CASES))
-def test_bad_suite_is_not_noticed_by_a_seatrial_without_the_check(case, user, world):
-    seen = verify(user, case, world if "sdist" in case else None, mutant=case["mutant"])
+def test_bad_suite_is_not_noticed_by_a_seatrial_without_the_check(case, mutated, world):
+    seen = verify(mutated, case, world if "sdist" in case else None, mutant=case["mutant"])
     assert not is_golden(case["name"], seen)
 
 
