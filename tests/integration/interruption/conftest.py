@@ -148,7 +148,7 @@ class Berth:
         self.lock = self.spec.with_name(f"{name}.lock.json")
         self.wanted = facts(run.document)
         locked, built = run.when("lock"), run.when("build")
-        self.seconds = {"lock": locked - run.began, "build": built - locked, "run": run.ended - built}
+        self.seconds = {"build": built - locked, "run": run.ended - built}
 
     def new_spec(self, name, *, locked=False):
         folder = self.home / name
@@ -217,8 +217,8 @@ def groups_of_the_dead():
     """Return the control groups of runs whose warm process is no more."""
     found = []
     for folder, names, _ in os.walk("/sys/fs/cgroup"):  # others make and remove groups meanwhile: no error here
-        named = filter(None, map(GROUP.fullmatch, names))
-        found += [f"{folder}/{each[0]}" for each in named if start_time(int(each[1])) != int(each[2])]
+        runs = filter(None, map(GROUP.fullmatch, names))
+        found += [f"{folder}/{each[0]}" for each in runs if start_time(int(each[1])) != int(each[2])]
     return found
 
 
