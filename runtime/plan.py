@@ -15,6 +15,9 @@ from runtime.digest import Digest
 OUT = "/.seatrial/out"
 """The one folder that every run may write whatever its root file system is: results are streamed there."""
 
+MOVED = "/.seatrial/moved-from"
+"""Says where the working folder of a run lies by the spec, where a factor has it elsewhere."""
+
 SELECTION = "/.seatrial/select.json"
 """Where the plug-ins look for the test ids to run; without this file they run all."""
 

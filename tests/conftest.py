@@ -86,6 +86,19 @@ class Resumed:
                 file.write(f"{report.nodeid}\n")
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """A store that all tests of a session share; SEATRIAL_TEST_STORE names one that outlives it."""
+    from pipeline.build.leftovers import trees_of  # noqa: PLC0415 - unit tests need no store
+
+    kept = os.environ.get("SEATRIAL_TEST_STORE")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("store")
+    yield folder
+    if not kept and (folder / "trees").is_dir():
+        for each in (folder / "trees").iterdir():
+            trees_of(folder).remove(each)  # its files may belong to ids that this user cannot act as
+
+
 def _commit():
     """Return what is tested: the commit, and with a change that is not committed, another name each time."""
     command = ["git", "-C", str(_HERE), "describe", "--always", "--abbrev=40", f"--dirty=-changed-{os.getpid()}"]

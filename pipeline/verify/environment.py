@@ -36,7 +36,7 @@ from pipeline.verify.next_steps import next_step
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
-from pipeline.verify.reproduce import reproducer
+from pipeline.verify.reproduce import located, reproducer
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.suite import Results
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
@@ -299,7 +299,7 @@ class _Environment:
             reference=inquiry.reference.name if inquiry.reference.differing else "",
             host="" if factors or not host.differing else host.name,
             factors=factors,
-            test=difference.id if is_one else "",
+            test=located(difference.id, self._runs[0].report.root, inquiry.plan.workdir) if is_one else "",
             repeat=FLAKY_REPEATS if is_flaky else 1,
         )
 

@@ -73,6 +73,7 @@ class _Reader:
         self._attempts: list[_Attempt] = []
         self._latest: dict[str, _Attempt] = {}
         self._shadows: list[Shadow] = []
+        self._root = ""
         self._open_sessions = 0
         self._has_started = False
         self._faults: dict[str, None] = {}
@@ -111,6 +112,7 @@ class _Reader:
             complete=complete,
             fault="; ".join(self._faults),
             shadows=tuple(self._shadows),
+            root=self._root,
         )
 
     def _dispatch(self, event: Mapping[str, object]) -> None:
@@ -136,6 +138,7 @@ class _Reader:
         if event.get("format") != FORMAT:
             self._faults[f"the plug-in writes format {event.get('format')!r}, {FORMAT} is read here"] = None
         self._has_started = True
+        self._root = self._root or _text(event, "root")
         self._open_sessions += 1
         self._offset = len(self._collected)
 

@@ -1,5 +1,6 @@
 """One command line that shows a difference again."""
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ def reproducer(
         reference: the reference's name where it is not the built-in one.
         host: name of a host, where no smaller set of levels is known.
         factors: the levels that make the difference appear.
-        test: pytest's id of the one test to run; empty runs the suite as it is.
+        test: the one test to run, as pytest takes it; empty runs the suite as it is.
         repeat: how often.
     """
     words = ["seatrial", "run", spec]
@@ -39,6 +40,17 @@ def reproducer(
     if repeat > 1:
         words += ["--repeat", str(repeat)]
     return shlex.join([*words, "--", *command_for(command, test)])
+
+
+def located(test: str, root: str, workdir: str) -> str:
+    """Return a test as pytest takes it on a command line: its file by a path that the working folder finds.
+
+    Args:
+        test: pytest's id, relative to ``root``.
+        root: pytest's root folder; empty if that is not known.
+        workdir: where the command starts.
+    """
+    return test if root in {"", workdir} else posixpath.join(root, test)
 
 
 def command_for(command: Sequence[str], test: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from runtime.oci.temporary import write_whole
 from runtime.outcome import Limit
 from runtime.plan import Plan
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

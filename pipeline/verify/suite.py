@@ -98,6 +98,7 @@ class TestReport:
         complete: whether the report reached its end.
         fault: why it could not be read, or read only in part; empty if nothing is wrong.
         shadows: modules that tools brought in place of the image's.
+        root: the folder that ids of pytest are relative to; empty where the suite does not tell.
     """
 
     __test__: ClassVar[bool] = False
@@ -108,6 +109,7 @@ class TestReport:
     complete: bool = True
     fault: str = ""
     shadows: tuple[Shadow, ...] = ()
+    root: str = ""
 
     def count(self, *outcomes: TestOutcome) -> int:
         """Return how many tests had one of the outcomes."""

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
-from runtime.plan import Bind, Plan, RootFilesystem
+from runtime.plan import MOVED, Bind, File, Plan, RootFilesystem
 
 _BLANKS = "/opt/app dir (x)"
 _PLAIN = "/opt/app-dir-x"
@@ -48,4 +48,5 @@ class PathFactor(Factor):
             return plan
         writable = plan.root_filesystem == RootFilesystem.WRITABLE
         second = Bind(source=plan.workdir, path=path, writable=writable)
-        return replace(plan, binds=(*plan.binds, second), workdir=path)
+        origin = File(path=MOVED, content=plan.workdir.encode())
+        return replace(plan, binds=(*plan.binds, second), files=(*plan.files, origin), workdir=path)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,9 @@ import pytest
 
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
-from runtime.backends.native.idmap import BASE
-from runtime.backends.native.mapped import run_mapped
 from runtime.digest import Digest
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
-from runtime.oci.trees import Trees
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,16 +40,6 @@ class Built:
             with tarfile.open(self.layout.path(layer.descriptor.digest)) as archive:
                 found |= {each.name: each for each in archive}
         return found
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("store")
-    yield folder
-    owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    trees = Trees(folder / "trees", Layout(folder / "oci"), run_mapped, owner=owner)
-    for each in (folder / "trees").iterdir():
-        trees.remove(each)  # its files may belong to ids that this user cannot act as
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ sets no variable, holds no descriptor open, and swallows its own errors.
 """
 
 # Python 3.6 and a foreign process: no pathlib, no annotations, no error that reaches the suite.
-# ruff: noqa: ANN001, ANN003, ANN201, ANN204, ARG002, BLE001, FURB188, PTH100, PTH109, PTH112, PTH123
+# ruff: noqa: ANN001, ANN003, ANN201, ANN204, ARG002, BLE001, FURB188, PTH100, PTH109, PTH112, PTH113, PTH118, PTH123
 # ruff: noqa: S110, S112, SIM105, SLF001, UP031
 # mypy: ignore-errors
 
@@ -28,6 +28,7 @@ OUT = ROOT + "/out"
 RESULTS = OUT + "/pytest.jsonl"
 SELECTION = ROOT + "/select.json"
 TREE = ROOT + "/tree.json"
+MOVED = ROOT + "/moved-from"
 TOOLS = ROOT + "/python"
 FORMAT = 1
 MESSAGE = 2000
@@ -62,8 +63,9 @@ class Lines:
 class Session:
     """One session that reports: the only one of its process, and no descendant of another."""
 
-    def __init__(self, path):
+    def __init__(self, path, prefix):
         self.lines = Lines(path)
+        self.prefix = prefix
         self.numbers = {}
         self.pid = os.getpid()
 
@@ -71,6 +73,7 @@ class Session:
         """Write the ids that are going to run, once."""
         if self.numbers:
             return
+        ids = [self.prefix + each for each in ids]
         for first in range(0, len(ids), CHUNK):
             self.lines.put("collected", ids=ids[first : first + CHUNK])
         for number, name in enumerate(ids):
@@ -81,9 +84,10 @@ class Session:
         if report.when == "teardown" and report.outcome == "passed":
             return
         values = {"phase": report.when, "outcome": report.outcome}
-        number = self.numbers.get(report.nodeid)
+        name = self.prefix + report.nodeid
+        number = self.numbers.get(name)
         if number is None:
-            values["id"] = report.nodeid
+            values["id"] = name
         else:
             values["n"] = number
         values.update(reason_of(report))
@@ -94,7 +98,7 @@ class Session:
         """Write a file, or a class, that could not be collected or skipped itself."""
         values = reason_of(report)
         values.update(getattr(report, "seatrial", None) or plain(report))
-        self.lines.put("collection", id=report.nodeid, outcome=report.outcome, **values)
+        self.lines.put("collection", id=self.prefix + report.nodeid, outcome=report.outcome, **values)
 
 
 class State:
@@ -137,6 +141,30 @@ def selection():
             return frozenset(json.loads(stream.read().decode("utf-8")))
     except OSError:
         return None
+
+
+def root_of(config):
+    """Return the folder that pytest's ids are relative to."""
+    return str(getattr(config, "rootpath", None) or config.rootdir)
+
+
+def prefix_of(config):
+    """Return what pytest's ids lack where the working folder lies elsewhere than the spec says.
+
+    Without a file of settings, pytest takes the common parent of the working folder and of the tests for its root: a
+    test outside of the working folder would get another id with each place of that folder.
+    """
+    try:
+        with open(MOVED, "rb") as stream:
+            home = stream.read().decode("utf-8")
+    except OSError:
+        return ""
+    root = root_of(config)
+    settings = getattr(config, "inipath", None) or getattr(config, "inifile", None)
+    if settings or is_below(root, [os.getcwd()]) or os.path.isfile(os.path.join(root, "setup.py")):
+        return ""
+    shared = os.path.commonpath([home, root])
+    return "" if shared in ("/", root) else os.path.relpath(root, shared) + "/"
 
 
 def details(excinfo, path):
@@ -240,8 +268,8 @@ def pytest_sessionstart(session):
     if workerinput is not None:
         return  # its controller reports
     if State.session is None and os.path.isdir(OUT) and not is_nested():
-        session.config._seatrial = State.session = Session(RESULTS)
-        State.session.lines.put("start", format=FORMAT, pid=State.session.pid)
+        session.config._seatrial = State.session = Session(RESULTS, prefix_of(session.config))
+        State.session.lines.put("start", format=FORMAT, pid=State.session.pid, root=root_of(session.config))
         session.config.pluginmanager.register(Reporter(State.session), "seatrial-reporter")
 
 
@@ -266,10 +294,11 @@ def pytest_collection_modifyitems(config, items):
     chosen = selection() if is_ours(config) else None
     if chosen is None:
         return
-    dropped = [item for item in items if item.nodeid not in chosen]
+    prefix = prefix_of(config)
+    dropped = [item for item in items if prefix + item.nodeid not in chosen]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if item.nodeid in chosen]
+        items[:] = [item for item in items if prefix + item.nodeid in chosen]
 
 
 @pytest.hookimpl(tryfirst=True)
