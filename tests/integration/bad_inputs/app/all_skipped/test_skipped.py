@@ -4,8 +4,8 @@ pytestmark = pytest.mark.skip(reason="needs a database")
 
 
 def test_first():
-    assert False
+    raise AssertionError
 
 
 def test_second():
-    assert False
+    raise AssertionError

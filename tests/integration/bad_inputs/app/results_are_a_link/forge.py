@@ -1,3 +1,3 @@
-import os
+from pathlib import Path
 
-os.symlink("/etc/passwd", "/.seatrial/out/pytest.jsonl")
+Path("/.seatrial/out/pytest.jsonl").symlink_to("/etc/passwd")

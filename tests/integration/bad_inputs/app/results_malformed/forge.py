@@ -1,4 +1,6 @@
-with open("/.seatrial/out/pytest.jsonl", "w") as stream:
+from pathlib import Path
+
+with Path("/.seatrial/out/pytest.jsonl").open("w") as stream:
     stream.write('{"event":"start","format":1,"pid":1}\n')
     stream.write('{"event":"collected","ids":["test_a.py::test_a"]}\n')
     stream.write('{"event":"test","n":-1,"phase":"call","outcome":"passed"}\n')

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 events = [
     {"event": "start", "format": 99, "pid": 1},
@@ -7,5 +8,5 @@ events = [
     {"event": "test", "n": 0, "phase": "call", "outcome": "passed"},
     {"event": "finish", "exit": 0, "pid": 1},
 ]
-with open("/.seatrial/out/pytest.jsonl", "w") as stream:
+with Path("/.seatrial/out/pytest.jsonl").open("w") as stream:
     stream.writelines(json.dumps(each) + "\n" for each in events)
