@@ -16,8 +16,7 @@ CODES = {"sigint": {130}, "sigkill": {-9}, "sigterm": {143}, "twice": {130, -2}}
 MOMENTS = {"sigint": range(5), "sigkill": range(5), "sigterm": range(1), "twice": range(1)}
 
 
-def cases(*phases):
-    return [(phase, how, index) for phase in phases for how, numbers in MOMENTS.items() for index in numbers]
+CASES = [(how, index) for how, numbers in MOMENTS.items() for index in numbers]
 
 
 @pytest.fixture
@@ -26,18 +25,35 @@ def seed(request):
 
 
 @pytest.mark.network
-@pytest.mark.bar("7 interruption", slice=4)
+@pytest.mark.bar("7 interruption", slice=1)
 @pytest.mark.parametrize("berth", ["skiff"], indirect=True)
-@pytest.mark.parametrize(("phase", "how", "index"), cases("lock", "layers", "run"))
-def test_interrupted_verify_leaves_nothing(phase, how, index, voyage):
-    voyage(phase, how, index)
+@pytest.mark.parametrize(("how", "index"), CASES)
+def test_verify_interrupted_while_it_locks_leaves_nothing(how, index, voyage):
+    voyage("lock", how, index)
+
+
+@pytest.mark.network
+@pytest.mark.bar("7 interruption", slice=1)
+@pytest.mark.parametrize("berth", ["skiff"], indirect=True)
+@pytest.mark.parametrize(("how", "index"), CASES)
+def test_verify_interrupted_while_it_builds_on_a_known_base_leaves_nothing(how, index, voyage):
+    voyage("layers", how, index)
+
+
+@pytest.mark.network
+@pytest.mark.bar("7 interruption", slice=2)
+@pytest.mark.parametrize("berth", ["skiff"], indirect=True)
+@pytest.mark.parametrize(("how", "index"), CASES)
+def test_verify_interrupted_while_it_runs_leaves_nothing(how, index, voyage):
+    voyage("run", how, index)
 
 
 @pytest.mark.network
 @pytest.mark.bar("7 interruption", slice=0)
 @pytest.mark.parametrize("berth", ["harbour"], indirect=True)
-@pytest.mark.parametrize(("phase", "how", "index"), cases("lock", "build", "layers", "run"))
-def test_interrupted_verify_of_a_python_application_leaves_nothing(phase, how, index, voyage):
+@pytest.mark.parametrize("phase", ["lock", "build", "layers", "run"])
+@pytest.mark.parametrize(("how", "index"), CASES)
+def test_verify_of_a_python_application_interrupted_anywhere_leaves_nothing(phase, how, index, voyage):
     voyage(phase, how, index)
 
 
