@@ -13,6 +13,10 @@ from bad_inputs_desk import Desk, left_over
 from package_world import World
 
 
+collect_ignore = ["app"]
+"""Suites for runs, of which one kills its own process: they are data here."""
+
+
 @pytest.fixture
 def desk(tmp_path, store):
     """A user with an empty folder."""
