@@ -79,6 +79,7 @@ def docker() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
             assert not check or done.returncode == 0, done.stderr
             return done
 
+        call.host = f"unix://{folder}/socket"
         for _ in range(300):
             if process.poll() is not None or call("version", check=False).returncode == 0:
                 break

@@ -1,6 +1,8 @@
 """Docker runs the identical image, and the suite run by hand in it tells what Seatrial's reference tells."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ from pipeline import verification
 from pipeline.verify.pytest_results import read_pytest
 from runtime.oci.image import Image
 
+ROOT = Path(__file__).parents[3]
 SPECS = ("web", *(pytest.param(each, marks=pytest.mark.slow) for each in ("schedule", "bottle", "itsdangerous")))
 REFERENCE = (
     *("--network=none", "--sysctl=net.ipv6.conf.lo.disable_ipv6=0", "--hostname=seatrial", "--init"),
@@ -69,6 +72,23 @@ def test_image_under_docker_has_no_tool_of_the_suite(built, loaded, docker):
     done = docker("run", "--rm", "--network=none", loaded, "python3", "-c", "import pytest", check=False)
     assert done.returncode == 1
     assert "No module named 'pytest'" in done.stderr
+
+
+@pytest.mark.bar("3 docker")
+def test_commands_of_the_how_to_run_as_they_are_written(build, docker, program, tmp_path):
+    text = (ROOT / "docs/how-to/use-other-tools.md").read_text()
+    script = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    folders = {str(Path(program(each)).parent) for each in ("skopeo", "docker", "python3")}
+    environment = {
+        "PATH": ":".join([*sorted(folders), "/usr/bin", "/bin"]),
+        "HOME": str(tmp_path),
+        "STORE": str(build("web").store),
+        "DOCKER_HOST": docker.host,
+    }
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("15 passed")
 
 
 def own_paths(built):
