@@ -12,7 +12,6 @@ sys.path.append(str(Path(__file__).parent))
 from bad_inputs_desk import Desk, left_over
 from package_world import World
 
-
 collect_ignore = ["app"]
 """Suites for runs, of which one kills its own process: they are data here."""
 
