@@ -5,4 +5,4 @@ import subprocess
 
 def upper(text):
     """Return a text in capital letters."""
-    return subprocess.run(["tr", "a-z", "A-Z"], input=text, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["/usr/bin/tr", "a-z", "A-Z"], input=text, capture_output=True, text=True, check=True).stdout

@@ -7,7 +7,7 @@ import time
 
 def start(seconds):
     """Start a program in the background and return its process id."""
-    line = f"sleep {seconds} & echo $!"
+    line = f"sleep {seconds} >/dev/null 2>&1 & echo $!"
     done = subprocess.run(["/bin/sh", "-c", line], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True)
     return int(done.stdout)
 
