@@ -98,17 +98,18 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     """Verify every spec: lock if needed, build, run on the hosts, compare, explain, judge.
 
     Raises:
-        SpecFaults, LockError, BuildError, FetchError: there is nothing to judge; the message says why.
+        SpecFaults, SpecError, LockError, BuildError, FetchError: there is nothing to judge; the message says why.
         Interrupted: a signal arrived; it is the cause, and what was found is kept.
     """
     begin = _clock()
     specs = _open(paths, options)
     if options.images:
         raise SpecError(f"{next(iter(options.images))}: another image is not verified with this spec by this version")
+    hosts = [select(each, Catalogue.of(each.path), options.hosts) for each in specs]
     done: list[EnvironmentResult] = []
     try:
-        for each in specs:
-            done.append(_verify_one(each, options, tell))  # noqa: PERF401 - what is done is kept if a signal arrives
+        for each, chosen in zip(specs, hosts, strict=True):
+            done.append(_verify_one(each, chosen, options, tell))  # noqa: PERF401 - what is done is kept if a signal arrives
     except (environment.Interrupted, KeyboardInterrupt) as stop:
         cause: BaseException | None = stop
         if isinstance(stop, environment.Interrupted):
@@ -120,12 +121,12 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     return conclude(done, duration=_clock() - begin, seed=options.seed)
 
 
-def _verify_one(spec: EnvSpec, options: Options, tell: Tell) -> EnvironmentResult:
+def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Tell) -> EnvironmentResult:
     lock = _lock_of(spec, options, tell)
     builder, built = _build(spec, lock, options, tell)
     asked = ask(
         spec,
-        select(spec, Catalogue.of(spec.path), options.hosts),
+        hosts,
         image=built.image,
         suite=built.suite,
         lock=lock.digest,
