@@ -109,7 +109,7 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     done: list[EnvironmentResult] = []
     try:
         for each, chosen in zip(specs, hosts, strict=True):
-            done.append(_verify_one(each, chosen, options, tell))  # noqa: PERF401 - what is done is kept if a signal arrives
+            done.append(_verify_one(each, chosen, options, tell))
     except (environment.Interrupted, KeyboardInterrupt) as stop:
         cause: BaseException | None = stop
         if isinstance(stop, environment.Interrupted):
