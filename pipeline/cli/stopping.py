@@ -15,7 +15,10 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP arrived. It is caught wherever Ctrl-C is.
+    """SIGINT, SIGTERM or SIGHUP arrived. It is caught wherever Ctrl-C is.
+
+    Never ``KeyboardInterrupt`` itself: where that leaves a source text under ``exec``, as dataclasses use it, CPython
+    notes that nobody caught it, and at its end kills itself by SIGINT instead of giving the exit code (pythonrun.c).
 
     Args:
         number: the signal's.
@@ -27,7 +30,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def install(*, clock: Callable[[], float] = time.monotonic, leave: Callable[[int], object] = os._exit) -> None:
-    """Let the first SIGINT, SIGTERM or SIGHUP raise ``KeyboardInterrupt`` or ``Terminated``.
+    """Let the first SIGINT, SIGTERM or SIGHUP raise ``Terminated``.
 
     A later one ends the process at once: then runs end with it, and the next start removes what is left. A signal that
     is ignored (``nohup``) stays so.
@@ -58,7 +61,7 @@ def _handler(clock: Callable[[], float], leave: Callable[[int], object]) -> Hand
         now = clock()
         if not first:
             first.append(now)
-            raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+            raise Terminated(number)
         if now - first[0] >= ONE:
             os.write(2, _LAST_WORDS)
             leave(128 + number)

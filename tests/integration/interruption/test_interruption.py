@@ -3,6 +3,8 @@
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -80,6 +82,20 @@ def test_verify_beside_others_in_one_store_is_right_though_some_are_killed(berth
     assert sea.facts(last.document) == berth.wanted
     assert sea.wait_until(lambda: not orphans(), 10), sea.named(orphans())
     assert sea.unfinished(store, spec) == []
+
+
+def test_signal_in_a_source_text_under_exec_gives_the_exit_code(tmp_path, sea):
+    (tmp_path / "told.py").write_text(f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from pipeline.cli import stopping
+stopping.install()
+try:
+    exec("os.kill(os.getpid(), 2)")
+except KeyboardInterrupt as stop:
+    sys.exit(stopping.exit_code(stop))
+""")
+    assert subprocess.run([sys.executable, "-m", "told"], cwd=tmp_path, check=False).returncode == 130
 
 
 @pytest.fixture
