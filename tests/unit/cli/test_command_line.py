@@ -156,6 +156,7 @@ def test_internal_error_leaves_its_traceback_in_a_file(tmp_path, capsys):
 
 
 def test_signal_becomes_an_exception_and_an_exit_code():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     stopping.install()
     with pytest.raises(stopping.Terminated) as stop:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -165,6 +166,8 @@ def test_signal_becomes_an_exception_and_an_exit_code():
 
 def test_second_signal_ends_at_once_unless_it_tells_the_first_again(capfd):
     times, codes = iter((0.0, 0.4, 0.6)), []
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     stopping.install(clock=lambda: next(times), leave=codes.append)
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
