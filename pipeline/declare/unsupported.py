@@ -12,6 +12,7 @@ _KEYS: tuple[tuple[KeyPath, str], ...] = (
     (("image", "node"), "packages from npm"),
     (("image", "stages"), "stages"),
     (("suite", "node"), "packages from npm"),
+    (("suite", "packages"), "Debian packages of a suite"),
     (("suite", "secrets"), "secrets"),
     (("services",), "services"),
 )
@@ -19,7 +20,7 @@ _VALUES: tuple[tuple[KeyPath, str, str], ...] = (
     (("suite", "results"), "tap", "results as TAP"),
     (("suite", "network"), "outbound", "suites that reach the network"),
 )
-_ENTRIES = (("stage", "files from stages"), ("url", "files from URLs"))
+_ENTRIES = (("stage", "files from stages"), ("url", "files from URLs"), ("owner", "files that are not root's"))
 
 
 def unsupported(spec: EnvSpec) -> tuple[Fault, ...]:
@@ -58,6 +59,8 @@ def _entries(root: Node) -> Iterator[tuple[KeyPath, str]]:
             for key, what in _ENTRIES:
                 if _at(entry, (key,)) is not None:
                     yield (part, "files", index, key), what
+            if _at(entry, ("sdist",)) is not None and _at(entry, ("mode",)) is not None:
+                yield (part, "files", index, "mode"), "a mode for files of a source distribution"
 
 
 def _at(node: Node | None, path: KeyPath) -> Node | None:
