@@ -146,7 +146,7 @@ class Denial:
 
     Args:
         syscall: its name on x86_64, such as ``clone3``.
-        errno: the number that it fails with.
+        errno: the number that it fails with; 0 lets it do nothing and succeed.
         arguments: index → value that must be equal for the denial to hold; empty means always.
     """
 
