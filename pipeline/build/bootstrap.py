@@ -59,8 +59,7 @@ dpkg --force-unsafe-io --force-depends --unpack /debs/*.deb
 dpkg --force-unsafe-io --force-depends --configure -a
 """
 _SYNC = ("fsync", "fdatasync", "msync", "sync", "syncfs", "sync_file_range")
-"""What dpkg calls after every file and every change of its database. The tree is packed and thrown away, so that nothing
-need reach the disk."""
+"""What dpkg calls after every file and every change of its database; the tree is packed and thrown away."""
 _TIMEOUT = 900_000
 _SHOWN = 1500
 
