@@ -82,7 +82,8 @@ def learn_masks(streams: Sequence[bytes]) -> tuple[Mask, ...]:
         streams: the whole output of each run of the reference, at least one.
 
     Returns:
-        Nothing if they are equal; ``(WHOLE,)`` if they differ in more than the content of their lines.
+        Nothing if they are equal; ``(WHOLE,)`` if they differ in more than the content of their lines, or so that one
+        line has several masks.
     """
     first, *others = (each.split(b"\n") for each in streams)
     masks: set[Mask] = set()
@@ -94,7 +95,8 @@ def learn_masks(streams: Sequence[bytes]) -> tuple[Mask, ...]:
         for one, two in zip(first, other, strict=True):
             if one != two and not any(mask.matches(one) and mask.matches(two) for mask in masks):
                 masks.add(_mask_of(one, two))
-    return tuple(sorted(masks, key=lambda mask: mask.fixed))
+    learned = tuple(sorted(masks, key=lambda mask: mask.fixed))
+    return learned if len({masked(each, learned) for each in streams}) == 1 else (WHOLE,)
 
 
 def masked(stream: bytes, masks: Iterable[Mask]) -> bytes:
