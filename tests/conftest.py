@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _HERE = Path(__file__).parent
 
@@ -27,6 +28,10 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "bar(name, slice=N): a case of a bar; all but N of a test's cases are slow")
+    # Laws are tried on the same examples each time, but for a full run, which looks for new ones.
+    settings.register_profile("seeded", derandomize=True, deadline=None)
+    settings.register_profile("full", deadline=None)
+    settings.load_profile("full" if config.getoption("--resume") else "seeded")
     config.pluginmanager.register(Bars(config.getoption("--slice-seed")), "bars")
     if config.getoption("--resume"):
         config.pluginmanager.register(Resumed(Path(config.getoption("--resume")) / f"{_commit()}.txt"), "resumed")
