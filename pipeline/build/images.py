@@ -120,8 +120,6 @@ class Builder:
         def fill(folder: Path, conditions: Conditions) -> None:
             paths = self.fetcher.fetch_all([each.artifact for each in packages])
             named = {each.name: path for each, path in zip(packages, paths, strict=True)}
-            if conditions.is_reversed:
-                named = dict(reversed(named.items()))
             bootstrap(folder, named, epoch=epoch, locales=image.locales, hostname=conditions.hostname)
 
         return self.workshop.layer("debian", key, fill, epoch=epoch, left_out=LEFT_OUT)

@@ -33,7 +33,6 @@ class Conditions:
         timezone: its TZ.
         locale: its LANG.
         cpus: how many it may use, at most.
-        is_reversed: whether inputs whose order must not matter come in the reverse one.
     """
 
     hostname: str
@@ -41,14 +40,11 @@ class Conditions:
     timezone: str
     locale: str
     cpus: int
-    is_reversed: bool
 
 
 CONDITIONS = (
-    Conditions(hostname="seatrial", umask=0o022, timezone="UTC", locale="C.UTF-8", cpus=64, is_reversed=False),
-    Conditions(
-        hostname="another-host", umask=0o077, timezone="Asia/Kolkata", locale="tr_TR.UTF-8", cpus=1, is_reversed=True
-    ),
+    Conditions(hostname="seatrial", umask=0o022, timezone="UTC", locale="C.UTF-8", cpus=64),
+    Conditions(hostname="another-host", umask=0o077, timezone="Asia/Kolkata", locale="tr_TR.UTF-8", cpus=1),
 )
 """Of the first build and of the second."""
 

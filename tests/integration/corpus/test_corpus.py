@@ -1,8 +1,8 @@
 """Real applications: every known difference is found under its host, with its cause, and nothing else is reported.
 
 ``known.json`` says of each application what its suite gives on the reference and what changes on which host. What is
-known was measured apart from Seatrial, one factor at a time; entries with a ``why`` were seen first by Seatrial and
-then confirmed by hand.
+known was measured apart from Seatrial, one factor at a time; entries with a ``why`` were seen by Seatrial alone, and
+rest on what the failing tests say.
 """
 
 import json
