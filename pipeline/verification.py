@@ -25,7 +25,7 @@ from pipeline.verify.inquiry import as_here, ask, suite_run
 from pipeline.verify.offers import Examination, examine_machine
 from pipeline.verify.schedule import BackendRunner, ResultCache
 from pipeline.verify.verdict import EnvironmentResult, HostResult, Verification
-from runtime.backends.native.backend import NativeBackend
+from runtime.backends.catalogue import Backends
 from runtime.digest import Digest
 from runtime.errors import BackendError
 from runtime.host import Host
@@ -137,7 +137,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
     stop = threading.Event()
     result = None
     try:
-        with NativeBackend(layers=builder.layers) as backend:
+        with Backends(builder.layers, builder.layout) as backend:
             runner = BackendRunner(
                 backend=backend,
                 suite=asked.suite,
@@ -244,7 +244,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody)
     bare = suite_run(spec, built.image, built.suite)
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
-    with NativeBackend(layers=builder.layers) as backend:
+    with Backends(builder.layers, builder.layout) as backend:
         refusal = backend.refusal(plan)
         if refusal is not None:
             raise BackendError(f"cannot run on host {chosen.name!r}: {refusal.reason}", hint=refusal.hint)

@@ -74,7 +74,7 @@ class Resumed:
     """Leaves out the tests that passed at this commit before, and keeps the names of those that pass now."""
 
     def __init__(self, record):
-        self.record = record
+        self.record = record.absolute()  # a test may go to another folder
         record.parent.mkdir(parents=True, exist_ok=True)
         self.passed = set(record.read_text().splitlines()) if record.exists() else set()
 

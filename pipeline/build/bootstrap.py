@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import essential_closure, unpack_packages
+from pipeline.build.left_out import PACKAGES
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import run_in_tree
 from runtime.backends.native.idmap import BASE
@@ -17,37 +18,6 @@ from runtime.host import Host
 from runtime.outcome import Outcome
 from runtime.plan import Denial, Plan, User
 
-PACKAGES = "debs"
-"""The folder of package files in the tree, while it is made."""
-
-LEFT_OUT = tuple(
-    os.fsencode(path)
-    for path in (
-        PACKAGES,
-        "etc/.pwd.lock",
-        "etc/group-",
-        "etc/gshadow-",
-        "etc/hostname",
-        "etc/passwd-",
-        "etc/resolv.conf",
-        "etc/shadow-",
-        "usr/sbin/policy-rc.d",
-        "var/cache/debconf/config.dat-old",
-        "var/cache/debconf/passwords.dat",
-        "var/cache/debconf/templates.dat-old",
-        "var/cache/ldconfig/aux-cache",
-        "var/lib/dpkg/available",
-        "var/lib/dpkg/diversions-old",
-        "var/lib/dpkg/lock",
-        "var/lib/dpkg/lock-frontend",
-        "var/lib/dpkg/statoverride-old",
-        "var/lib/dpkg/status-old",
-        "var/lib/dpkg/triggers/Lock",
-        "var/log/alternatives.log",
-        "var/log/bootstrap.log",
-        "var/log/dpkg.log",
-    )
-)
 """What differs from build to build, or belongs to the machine that builds, and is never in a layer."""
 
 _MERGED = ("bin", "sbin", "lib", "lib64")

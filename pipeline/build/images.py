@@ -1,17 +1,16 @@
-"""Build an image and a suite from a lock: two trees, two digests."""
+"""Build an image and a suite from a lock: two trees, two digests.
+
+What fills a layer is loaded where one is made: a `verify` that finds all layers built pays for none of it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.build.assemble import assemble_image, assemble_suite
-from pipeline.build.bootstrap import LEFT_OUT, bootstrap
-from pipeline.build.bytecode import compile_bytecode
-from pipeline.build.ecosystems.pypi.sdist import unpack_sdist
-from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
-from pipeline.build.ecosystems.pypi.wheel import install_wheels
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.leftovers import trees_of
 from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.owners import add_user, adopt, give_home
@@ -118,6 +117,8 @@ class Builder:
         }
 
         def fill(folder: Path, conditions: Conditions) -> None:
+            from pipeline.build.bootstrap import bootstrap  # noqa: PLC0415 - as the docstring says
+
             paths = self.fetcher.fetch_all([each.artifact for each in packages])
             named = {each.name: path for each, path in zip(packages, paths, strict=True)}
             bootstrap(folder, named, epoch=epoch, locales=image.locales, hostname=conditions.hostname)
@@ -164,6 +165,8 @@ class Builder:
         }
 
         def fill(folder: Path, _: Conditions) -> None:
+            from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter  # noqa: PLC0415 - as the docstring says
+
             top = self.tools.folder.strip("/")
             self._install(folder, platform.suite, top, f"{top.rpartition('/')[0]}/bin")
             with TreeWriter(folder, "the plug-in") as tree:
@@ -180,6 +183,8 @@ class Builder:
 
     def _install(self, folder: Path, tree: LockedTree, site: str, scripts: str) -> None:
         if tree.python:
+            from pipeline.build.ecosystems.pypi.wheel import install_wheels  # noqa: PLC0415 - as the docstring says
+
             wheels = self.fetcher.fetch_all([each.artifact for each in tree.python])
             install_wheels(wheels, folder, site=site, scripts=scripts)
 
@@ -187,6 +192,8 @@ class Builder:
         locked = {f"{each.name.lower().replace('_', '-')}=={each.version}": each for each in tree.sources}
         for entry in entries:
             if isinstance(entry, SdistFiles):
+                from pipeline.build.ecosystems.pypi.sdist import unpack_sdist  # noqa: PLC0415 - as the docstring says
+
                 package = locked[entry.sdist.lower().replace("_", "-")]
                 archive = self.fetcher.fetch(package.artifact)
                 unpack_sdist(archive, folder, to=entry.to.strip("/"), only=entry.only, name=package.artifact.name)
@@ -196,6 +203,9 @@ class Builder:
         lower = self._paths(below)
         adopt(folder, lower[::-1])
         if tree.python:
+            from pipeline.build.bytecode import compile_bytecode  # noqa: PLC0415 - as the docstring says
+            from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter  # noqa: PLC0415 - as the docstring says
+
             with TreeWriter(folder, "byte-code") as writer:
                 for path, content in compile_bytecode((*lower, folder), f"/{site}"):
                     writer.file(f"{site}/{path}", (content,), mode=0o644, mtime=epoch)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from pipeline.build.cache import Cache
-from runtime.backends.native.idmap import BASE
+from runtime.backends.native.idmap import BASE, read_id_map
 from runtime.backends.native.mapped import run_mapped
 from runtime.oci import temporary
 from runtime.oci.layout import Layout
@@ -14,13 +14,16 @@ from runtime.oci.trees import Trees
 RESOLVER = Path("tmp", "uv")
 """The folder in a store where Python packages are resolved."""
 
+_FOLDERS = {False: "", True: "one-id"}
+"""Below ``trees``, by whether owners are recorded: a user may get a range of ids later, or lose it."""
+
 _FLAT = ("builds", "results")
 
 
 def trees_of(store: Path) -> Trees:
-    """Return the unpacked layers of a store."""
+    """Return the unpacked layers of a store: those whose owners are as this user can have them."""
     owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    return Trees(store / "trees", Layout(store / "oci"), run_mapped, owner=owner)
+    return Trees(store / "trees" / _FOLDERS[read_id_map().has_one_id], Layout(store / "oci"), run_mapped, owner=owner)
 
 
 def sweep_store(store: Path) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.declare.image import BuiltImage
 from runtime.backends.native.idmap import BASE
 from runtime.backends.native.mapped import run_mapped
+from runtime.oci.owners import Owners
 
 
 def adopt(folder: Path, below: Sequence[Path]) -> None:
@@ -27,7 +28,7 @@ def adopt(folder: Path, below: Sequence[Path]) -> None:
 def give_home(folder: Path, image: BuiltImage) -> None:
     """Give the user its home, once everything else was adopted."""
     home, uid = image.user.home.strip("/"), image.user.uid
-    run_mapped(lambda root: os.chown(home, uid, uid, dir_fd=root), directories=(folder,))
+    run_mapped(lambda root: Owners.here().give_name(home, (uid, uid), folder=root), directories=(folder,))
 
 
 def add_user(folder: Path, base: Path, image: BuiltImage, *, epoch: int) -> None:
@@ -64,22 +65,26 @@ def add_user(folder: Path, base: Path, image: BuiltImage, *, epoch: int) -> None
 
 def _keep_folders(root: int, *below: int) -> None:
     """Give each folder, and each account file, of a tree the owner and mode that the nearest lower layer gives it."""
+    owners = Owners.here()
     for path, folders, files, descriptor in os.fwalk(".", dir_fd=root):
         inside = path.removeprefix(".").lstrip("/")
         for name in (*folders, *(each for each in files if inside == "etc")):
-            found = _stat(f"{inside}/{name}".lstrip("/"), below)
+            found = _find(f"{inside}/{name}".lstrip("/"), below)
             if found is not None:
-                os.chown(name, found.st_uid, found.st_gid, dir_fd=descriptor, follow_symlinks=False)
-                os.chmod(name, stat.S_IMODE(found.st_mode), dir_fd=descriptor)
+                status, lower = found
+                owner = owners.of_name(f"{inside}/{name}".lstrip("/"), status, folder=lower)
+                owners.give_name(name, owner, folder=descriptor)
+                os.chmod(name, stat.S_IMODE(status.st_mode), dir_fd=descriptor)
             elif name in folders:
                 os.chmod(name, 0o755, dir_fd=descriptor)  # noqa: S103 - folders of an image are open to read
             os.utime(name, (0, 0), dir_fd=descriptor, follow_symlinks=False)
 
 
-def _stat(path: str, below: tuple[int, ...]) -> os.stat_result | None:
+def _find(path: str, below: tuple[int, ...]) -> tuple[os.stat_result, int] | None:
+    """Return what the nearest lower layer has at a path, and the descriptor of that layer."""
     for lower in below:
         try:
-            return os.stat(path, dir_fd=lower, follow_symlinks=False)
+            return os.stat(path, dir_fd=lower, follow_symlinks=False), lower
         except FileNotFoundError:
             continue
     return None

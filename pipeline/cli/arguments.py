@@ -33,7 +33,7 @@ class Row:
     """One row of the table of verbs.
 
     Args:
-        name: what people type, and the module's name.
+        name: what people type, and the module's name, where a dash is an underscore.
         about: what it does, for the list of verbs.
         command: whether what follows ``--`` is a command of its own.
     """
@@ -44,7 +44,7 @@ class Row:
 
     def load(self) -> Verb:
         """Import the verb."""
-        return cast("Verb", import_module(f"pipeline.cli.{self.name}"))
+        return cast("Verb", import_module(f"pipeline.cli.{self.name.replace('-', '_')}"))
 
 
 VERBS = (
@@ -58,6 +58,7 @@ VERBS = (
     Row(name="doctor", about="tell what can run here, and what enables the rest"),
     Row(name="report", about="show a report again, in another format"),
     Row(name="cache", about="show what the store holds, and check it"),
+    Row(name="oci-runtime", about="be an OCI runtime for an engine, such as podman"),
     Row(name="completion", about="print a completion script for a shell"),
 )
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipeline.cli import faults, stopping
+from pipeline.cli import faults, oci_runtime, stopping
 from pipeline.cli.arguments import Command, parse, verb_of
 from pipeline.cli.options import store_path
 from runtime.errors import SeatrialError
@@ -27,6 +27,8 @@ def start(argv: Sequence[str], *, program: str) -> int:
     """Run a command line and return its exit code; nothing is raised but ``SystemExit`` for ``--help``."""
     _soften(sys.stdout)
     _soften(sys.stderr)
+    if program == "seatrial" and argv[:1] == [oci_runtime.NAME] and argv[1:] not in (["--help"], ["-h"]):
+        return oci_runtime.run(argparse.Namespace(words=argv[1:]))  # whose options are not ours, `--root` before all
     stopping.install()
     wants_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     command: Command | None = None

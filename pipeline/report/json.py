@@ -86,6 +86,7 @@ def _host(host: HostResult) -> dict[str, object]:
         "cached": host.cached,
         "seconds": _seconds(host.duration),
         "fidelity": str(host.fidelity),
+        "emulated": list(host.emulated),
         "evidence": dict(host.evidence),
         "ambient": dict(host.ambient),
         "differences": [_difference(each) for each in host.findings],

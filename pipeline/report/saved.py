@@ -161,6 +161,7 @@ def _host(value: Fields) -> HostResult:
         cached=int(value["cached"]),
         duration=_milliseconds(value["seconds"]),
         fidelity=Fidelity(value["fidelity"]),
+        emulated=_texts(value.get("emulated", [])),
         evidence=_levels(value["evidence"]),
         ambient=_levels(value["ambient"]),
         findings=tuple(_finding(each) for each in value["differences"]),

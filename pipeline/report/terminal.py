@@ -44,6 +44,7 @@ def _environment(
     if green:
         return head
     head.append(ink.paint(_digests(environment, sum(widths)), "dim"))
+    head += [ink.paint(line, "dim") for line in _emulated(environment, sum(widths), ink)]
     if is_green(environment) and not verbose:
         return head
     parts = [host_rows(environment, ink, verbose=verbose), _said(environment, ink)]
@@ -72,6 +73,13 @@ def _digests(environment: EnvironmentResult, indent: int) -> str:
     if environment.behavior is not None:
         text += f", behavior {environment.behavior.short}"
     return " " * min(indent, 80 - len(text)) + text
+
+
+def _emulated(environment: EnvironmentResult, indent: int, ink: Ink) -> list[str]:
+    """Return which levels were emulated, if any were."""
+    names = sorted({name for host in environment.hosts for name in host.emulated})
+    text = f"emulated here: {', '.join(names)}" if names else ""
+    return [" " * indent + line for line in wrap(visible(text), ink.width - indent) if line]
 
 
 def _said(environment: EnvironmentResult, ink: Ink) -> list[str]:

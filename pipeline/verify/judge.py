@@ -231,6 +231,9 @@ def base_result(host: Host, observation: Observation, state: State) -> HostResul
         tests=test_counts(observation.report),
         duration=observation.duration,
         fidelity=fidelity(host, observation),
+        emulated=tuple(
+            name for name, each in sorted(observation.evidence.items()) if each.fidelity is Fidelity.EMULATED
+        ),
         evidence={name: each.found for name, each in sorted(observation.evidence.items())},
         ambient=observation.ambient,
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.declare.hosts import Catalogue
 from runtime.backend import Unsupported
-from runtime.backends.native.backend import NativeBackend
+from runtime.backends.catalogue import BACKENDS, AnyBackend, Backends
+from runtime.backends.native.idmap import RANGE, lacking_range
 from runtime.digest import Digest
 from runtime.host import Host
 from runtime.plan import Plan, User
@@ -46,15 +47,29 @@ def examine_machine(catalogue: Catalogue, required: Collection[str] = ()) -> Exa
         catalogue: the hosts to look at.
         required: the names of those that the specs need.
     """
-    about = f"namespaces, overlayfs, seccomp ({'root' if os.geteuid() == 0 else 'rootless'})"
-    with NativeBackend(layers=_no_layers) as native:
-        missing = native.available()
-        offers = tuple(_offer(host, native, is_required=host.name in required) for host in catalogue.hosts())
-    return Examination(offers=offers, abilities=(Ability(name="native", about=about, unavailable=missing),))
+    with Backends(_no_layers) as backends:
+        abilities = tuple(_ability(backends.named(name)) for name in BACKENDS)
+        offers = tuple(_offer(host, backends, is_required=host.name in required) for host in catalogue.hosts())
+    return Examination(offers=offers, abilities=(*abilities, _ids(os.geteuid())))
 
 
-def _offer(host: Host, native: NativeBackend, *, is_required: bool) -> Offer:
-    checked = native.check(host.apply(_empty_plan()))
+def _ids(uid: int) -> Ability:
+    """Return whether this user has a range of ids for its runs; without one all works still, the user emulated."""
+    lacking = lacking_range(uid) if uid else None
+    missing = None
+    if lacking:
+        reason = f"{lacking.message}: one id is used, and the user of a run is emulated"
+        missing = Unsupported(reason=reason, hint=lacking.hint)
+    return Ability(name="ids", about=f"a range of {RANGE} ids: the user of a run is native", unavailable=missing)
+
+
+def _ability(backend: AnyBackend) -> Ability:
+    missing = backend.available()
+    return Ability(name=backend.name, about="" if missing else backend.about, unavailable=missing)
+
+
+def _offer(host: Host, backends: Backends, *, is_required: bool) -> Offer:
+    checked = backends.check(host.apply(_empty_plan()))
     missing = checked if isinstance(checked, Unsupported) else None
     return Offer(host=host, unavailable=missing, required=is_required)
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -131,7 +131,7 @@ class BackendRunner:
         backend: where runs are started.
         suite: how to read them.
         cache: where results are kept.
-        ambient: facts of this machine that no factor sets; a result of a machine with others is another result.
+        ambient: facts of the machine that a plan would run on; a result of a machine with others is another result.
         jobs: how many runs may be under way.
         stop: when it is set, nothing more is started.
     """
@@ -142,20 +142,20 @@ class BackendRunner:
         backend: Backend,
         suite: SuiteFacts,
         cache: ResultCache,
-        ambient: Mapping[str, str],
+        ambient: Callable[[Plan], Mapping[str, str]],
         jobs: threading.Semaphore,
         stop: threading.Event,
     ) -> None:
         self._backend = backend
         self._suite = suite
         self._cache = cache
-        self._ambient = Digest.of_json(dict(ambient))
+        self._ambient = ambient
         self._jobs = jobs
         self._stop = stop
 
     def run(self, cell: Cell) -> Run:
         """Return what the cell gives, from the cache if it was run before."""
-        key = cell.key(self._suite.digest, self._ambient)
+        key = cell.key(self._suite.digest, Digest.of_json(dict(self._ambient(cell.plan))))
         kept = self._cache.get(key)
         if kept is not None:
             return Run(observation=kept, is_cached=True)

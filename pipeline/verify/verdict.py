@@ -69,6 +69,7 @@ class HostResult:
         cached: how many of them came from the cache.
         duration: milliseconds of its first run.
         fidelity: the least of its levels.
+        emulated: the factors whose levels were emulated, those at their defaults too, sorted.
         evidence: factor → what was found in effect.
         ambient: facts of the machine that no factor sets.
         findings: sorted, worst first.
@@ -89,6 +90,7 @@ class HostResult:
     cached: int = 0
     duration: int = 0
     fidelity: Fidelity = Fidelity.NATIVE
+    emulated: tuple[str, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     findings: tuple[Finding, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
+from runtime.factors.questions import Answers
 from runtime.outcome import Resources
 from runtime.plan import Plan
 
@@ -21,7 +22,7 @@ class _AccountedFactor(Factor):
         value = self.parse(level)
         return self.limit(plan, value)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
         """Nothing: a process cannot see its control group when none is mounted."""
         return ""
 

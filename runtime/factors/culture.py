@@ -1,14 +1,15 @@
 """``timezone`` and ``locale``: the conventions that a program finds."""
 
-import os
 import re
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
+from runtime.factors.questions import Answers
 from runtime.plan import File, Plan
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _LOCALE = re.compile(r"[A-Za-z]{1,8}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?(@[a-z]+)?")
+_ARCHIVE = "/usr/lib/locale/locale-archive"
 _PYTHON_OFF = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -34,13 +35,14 @@ class TimezoneFactor(Factor):
             environment["TZ"] = level
         return replace(plan, files=(*plan.files, local), environment=environment)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read TZ and where /etc/localtime leads."""
-        try:
-            local = os.readlink("/etc/localtime").removeprefix("/usr/share/zoneinfo/")  # noqa: PTH115
-        except OSError:
-            local = "?"
-        return f"TZ={os.environ.get('TZ', '')} localtime={local}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """TZ, and where /etc/localtime leads."""
+        return "variable TZ", "link /etc/localtime"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say both."""
+        local = answers.text("link /etc/localtime").removeprefix("/usr/share/zoneinfo/")
+        return f"TZ={answers.text('variable TZ')} localtime={local or '?'}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The variable is what varies: an image without zone files does not obey it, as on the real host."""
@@ -67,26 +69,35 @@ class LocaleFactor(Factor):
         environment |= {"LC_ALL": "C", **_PYTHON_OFF} if level == "C" else {"LANG": level}
         return replace(plan, environment=environment)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the variables, and whether the image has the locale: glibc falls back to C without a word."""
-        name = os.environ.get("LC_ALL") or os.environ.get("LANG", "")
-        return f"{name} {'installed' if _is_installed(name) else 'missing'}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """The variables, and whether the image has the locale: glibc falls back to C without a word."""
+        name = _normalized(plan.environment.get("LC_ALL") or plan.environment.get("LANG", ""))
+        return "variable LC_ALL", "variable LANG", _folder_of(name), f"contains {_ARCHIVE} {name}"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say which is set, and whether it is there."""
+        name = answers.text("variable LC_ALL") or answers.text("variable LANG")
+        return f"{name} {'installed' if _is_installed(name, answers) else 'missing'}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is set, and it is there."""
         return found == f"{level} installed"
 
 
-def _is_installed(name: str) -> bool:
+def _is_installed(name: str, answers: Answers) -> bool:
     """Look where glibc looks: built-in names, a folder of the normalized name, the archive. Source: locale(7)."""
-    if name in {"C", "POSIX", "C.UTF-8", "C.utf8"}:
-        return True
+    normalized = _normalized(name)
+    return (
+        name in {"C", "POSIX", "C.UTF-8", "C.utf8"}
+        or answers.succeeded(_folder_of(normalized))
+        or answers.text(f"contains {_ARCHIVE} {normalized}") == "yes"
+    )
+
+
+def _normalized(name: str) -> str:
     language, _, codeset = name.partition(".")
-    normalized = f"{language}.{codeset.replace('-', '').lower()}" if codeset else language
-    if os.path.exists(f"/usr/lib/locale/{normalized}/LC_CTYPE"):  # noqa: PTH110
-        return True
-    try:
-        with open("/usr/lib/locale/locale-archive", "rb") as file:  # noqa: PTH123
-            return normalized.encode() + b"\0" in file.read(64 << 20)
-    except OSError:
-        return False
+    return f"{language}.{codeset.replace('-', '').lower()}" if codeset else language
+
+
+def _folder_of(normalized: str) -> str:
+    return f"attributes /usr/lib/locale/{normalized}/LC_CTYPE"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from runtime.errors import FactorError
+from runtime.factors.questions import Answers
 from runtime.outcome import Fidelity, Resources
 from runtime.plan import Plan
 
@@ -39,13 +40,16 @@ class Factor(ABC):
             FactorError: there is no such level, or this plan cannot have it.
         """
 
-    @abstractmethod
-    def probe(self, plan: Plan) -> str:
-        """Return what is in effect, read inside the run as its user, when all is set up and before the program starts.
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002 - the interface
+        """Return what ``probe`` must know, in the grammar of ``runtime.factors.questions``.
 
-        It runs in a twin of the process that becomes the program; ``os.environ`` and working folder are the run's:
-        only modules that are imported already, only system calls that the profile allows; no level may make it raise.
+        It is asked inside the run, as its user, when all is set up and before the program starts.
         """
+        return ()
+
+    @abstractmethod
+    def probe(self, plan: Plan, answers: Answers) -> str:
+        """Return what is in effect, as the answers say: what the plan says is no evidence."""
 
     @abstractmethod
     def holds(self, level: str, found: str, plan: Plan) -> bool:

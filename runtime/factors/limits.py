@@ -1,14 +1,16 @@
 """``cpus``, ``open-files`` and ``limits``: what one process may use."""
 
-import os
 import resource
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
+from runtime.factors.questions import Answers
 from runtime.outcome import Fidelity
 from runtime.plan import Plan
 
+_CPUINFO = "read /proc/cpuinfo"
+_ONLINE = "read /sys/devices/system/cpu/online"
 _RESOURCES = {
     "core": resource.RLIMIT_CORE,
     "data": resource.RLIMIT_DATA,
@@ -35,9 +37,14 @@ class CpusFactor(Factor):
             raise self.unknown(level)
         return replace(plan, limits=replace(plan.limits, cpus=int(level)))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Count CPUs in the three places where programs look."""
-        return f"affinity={len(os.sched_getaffinity(0))} cpuinfo={_count_in_cpuinfo()} online={_count_online()}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The three places where programs look."""
+        return "cpus", _CPUINFO, _ONLINE
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Count CPUs in all three."""
+        shown = sum(line.startswith("processor") for line in answers.text(_CPUINFO).splitlines())
+        return f"affinity={answers.text('cpus')} cpuinfo={shown} online={_count(answers.text(_ONLINE))}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """All three agree with the level."""
@@ -58,10 +65,13 @@ class OpenFilesFactor(Factor):
             raise self.unknown(level)
         return replace(plan, limits=replace(plan.limits, open_files=int(level)))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the limit, soft and hard."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return f"{soft} {hard}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The limit, soft and hard."""
+        return (f"limit {resource.RLIMIT_NOFILE}",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say both."""
+        return answers.text(f"limit {resource.RLIMIT_NOFILE}")
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """Both are as asked."""
@@ -85,10 +95,14 @@ class LimitsFactor(Factor):
         name, value = self._parse(level)
         return replace(plan, limits=replace(plan.limits, resources={**plan.limits.resources, name: value}))
 
-    def probe(self, plan: Plan) -> str:
-        """Read each rlimit that the plan sets."""
-        found = {name: resource.getrlimit(_RESOURCES[name]) for name in sorted(plan.limits.resources)}
-        return " ".join(f"{name}={soft},{hard}" for name, (soft, hard) in found.items())
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """Each rlimit that the plan sets."""
+        return tuple(f"limit {_RESOURCES[name]}" for name in sorted(plan.limits.resources))
+
+    def probe(self, plan: Plan, answers: Answers) -> str:
+        """Say all."""
+        found = {name: answers.words(f"limit {_RESOURCES[name]}") for name in sorted(plan.limits.resources)}
+        return " ".join(f"{name}={','.join(values)}" for name, values in found.items())
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as asked, soft and hard."""
@@ -107,19 +121,13 @@ class LimitsFactor(Factor):
         return name, value
 
 
-def _count_in_cpuinfo() -> int:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - no pathlib in the warm process
-            return sum(line.startswith("processor") for line in file)
-    except OSError:
-        return -1
+def _count(ranges: str) -> int:
+    """Count the CPUs in a list such as ``0-1,4``; -1 if it is none.
 
-
-def _count_online() -> int:
-    """Count the CPUs in a list such as ``0-1,4``. Source: Documentation/admin-guide/cputopology.rst."""
+    Source: Linux Documentation/admin-guide/cputopology.rst.
+    """
     try:
-        with open("/sys/devices/system/cpu/online", encoding="ascii") as file:  # noqa: PTH123
-            ranges = [part.split("-") for part in file.read().strip().split(",") if part]
-    except OSError:
+        bounds = [part.split("-") for part in ranges.strip().split(",")]
+        return sum(int(part[-1]) - int(part[0]) + 1 for part in bounds)
+    except ValueError:
         return -1
-    return sum(int(part[-1]) - int(part[0]) + 1 for part in ranges)

@@ -1,14 +1,17 @@
 """``network``, ``ipv6``, ``dns`` and ``hostname``: what the program can reach, and what it is called."""
 
-import os
 import re
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
+from runtime.factors.questions import Answers
 from runtime.plan import File, Network, NetworkState, Plan
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _NAMED_HOSTS = {"long": "a" * 40 + "-very-long-host-name-23", "unresolvable": "unknown_Box-7"}
+_ROUTES = "read /proc/net/route"
+_IPV6_SWITCH = "read /proc/sys/net/ipv6/conf/lo/disable_ipv6"
+_IPV6_ADDRESSES = "read /proc/net/if_inet6"
 _RESOLVER = "nameserver 127.0.0.1\n"
 
 
@@ -30,10 +33,14 @@ class NetworkFactor(Factor):
             raise self.unknown(level)
         return replace(plan, network=replace(plan.network, state=NetworkState(level)))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read which interfaces are up, and whether there is a default route."""
-        up = [name for name in sorted(os.listdir("/sys/class/net")) if _flags(name) & 1]  # noqa: PTH208 - IFF_UP
-        return f"up={','.join(up)} default-route={'yes' if _has_default_route() else 'no'}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The interfaces and the routes."""
+        return "interfaces", _ROUTES
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say which interfaces are up, and whether there is a default route."""
+        up = [each.removesuffix(":up") for each in answers.words("interfaces") if each.endswith(":up")]
+        return f"up={','.join(up)} default-route={'yes' if _has_default(answers.text(_ROUTES)) else 'no'}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The interfaces and the route are as asked."""
@@ -60,13 +67,15 @@ class Ipv6Factor(Factor):
             raise self.unknown(level)
         return replace(plan, network=Network(state=plan.network.state, ipv6=level == "loopback"))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the kernel's switch, which says the same whether lo is up or not."""
-        try:
-            with open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", encoding="ascii") as file:  # noqa: PTH123
-                return "absent" if file.read().strip() == "1" else "loopback"
-        except OSError:
-            return "absent"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """Linux's switch, which says the same whether lo is up or not, and the addresses: gVisor has no switch."""
+        return _IPV6_SWITCH, _IPV6_ADDRESSES
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say whether there is IPv6; a kernel without it has neither file."""
+        if answers.succeeded(_IPV6_SWITCH):
+            return "loopback" if answers.text(_IPV6_SWITCH).strip() == "0" else "absent"
+        return "loopback" if "lo" in answers.words(_IPV6_ADDRESSES) else "absent"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The switch is as asked."""
@@ -87,13 +96,13 @@ class DnsFactor(Factor):
             raise self.unknown(level)
         return replace(plan, files=(*plan.files, File(path="/etc/resolv.conf", content=_RESOLVER.encode())))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the resolver's configuration."""
-        try:
-            with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                return " ".join(file.read(4096).split())
-        except OSError:
-            return ""
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The resolver's configuration."""
+        return ("read /etc/resolv.conf",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it in one line."""
+        return " ".join(answers.text("read /etc/resolv.conf")[:4096].split())
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is the one that was written."""
@@ -126,14 +135,14 @@ class HostnameFactor(Factor):
         )
         return replace(plan, hostname=name, files=(*plan.files, *files))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the UTS name, and whether /etc/hosts has it."""
-        name = os.uname().nodename
-        try:
-            with open("/etc/hosts", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                known = any(name in line.split()[1:] for line in file)
-        except OSError:
-            known = False
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The UTS name, and the hosts file."""
+        return "name", "read /etc/hosts"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say the name, and whether the file has it."""
+        name = answers.text("name")
+        known = any(name in line.split()[1:] for line in answers.text("read /etc/hosts").splitlines())
         return f"{name} {'known' if known else 'unknown'}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:
@@ -141,18 +150,7 @@ class HostnameFactor(Factor):
         return found == f"{plan.hostname} {'unknown' if level == 'unresolvable' else 'known'}"
 
 
-def _flags(interface: str) -> int:
-    try:
-        with open(f"/sys/class/net/{interface}/flags", encoding="ascii") as file:  # noqa: PTH123
-            return int(file.read(), 16)
-    except OSError:
-        return 0
-
-
-def _has_default_route() -> bool:
+def _has_default(routes: str) -> bool:
     """Tell whether the IPv4 table has a route to 0.0.0.0/0. Source: proc_net(5), /proc/net/route."""
-    try:
-        with open("/proc/net/route", encoding="ascii") as file:  # noqa: PTH123
-            return any(line.split()[1:2] == ["00000000"] and line.split()[7:8] == ["00000000"] for line in file)
-    except OSError:
-        return False
+    fields = [line.split() for line in routes.splitlines()]
+    return any(each[1:2] == ["00000000"] and each[7:8] == ["00000000"] for each in fields)

@@ -1,9 +1,9 @@
 """``path``: where the working folder lies."""
 
-import os
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
+from runtime.factors.questions import Answers
 from runtime.plan import MOVED, Bind, File, Plan, RootFilesystem
 
 _BLANKS = "/opt/app dir (x)"
@@ -34,9 +34,13 @@ class PathFactor(Factor):
             case _:
                 raise self.unknown(level)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Ask the kernel for the working folder."""
-        return os.getcwd()  # noqa: PTH109 - no pathlib in the warm process
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The working folder, as the kernel knows it."""
+        return ("folder",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it."""
+        return answers.text("folder")
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is the plan's."""

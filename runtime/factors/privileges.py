@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
-from runtime.factors.status import read_status
+from runtime.factors.questions import STATUS, Answers
 from runtime.plan import Plan
 
 DOCKER_CAPABILITIES = {
@@ -43,10 +43,13 @@ class CapabilitiesFactor(Factor):
             case _:
                 raise self.unknown(level)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the bounding and the effective set from the kernel."""
-        status = read_status("CapBnd", "CapEff")
-        return f"bounding={int(status['CapBnd'], 16):x} effective={int(status['CapEff'], 16):x}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The kernel's account of the process."""
+        return (STATUS,)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say the bounding and the effective set."""
+        return f"bounding={int(answers.status('CapBnd'), 16):x} effective={int(answers.status('CapEff'), 16):x}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """Both sets are the plan's: the effective one is empty unless uid is 0."""
@@ -68,9 +71,13 @@ class NoNewPrivilegesFactor(Factor):
             raise self.unknown(level)
         return replace(plan, no_new_privileges=level == "yes")
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the bit from the kernel."""
-        return "yes" if read_status("NoNewPrivs")["NoNewPrivs"] == "1" else "no"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The bit, by a call and not from a file: gVisor shows it in none."""
+        return ("no-new-privileges",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say the bit."""
+        return "yes" if answers.text("no-new-privileges") == "1" else "no"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The bit is as asked."""

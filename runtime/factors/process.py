@@ -1,11 +1,9 @@
 """``terminal``, ``stdin``, ``pid1``, ``signals``: the process that a program finds itself to be."""
 
-import os
-import stat
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
-from runtime.factors.status import read_status
+from runtime.factors.questions import STATUS, Answers
 from runtime.plan import FirstProcess, Plan, Stdin
 
 _SIGINT = 2  # SIGINT, bits/signum-generic.h
@@ -25,9 +23,13 @@ class TerminalFactor(Factor):
             raise self.unknown(level)
         return plan
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Ask for the descriptors."""
-        return "yes" if any(_is_terminal(descriptor) for descriptor in (1, 2)) else "no"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """What stdout and stderr are."""
+        return "descriptor 1", "descriptor 2"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:
+        """Say whether one is a terminal."""
+        return "yes" if "terminal" in {answers.text(each) for each in self.questions(plan)} else "no"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as asked."""
@@ -48,14 +50,13 @@ class StdinFactor(Factor):
             raise self.unknown(level)
         return replace(plan, stdin=Stdin(level))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Look at descriptor 0."""
-        try:
-            found = os.fstat(0)
-        except OSError:
-            return "closed"
-        is_null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
-        return "null" if is_null else "other"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """What descriptor 0 is."""
+        return ("descriptor 0",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it."""
+        return answers.text("descriptor 0") or "closed"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:
         """It is as asked; an interactive run has its caller's."""
@@ -77,7 +78,7 @@ class Pid1Factor(Factor):
             raise self.unknown(level)
         return replace(plan, first_process=FirstProcess(level))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
         """Nothing: a process that has not started yet cannot tell; the backend saw which process it started."""
         return ""
 
@@ -100,17 +101,14 @@ class SignalsFactor(Factor):
             raise self.unknown(level)
         return replace(plan, ignored_signals=(_SIGINT,) if level == "sigint-ignored" else ())
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the mask of ignored signals from the kernel."""
-        return f"{int(read_status('SigIgn')['SigIgn'], 16):x}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The kernel's account of the process."""
+        return (STATUS,)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say the mask of ignored signals."""
+        return f"{int(answers.status('SigIgn'), 16):x}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The mask has exactly the plan's signals."""
         return int(found, 16) == sum(1 << (number - 1) for number in plan.ignored_signals)
-
-
-def _is_terminal(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False

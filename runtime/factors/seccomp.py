@@ -1,16 +1,12 @@
 """``seccomp``: which system calls are answered, and how the others fail."""
 
-import ctypes
 import errno
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
-from runtime.factors.status import read_status
+from runtime.factors.questions import STATUS, Answers
 from runtime.outcome import Fidelity
 from runtime.plan import Denial, Plan
-
-_CLONE3 = 435  # __NR_clone3, asm-generic/unistd.h: the same number on every architecture
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class SeccompFactor(Factor):
@@ -40,13 +36,14 @@ class SeccompFactor(Factor):
             case _:
                 raise self.unknown(level)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Ask for a clone3 that cannot succeed, and see which errno comes; read the mode from the kernel."""
-        ctypes.set_errno(0)
-        _LIBC.syscall(ctypes.c_long(_CLONE3), None, ctypes.c_size_t(0))
-        number = ctypes.get_errno()
-        mode = read_status("Seccomp")["Seccomp"]
-        return f"mode={mode} clone3={errno.errorcode.get(number, str(number))}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """How a clone3 fails that cannot succeed, and the kernel's account of the process."""
+        return "clone3", STATUS
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say the mode and the errno."""
+        number = int(answers.text("clone3") or 0)
+        return f"mode={answers.status('Seccomp')} clone3={errno.errorcode.get(number, str(number))}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """A filter is loaded (mode 2) and clone3 fails as asked; without a filter the kernel itself says EINVAL."""

@@ -1,13 +1,15 @@
 """``root-filesystem``, ``tmp`` and ``shm``: where the program may write, and how much."""
 
 import os
-import stat
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
+from runtime.factors.questions import Answers
 from runtime.plan import GIB, File, Plan, RootFilesystem, Tmpfs
 
+_TMP_ATTRIBUTES = "attributes /tmp"
+_TMP_SPACE = "space /tmp"
 _TMP_LINK = "/run/seatrial-tmp"
 
 
@@ -35,9 +37,13 @@ class RootFilesystemFactor(Factor):
         own = Tmpfs(path=home, size=GIB, mode=0o755, uid=plan.user.uid, gid=plan.user.gid)
         return replace(plan, tmpfs=(*plan.tmpfs, own))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read the mount flag of /."""
-        return "read-only" if os.statvfs("/").f_flag & os.ST_RDONLY else "writable"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The mount flags of /."""
+        return ("space /",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say whether it is read-only."""
+        return "read-only" if int(answers.words("space /")[0]) & os.ST_RDONLY else "writable"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The flag is as asked."""
@@ -70,19 +76,24 @@ class TmpFactor(Factor):
             case _:
                 raise self.unknown(level)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read size and flags of /tmp, and what TMPDIR is."""
-        found = os.statvfs("/tmp")  # noqa: S108 - inside the run
-        noexec = " noexec" if found.f_flag & os.ST_NOEXEC else ""
-        link = " link" if os.path.islink(os.environ.get("TMPDIR", "")) else ""  # noqa: PTH114
-        return f"{found.f_blocks * found.f_frsize}{noexec}{link}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """Mode, size and flags of /tmp, and what TMPDIR is."""
+        return _TMP_ATTRIBUTES, _TMP_SPACE, "variable TMPDIR", f"link {plan.environment.get('TMPDIR', '')}"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say all four."""
+        flags, size = map(int, answers.words(_TMP_SPACE))
+        mode = answers.words(_TMP_ATTRIBUTES)[2]
+        noexec = " noexec" if flags & os.ST_NOEXEC else ""
+        link = " link" if answers.succeeded(f"link {answers.text('variable TMPDIR')}") else ""
+        return f"{mode} {size}{noexec}{link}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
-        """The size (rounded up to a page), ``noexec`` and the link are as asked."""
+        """All may write, and the size (rounded up to a page), ``noexec`` and the link are as asked."""
         size = parse_size(level) or GIB
         page = os.sysconf("SC_PAGE_SIZE")
         suffix = {"noexec": " noexec", "symlink": " link"}.get(level, "")
-        return found == f"{-(-size // page) * page}{suffix}"
+        return found == f"1777 {-(-size // page) * page}{suffix}"
 
     @staticmethod
     def _mount(plan: Plan, size: int, *, executable: bool = True) -> Plan:
@@ -109,11 +120,13 @@ class ShmFactor(Factor):
         shm = Tmpfs(path="/dev/shm", size=size, mode=0 if level == "none" else 0o1777, executable=False)  # noqa: S108
         return replace(plan, tmpfs=(*plan.tmpfs, shm))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read mode and size."""
-        mode = stat.S_IMODE(os.stat("/dev/shm").st_mode)  # noqa: PTH116, S108
-        found = os.statvfs("/dev/shm")  # noqa: S108
-        return f"{mode:04o} {found.f_blocks * found.f_frsize}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """Mode and size."""
+        return "attributes /dev/shm", "space /dev/shm"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say both."""
+        return f"{answers.words('attributes /dev/shm')[2]} {answers.words('space /dev/shm')[1]}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """Mode and size are as asked."""

@@ -1,11 +1,10 @@
 """``umask``, ``home``, ``environment``, ``columns``, ``hash-seed``: what a program inherits without asking."""
 
-import os
 import re
-import stat
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
+from runtime.factors.questions import UID_MAP, Answers
 from runtime.plan import Attributes, Plan, Tmpfs
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -19,6 +18,8 @@ _ENVIRONMENTS = {
     "term-color": {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
     "null": {"SEATRIAL_NULL_CONTROL": "1"},
 }
+
+_OURS = tuple(sorted({key for values in _ENVIRONMENTS.values() for key in values}))
 
 
 class UmaskFactor(Factor):
@@ -35,11 +36,13 @@ class UmaskFactor(Factor):
             raise self.unknown(level)
         return replace(plan, umask=int(level, 8))
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read it (and set it again: there is no other way to read it)."""
-        mask = os.umask(0)
-        os.umask(mask)
-        return f"{mask:04o}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The mask."""
+        return ("umask",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it."""
+        return answers.text("umask")
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as asked."""
@@ -74,13 +77,16 @@ class HomeFactor(Factor):
         tmpfs = tuple(_with_owner(each, own) if each.path == home else each for each in plan.tmpfs)
         return replace(plan, attributes=(*plan.attributes, own), tmpfs=tmpfs)
 
-    def probe(self, plan: Plan) -> str:
-        """Read the variable, and the owner and mode of the folder."""
-        try:
-            found = os.stat(plan.user.home)  # noqa: PTH116 - no pathlib in the warm process
-        except OSError:
-            return f"HOME={os.environ.get('HOME', '')} missing"
-        return f"HOME={os.environ.get('HOME', '')} owner={found.st_uid} mode={stat.S_IMODE(found.st_mode):04o}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """The variable, the owner and mode of the folder, and how many ids there are."""
+        return "variable HOME", f"attributes {plan.user.home}", UID_MAP
+
+    def probe(self, plan: Plan, answers: Answers) -> str:
+        """Say all four."""
+        home = f"HOME={answers.text('variable HOME')}"
+        folder = answers.words(f"attributes {plan.user.home}")
+        one = " ids=1" if answers.has_one_id() else ""
+        return f"{home} owner={folder[0]} mode={folder[2]}{one}" if folder else f"{home} missing"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:
         """Variable, owner and mode are as asked."""
@@ -89,7 +95,8 @@ class HomeFactor(Factor):
             case "unset":
                 return found.startswith("HOME= ")
             case "unwritable":
-                return found == f"HOME={home} owner=0 mode=0555"
+                shown = f"owner={plan.user.uid} mode=0555 ids=1"  # all files are shown as the user's there
+                return found in (f"HOME={home} owner=0 mode=0555", f"HOME={home} {shown}")
             case _:
                 return found.startswith(f"HOME={home} owner={0 if home == '/' else plan.user.uid} ")
 
@@ -115,10 +122,14 @@ class EnvironmentFactor(Factor):
             raise self.unknown(level)
         return replace(plan, environment={"PATH": _PATH, **plan.environment, **_ENVIRONMENTS[level]})
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002 - what is found must not come from the plan
-        """Read those of our variables that are set; no other value, which may be a secret, leaves the run."""
-        ours = {key for values in _ENVIRONMENTS.values() for key in values}
-        return " ".join(f"{key}={os.environ[key]}" for key in sorted(ours & os.environ.keys()))
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """Our variables; no other value, which may be a secret, leaves the run."""
+        return tuple(f"variable {key}" for key in _OURS)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002 - what is found must not come from the plan
+        """Say those that are set."""
+        found = {key: f"variable {key}" for key in _OURS}
+        return " ".join(f"{key}={answers.text(asked)}" for key, asked in found.items() if answers.succeeded(asked))
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:
         """Each variable of the level is there, and no name that the plan has not."""
@@ -143,9 +154,13 @@ class ColumnsFactor(Factor):
             environment["COLUMNS"] = level
         return replace(plan, environment=environment)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read it."""
-        return os.environ.get("COLUMNS", "unset")
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The variable."""
+        return ("variable COLUMNS",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it."""
+        return answers.text("variable COLUMNS") if answers.succeeded("variable COLUMNS") else "unset"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as asked."""
@@ -166,9 +181,13 @@ class HashSeedFactor(Factor):
             raise self.unknown(level)
         return replace(plan, environment={**plan.environment, "PYTHONHASHSEED": level})
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002
-        """Read it."""
-        return os.environ.get("PYTHONHASHSEED", "unset")
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The variable."""
+        return ("variable PYTHONHASHSEED",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it."""
+        return answers.text("variable PYTHONHASHSEED") or "unset"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as asked."""

@@ -1,15 +1,30 @@
-"""``user``: who runs the program."""
+"""``user``: who runs the program.
 
-import os
+The ids alone prove little: where the kernel has one id only, a program can be shown any, and still own every file. So
+the probe tries what the user may not do: it makes a file in a folder of root's, and reads a file of root's.
+"""
+
+import errno
 from dataclasses import replace
 
 from runtime.factors.factor import Factor
-from runtime.plan import Plan, User
+from runtime.factors.questions import UID_MAP, Answers
+from runtime.plan import Attributes, File, Plan, RootFilesystem, User
 
 ARBITRARY_UID = 1000660000
 """The first uid that OpenShift gives a project on many clusters; any uid without a passwd entry shows the same bugs."""
 
 APP_UID = 1000
+
+_FOLDER = "/.seatrial/probe"
+_CLOSED = f"{_FOLDER}/closed"
+_USERS = "read /etc/passwd"
+_WRITE = f"may-write {_FOLDER}"
+_READ = f"may-read {_CLOSED}"
+_PROBED = (File(path=_CLOSED, content=b"only root and its group may read this\n", mode=0o640),)
+_ATTRIBUTES = (Attributes(path=_FOLDER, uid=0, gid=0, mode=0o755),)
+
+_NOBODY = "65534"  # what the kernel shows for an id that is not mapped; kernel/user.c: DEFAULT_OVERFLOWGID
 
 
 class UserFactor(Factor):
@@ -26,7 +41,8 @@ class UserFactor(Factor):
     }
 
     def apply(self, plan: Plan, level: str) -> Plan:
-        """Change uid, gid, groups and home."""
+        """Change uid, gid, groups and home, and lay what the probe tries into the tree."""
+        plan = replace(plan, files=(*plan.files, *_PROBED), attributes=(*plan.attributes, *_ATTRIBUTES))
         match level:
             case "image":
                 return plan
@@ -39,23 +55,43 @@ class UserFactor(Factor):
             case _:
                 raise self.unknown(level)
 
-    def probe(self, plan: Plan) -> str:  # noqa: ARG002 - what is found must not come from the plan
-        """Read the ids of this process, and whether /etc/passwd knows the uid."""
-        ids = [*os.getresuid(), *os.getresgid()]
-        uid, gid = (ids[0], ids[3]) if len(set(ids[:3])) == len(set(ids[3:])) == 1 else (-1, -1)
-        groups = ",".join(str(each) for each in sorted(os.getgroups()))
-        return f"uid={uid} gid={gid} groups={groups} named={'yes' if _is_named(uid) else 'no'}"
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The ids, the image's users (not by libc, which would load libraries of the image), and two tries."""
+        return "ids", "groups", _USERS, UID_MAP, _WRITE, _READ
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002 - what is found must not come from the plan
+        """Say the ids, whether /etc/passwd knows the uid, and what became of a folder and a file of root's.
+
+        Groups that the kernel did not let us give up, with one id only, are counted apart: no file inside is theirs.
+        """
+        ids = answers.words("ids")
+        uid, gid = (ids[0], ids[3]) if len(set(ids[:3])) == len(set(ids[3:])) == 1 else ("-1", "-1")
+        all_groups = [each for each in answers.text("groups").split(",") if each]
+        kept = [each for each in all_groups if each in (gid, _NOBODY)] if answers.has_one_id() else []
+        groups = ",".join(each for each in all_groups if each not in kept)
+        named = any(line.split(":")[2:3] == [uid] for line in answers.text(_USERS).splitlines())
+        said = f"uid={uid} gid={gid} groups={groups} named={'yes' if named else 'no'}"
+        tried = f"write={_tried(answers, _WRITE)} read={_tried(answers, _READ)}"
+        one = " ids=1" if answers.has_one_id() else ""
+        return f"{said} {tried}{one}" + (f" caller's-groups={len(kept)}" if kept else "")
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:
-        """The ids are the plan's; an arbitrary uid has no passwd entry."""
-        ids = f"uid={plan.user.uid} gid={plan.user.gid} groups={','.join(map(str, plan.user.groups))} "
-        return found.startswith(ids) and (level != "arbitrary" or found.endswith("named=no"))
+        """The ids are the plan's, an arbitrary uid has no passwd entry, and root's files are closed as they must be."""
+        fields = dict(each.split("=", 1) for each in found.split())
+        # Docker lists the primary group among the others, which gives no right that it has not given already.
+        groups = {int(each) for each in fields["groups"].split(",") if each} - {plan.user.gid}
+        writes, reads = plan.user.uid == 0, 0 in (plan.user.uid, plan.user.gid, *plan.user.groups)
+        is_closed = plan.root_filesystem is RootFilesystem.READ_ONLY  # then that is the answer, whoever asks
+        return (
+            found.startswith(f"uid={plan.user.uid} gid={plan.user.gid} ")
+            and groups == set(plan.user.groups) - {plan.user.gid}
+            and (level != "arbitrary" or fields["named"] == "no")
+            and fields["write"] == ("EROFS" if is_closed else "yes" if writes else "EACCES")
+            and fields["read"] == ("yes" if reads else "EACCES")
+        )
 
 
-def _is_named(uid: int) -> bool:
-    """Tell whether /etc/passwd of the image has an entry; not by ``pwd``, which would load libraries of the image."""
-    try:
-        with open("/etc/passwd", "rb") as file:  # noqa: PTH123 - pathlib is not among the warm process's modules
-            return any(line.split(b":")[2:3] == [b"%d" % uid] for line in file)
-    except OSError:
-        return False
+def _tried(answers: Answers, question: str) -> str:
+    """Return ``yes``, or the name of the error."""
+    said = answers.text(question)
+    return errno.errorcode.get(int(said), said) if said.isdecimal() else said

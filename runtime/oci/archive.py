@@ -3,13 +3,15 @@
 ``read_entries`` yields entries whose own fields are sound. Whether they fit together is for who lays them out.
 """
 
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol
 
 from runtime.oci.headers import Header, parse_header, parse_records
+from runtime.oci.owners import OURS
 from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.tar import BLOCK, Entry, Kind
 
@@ -24,6 +26,7 @@ _IGNORED_KEYS = frozenset({b"atime", b"ctime", b"uname", b"gname", b"comment", b
 _KNOWN_KEYS = _IGNORED_KEYS | {b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"}
 _XATTR = b"SCHILY.xattr."
 _XATTR_LIBARCHIVE = b"LIBARCHIVE.xattr."  # the same again in base64; bsdtar writes both
+_TIME_FORM = re.compile(rb"-?[0-9]+(\.[0-9]*)?")  # POSIX.1-2017, pax, "mtime"; Decimal reads more
 _LAST_TIME = 253402300799  # the end of the year 9999
 _LAST_ID = 65534  # no tree has more: the ids of a run end here
 _ARBITRARY = 1000660000
@@ -35,6 +38,7 @@ class Limits:
 
     total: int = 16 * 1024**3
     entries: int = 1_000_000
+    metadata: int = 256 * 1024**2  # names, targets and attributes, of which some are kept until the end
     file: int = 8 * 1024**3 - 1
     ratio: int = 200
     ratio_from: int = 64 * 1024**2
@@ -193,11 +197,10 @@ def _owner(record: bytes | None, field_value: int, name: bytes) -> int:
 
 
 def _time(record: bytes | None, field_value: int, name: bytes) -> int:
-    try:
-        value = Decimal(field_value) if record is None else Decimal(record.decode("ascii"))
-    except (InvalidOperation, UnicodeDecodeError) as error:
-        raise RefusedError(Refusal.PAX_SYNTAX, f"{name!r} has the time {record!r}") from error
-    if not (value.is_finite() and 0 <= value <= _LAST_TIME):
+    if record is not None and not _TIME_FORM.fullmatch(record):
+        raise RefusedError(Refusal.PAX_SYNTAX, f"{name!r} has the time {record[:40]!r}")
+    value = Decimal(field_value) if record is None else Decimal(record.decode("ascii"))
+    if not 0 <= value <= _LAST_TIME:
         raise RefusedError(Refusal.TIME, f"{name!r} has the time {value}, before 1970 or after 9999")
     return int(value)
 
@@ -230,6 +233,8 @@ def _xattr_name(key: bytes, value: bytes, name: bytes) -> str:
     if key.startswith((b"user.overlay.", b"trusted.overlay.")):
         # They would forge whiteouts, redirects and metacopies, by which any file of a lower layer can be read.
         raise RefusedError(Refusal.XATTR_OVERLAY, f"{name!r} has the attribute {key!r}, which belongs to overlayfs")
+    if key.startswith(OURS.encode()):
+        raise RefusedError(Refusal.XATTR_OWNER, f"{name!r} has the attribute {key!r}, which would forge an owner")
     if key == b"security.capability":
         if len(value) != 20 or value[3] != 2:  # linux/capability.h: VFS_CAP_REVISION_2, without a root id
             raise RefusedError(

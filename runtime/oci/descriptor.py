@@ -10,6 +10,7 @@ from typing import Self
 
 from runtime.canonical import Json
 from runtime.digest import Digest
+from runtime.errors import DigestError
 from runtime.oci.document import integer, member, text, text_map
 from runtime.oci.refusal import Refusal, RefusedError
 
@@ -68,8 +69,8 @@ class Descriptor:
             where: what it is part of, for messages.
 
         Raises:
-            RefusedError: a field is missing or of another type, or the content is to be had from ``urls``.
-            DigestError: the digest is malformed or of another algorithm.
+            RefusedError: a field is missing or of another type, the digest is of another form or algorithm, or the
+                content is to be had from ``urls``.
         """
         if member(value, "urls", where) or member(value, "data", where):
             raise RefusedError(
@@ -81,12 +82,24 @@ class Descriptor:
         platform = member(value, "platform", where)
         return cls(
             media_type=text(member(value, "mediaType", where), f"{where}, mediaType"),
-            digest=Digest(text(member(value, "digest", where), f"{where}, digest")),
+            digest=parse_digest(member(value, "digest", where), f"{where}, digest"),
             size=size,
             annotations=text_map(member(value, "annotations", where), f"{where}, annotations"),
             artifact_type=text(member(value, "artifactType", where) or "", f"{where}, artifactType"),
             platform=_platform(platform, where),
         )
+
+
+def parse_digest(value: Json, where: str) -> Digest:
+    """Read a digest that came with an image.
+
+    Raises:
+        RefusedError: it is no text, or no SHA-256 in the one form that is accepted.
+    """
+    try:
+        return Digest(text(value, where))
+    except DigestError as error:
+        raise RefusedError(Refusal.DIGEST_FORM, f"{where}: {error.message[:120]}") from error
 
 
 def _platform(value: Json, where: str) -> Mapping[str, str]:

@@ -18,13 +18,17 @@ DOCUMENT_LIMIT = 4 * 1024 * 1024
 _DEPTH = 32
 _DIGITS = 19
 
+DIGITS_OF_64_BITS = 20
+"""For documents whose numbers go up to 2**64 - 1, such as those of runtimes."""
 
-def parse_document(raw: bytes, what: str) -> Mapping[str, Json]:
+
+def parse_document(raw: bytes, what: str, *, digits: int = _DIGITS) -> Mapping[str, Json]:
     """Parse one JSON object.
 
     Args:
         raw: its UTF-8 bytes.
         what: how messages call it.
+        digits: how many digits a number may have.
 
     Raises:
         RefusedError: it is too large, no JSON, no object, too deep, has a key twice or a number with a fraction.
@@ -36,9 +40,9 @@ def parse_document(raw: bytes, what: str) -> Mapping[str, Json]:
         value = json.loads(
             raw.decode("utf-8"),
             object_pairs_hook=lambda pairs: _unique(pairs, what),
-            parse_float=lambda digits: _no_number(digits, what),
+            parse_float=lambda text: _no_number(text, what),
             parse_constant=lambda name: _no_number(name, what),
-            parse_int=lambda digits: _integer(digits, what),
+            parse_int=lambda text: _integer(text, what, digits),
         )
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RefusedError(Refusal.JSON_SYNTAX, f"{what} is no JSON: {error}") from error
@@ -126,10 +130,10 @@ def _no_number(digits: str, what: str) -> NoReturn:
     raise RefusedError(Refusal.JSON_NUMBER, f"{what} holds the number {digits[:40]}; only whole numbers are read")
 
 
-def _integer(digits: str, what: str) -> int:
-    if len(digits) > _DIGITS:
-        _no_number(digits, what)
-    return int(digits)
+def _integer(text: str, what: str, digits: int) -> int:
+    if len(text) > digits:
+        _no_number(text, what)
+    return int(text)
 
 
 def _kind(value: object) -> str:

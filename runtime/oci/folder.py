@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
+from runtime.oci.owners import Owners
 from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.tar import Entry, Kind
 
@@ -30,9 +31,11 @@ class Folder:
 
     def __init__(self, root: int) -> None:
         self._root = root
+        self._owners = Owners.here()
         self._kinds: dict[bytes, Kind | None] = {b"": Kind.DIRECTORY}
         self._directories: dict[bytes, Entry] = {}
         self._open: dict[bytes, int] = {}
+        self._names = 0
 
     def __enter__(self) -> Self:
         return self
@@ -45,6 +48,15 @@ class Folder:
     def has(self, path: bytes) -> bool:
         """Tell whether anything was written at ``path``, a whiteout included."""
         return path in self._kinds
+
+    def __len__(self) -> int:
+        """Return how many paths there are, whiteouts and folders that no entry names included."""
+        return len(self._kinds)
+
+    @property
+    def names(self) -> int:
+        """Bytes of all the paths that are kept in memory until the end."""
+        return self._names
 
     def is_given(self, path: bytes) -> bool:
         """Tell whether a directory was written at ``path`` by an entry of its own, not only as a parent."""
@@ -62,14 +74,14 @@ class Folder:
         parent, name = self._place(entry.path)
         match entry.kind:
             case Kind.FILE:
-                _write_file(parent, name, entry, content)
+                self._write_file(parent, name, entry, content)
             case Kind.SYMLINK:
                 os.symlink(entry.target, name, dir_fd=parent)
-                os.chown(name, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+                self._owners.give_name(name, (entry.uid, entry.gid), folder=parent)
                 os.utime(name, (entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
             case Kind.HARDLINK:
                 self._link(entry, parent, name)
-        self._kinds[entry.path] = entry.kind
+        self._note(entry.path, entry.kind)
 
     def add_whiteout(self, path: bytes) -> None:
         """Hide what lower layers have at ``path``, in overlayfs's way: a character device 0:0."""
@@ -77,7 +89,7 @@ class Folder:
             raise RefusedError(Refusal.WHITEOUT_CONFLICT, f"{path!r} is both hidden and given by one layer")
         parent, name = self._place(path)
         os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent)
-        self._kinds[path] = None
+        self._note(path, None)
 
     def make_opaque(self, path: bytes) -> None:
         """Hide all that lower layers have below the directory ``path``."""
@@ -88,7 +100,7 @@ class Folder:
         for path in sorted(self._directories, reverse=True):
             entry = self._directories[path]
             descriptor = self._directory(path)
-            os.fchown(descriptor, entry.uid, entry.gid)
+            self._owners.give(descriptor, (entry.uid, entry.gid))
             os.fchmod(descriptor, entry.mode)
             _set_xattrs(descriptor, entry.xattrs)
             os.utime(descriptor, (entry.mtime, entry.mtime))
@@ -101,7 +113,7 @@ class Folder:
         else:
             parent, name = self._place(entry.path)
             os.mkdir(name, 0o700, dir_fd=parent)
-        self._kinds[entry.path] = Kind.DIRECTORY
+        self._note(entry.path, Kind.DIRECTORY)
         self._directories[entry.path] = entry
 
     def _place(self, path: bytes) -> tuple[int, bytes]:
@@ -110,6 +122,11 @@ class Folder:
             raise RefusedError(self._conflict(path), f"{path!r} is in one layer twice")
         parent, _, name = path.rpartition(b"/")
         return self._directory(parent), name
+
+    def _note(self, path: bytes, kind: Kind | None) -> None:
+        if path not in self._kinds:
+            self._names += len(path)
+        self._kinds[path] = kind
 
     def _conflict(self, path: bytes) -> Refusal:
         if not path:
@@ -131,7 +148,7 @@ class Folder:
         if path not in self._kinds:
             os.mkdir(name, 0o755, dir_fd=above)
             os.chmod(name, 0o755, dir_fd=above)  # noqa: S103 - whatever the umask
-            self._kinds[path] = Kind.DIRECTORY
+            self._note(path, Kind.DIRECTORY)
         descriptor = os.open(name, _OPEN_PARENT, dir_fd=above)
         self._remember(path, descriptor)
         return descriptor
@@ -144,6 +161,21 @@ class Folder:
                 if not path.startswith(old + b"/"):
                     os.close(self._open.pop(old))
         self._open[path] = descriptor
+
+    def _write_file(self, parent: int, name: bytes, entry: Entry, content: Iterable[bytes]) -> None:
+        descriptor = os.open(name, _CREATE, 0o600, dir_fd=parent)
+        try:
+            for part in content:
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            # The owner first: chown clears set-id bits and file capabilities.
+            self._owners.give(descriptor, (entry.uid, entry.gid))
+            os.fchmod(descriptor, entry.mode)
+            _set_xattrs(descriptor, entry.xattrs)
+            os.utime(descriptor, (entry.mtime, entry.mtime))
+        finally:
+            os.close(descriptor)
 
     def _link(self, entry: Entry, parent: int, name: bytes) -> None:
         target = entry.target.removeprefix(b"./")
@@ -168,22 +200,6 @@ def _duplicate(descriptor: int) -> Iterator[int]:
         yield copy
     finally:
         os.close(copy)
-
-
-def _write_file(parent: int, name: bytes, entry: Entry, content: Iterable[bytes]) -> None:
-    descriptor = os.open(name, _CREATE, 0o600, dir_fd=parent)
-    try:
-        for part in content:
-            view = memoryview(part)
-            while view:
-                view = view[os.write(descriptor, view) :]
-        # The owner first: chown clears set-id bits and file capabilities.
-        os.fchown(descriptor, entry.uid, entry.gid)
-        os.fchmod(descriptor, entry.mode)
-        _set_xattrs(descriptor, entry.xattrs)
-        os.utime(descriptor, (entry.mtime, entry.mtime))
-    finally:
-        os.close(descriptor)
 
 
 def _set_xattrs(descriptor: int, xattrs: Mapping[str, bytes]) -> None:

@@ -16,6 +16,7 @@ from runtime.oci.descriptor import (
     LAYER_ZSTD,
     MANIFEST,
     Descriptor,
+    parse_digest,
 )
 from runtime.oci.document import DOCUMENT_LIMIT, items, member, parse_document, text, text_map, texts
 from runtime.oci.refusal import Refusal, RefusedError
@@ -167,5 +168,6 @@ def _layers(manifest: Mapping[str, Json], config: Mapping[str, Json], what: str)
     if len(diff_ids) != len(descriptors):
         message = f"{what} has {len(descriptors)} layers and {len(diff_ids)} diff_ids"
         raise RefusedError(Refusal.DIFF_IDS, message)
-    pairs = zip(descriptors, diff_ids, strict=True)
-    return tuple(Layer(descriptor=each, diff_id=Digest(diff_id)) for each, diff_id in pairs)
+    digests = [parse_digest(each, f"diff_ids of {what}") for each in diff_ids]
+    pairs = zip(descriptors, digests, strict=True)
+    return tuple(Layer(descriptor=each, diff_id=digest) for each, digest in pairs)

@@ -17,9 +17,11 @@ from runtime.digest import Digest
 from runtime.errors import DigestError, StoreError
 from runtime.oci.descriptor import INDEX, REF_NAME, Descriptor
 from runtime.oci.document import DOCUMENT_LIMIT, items, member, parse_document
+from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.temporary import PREFIX, new_file, sweep, sync_folder, write_whole
 
 _CHUNK = 1 << 20
+_MOST_MANIFESTS = 10_000
 
 
 class Layout:
@@ -132,11 +134,15 @@ class Layout:
             ImageError: ``index.json`` is malformed.
         """
         try:
-            raw = (self.root / "index.json").read_bytes()
+            with (self.root / "index.json").open("rb") as file:
+                raw = file.read(DOCUMENT_LIMIT + 1)
         except FileNotFoundError:
             return ()
         what = f"{self.root}/index.json"
-        listed = items(member(parse_document(raw[: DOCUMENT_LIMIT + 1], what), "manifests", what), what)
+        listed = items(member(parse_document(raw, what), "manifests", what), what)
+        if len(listed) > _MOST_MANIFESTS:
+            message = f"{what} lists {len(listed)} manifests; at most {_MOST_MANIFESTS} are read"
+            raise RefusedError(Refusal.MANIFEST_COUNT, message)
         return tuple(Descriptor.parse(each, what) for each in listed)
 
     def resolve(self, name: str) -> Descriptor | None:

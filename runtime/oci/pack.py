@@ -20,6 +20,7 @@ from runtime.digest import Digest
 from runtime.errors import ImageError
 from runtime.oci.folder import OPAQUE
 from runtime.oci.gzip import MEMBER, compress_member
+from runtime.oci.owners import OURS, Owners
 from runtime.oci.tar import END, Entry, Kind, padding, to_header
 from runtime.oci.unpack import OPAQUE_WHITEOUT, WHITEOUT
 
@@ -53,7 +54,7 @@ def pack_tree(root: int, out: BinaryIO, *, epoch: int, exclude: Collection[bytes
     writer = _Writer(out)
     count = 0
     links: dict[tuple[int, int], bytes] = {}
-    for entry, parent in _walk(root, b"", frozenset(exclude)):
+    for entry, parent in _walk(root, b"", frozenset(exclude), Owners.here()):
         packed = _as_hardlink(entry, parent, links)
         packed = replace(packed, mtime=min(packed.mtime, epoch))
         writer.write(to_header(packed))
@@ -86,7 +87,7 @@ class _Writer:
         return Digest(f"sha256:{self._hash.hexdigest()}")
 
 
-def _walk(directory: int, prefix: bytes, exclude: frozenset[bytes]) -> Iterator[tuple[Entry, int]]:
+def _walk(directory: int, prefix: bytes, exclude: frozenset[bytes], owners: Owners) -> Iterator[tuple[Entry, int]]:
     """Yield entries with the descriptor of their parent, a folder before what is in it."""
     if prefix and _is_opaque(directory):
         yield _marker(prefix + OPAQUE_WHITEOUT), directory
@@ -98,11 +99,11 @@ def _walk(directory: int, prefix: bytes, exclude: frozenset[bytes]) -> Iterator[
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
             yield _marker(prefix + WHITEOUT + name), directory
         elif not stat.S_ISSOCK(status.st_mode):
-            entry = _entry(path, name, directory, status)
+            entry = _entry(path, name, directory, status, owners)
             yield entry, directory
             if entry.kind is Kind.DIRECTORY:
                 with _opened(name, _OPEN_DIRECTORY, directory) as below:
-                    yield from _walk(below, path + b"/", exclude)
+                    yield from _walk(below, path + b"/", exclude, owners)
 
 
 def _names(directory: int) -> list[bytes]:
@@ -112,18 +113,19 @@ def _names(directory: int) -> list[bytes]:
     return [key.removesuffix(b"/") for key in sorted(keys)]
 
 
-def _entry(path: bytes, name: bytes, directory: int, status: os.stat_result) -> Entry:
+def _entry(path: bytes, name: bytes, directory: int, status: os.stat_result, owners: Owners) -> Entry:
     kind = _KINDS.get(stat.S_IFMT(status.st_mode))
     if kind is None:
         raise ImageError(f"/{os.fsdecode(path)} is a device or a pipe; a layer cannot hold it")
     if name.startswith(WHITEOUT):
         raise ImageError(f"/{os.fsdecode(path)} would be read as a whiteout; rename it")
+    uid, gid = owners.of_name(name, status, folder=directory)
     return Entry(
         path=path,
         kind=kind,
         mode=stat.S_IMODE(status.st_mode) if kind is not Kind.SYMLINK else 0o777,
-        uid=status.st_uid,
-        gid=status.st_gid,
+        uid=uid,
+        gid=gid,
         mtime=max(0, int(status.st_mtime_ns // 1_000_000_000)),
         size=status.st_size if kind is Kind.FILE else 0,
         target=os.readlink(name, dir_fd=directory) if kind is Kind.SYMLINK else b"",
@@ -170,7 +172,7 @@ def _xattrs(path: bytes, name: bytes, directory: int) -> dict[str, bytes]:
 
 
 def _is_kept(key: str) -> bool:
-    return key == "security.capability" or (key.startswith("user.") and not key.startswith("user.overlay."))
+    return key == "security.capability" or (key.startswith("user.") and not key.startswith(("user.overlay.", OURS)))
 
 
 def _is_opaque(directory: int) -> bool:

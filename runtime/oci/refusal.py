@@ -20,6 +20,8 @@ class Refusal(StrEnum):
     FOREIGN_LAYER = "foreign-layer"
     LAYER_COUNT = "layer-count"
     DIFF_IDS = "diff-ids"
+    DIGEST_FORM = "digest-form"
+    MANIFEST_COUNT = "manifest-count"
     # the compressed stream
     BLOB_DIGEST = "blob-digest"
     BLOB_SIZE = "blob-size"
@@ -47,6 +49,7 @@ class Refusal(StrEnum):
     PAX_LOST = "pax-lost"
     ENTRY_COUNT = "entry-count"
     FILE_SIZE = "file-size"
+    METADATA_SIZE = "metadata-size"
     # names
     NAME_EMPTY = "name-empty"
     NAME_ABSOLUTE = "name-absolute"
@@ -72,6 +75,7 @@ class Refusal(StrEnum):
     TIME = "time"
     XATTR_NAME = "xattr-name"
     XATTR_OVERLAY = "xattr-overlay"
+    XATTR_OWNER = "xattr-owner"
     XATTR_SIZE = "xattr-size"
     XATTR_ON_LINK = "xattr-on-link"
     CAPABILITY = "capability"

@@ -88,7 +88,7 @@ class Trees:
     @contextlib.contextmanager
     def new_folder(self) -> Iterator[Path]:
         """Yield an empty folder that belongs to user 0 of the namespace; what is left of it afterwards is removed."""
-        self._root.mkdir(parents=True, exist_ok=True)
+        self._make_root()
         with temporary.new_folder(self._root) as folder:
             try:
                 if os.geteuid() == 0:
@@ -122,6 +122,16 @@ class Trees:
         """Remove the folders that dead processes left, beside any living ones; return how many that were."""
         return temporary.sweep(self._root, remove=self._remove_stale)
 
+    def _make_root(self) -> None:
+        """Make the folder of all trees, closed to other users.
+
+        Images hold set-user-id programs, and the owners of a tree are real ids of this machine: who could reach one
+        would become its owner (CVE-2021-41091).
+        """
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._root.stat().st_uid == os.geteuid() and self._root.stat().st_mode & 0o077:
+            self._root.chmod(0o700)
+
     def _remove_stale(self, folder: Path) -> None:
         """Remove a folder in which the last process of a run may be dying yet: it can still write for a moment."""
         for pause in _PAUSES:
@@ -143,13 +153,14 @@ class Trees:
 
             def unpack(root: int) -> None:
                 unpack_layer(blob, descriptor, diff_id, root, self._limits)
-                _sync(root)
+                sync_tree(root)
 
             self._mapped(unpack, directories=(folder,))
             folder.rename(target)
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
+        self._make_root()
         locks = self._root / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         with (locks / name).open("ab") as file:
@@ -182,7 +193,8 @@ def _empty(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sync(root: int) -> None:
+def sync_tree(root: int) -> None:
+    """Let the disk have what was written below a descriptor, with all else on its file system."""
     # One fsync a file would cost seconds a layer. Renaming an unsynced tree could make an empty one visible after a
     # crash, so the whole file system is written once a layer.
     import ctypes  # noqa: PLC0415 - only here

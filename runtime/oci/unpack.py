@@ -42,8 +42,10 @@ def unpack_layer(
     stream = LayerStream(blob, descriptor, diff_id, caps)
     whiteouts: list[bytes] = []
     opaque: list[bytes] = []
+    kept = 0
     with Folder(root) as folder:
         for entry in read_entries(stream, caps):
+            kept += _weight(entry)
             path = check_path(entry.path, caps)
             name = path.rpartition(b"/")[2]
             if name.startswith(WHITEOUT):
@@ -53,6 +55,7 @@ def unpack_layer(
             else:
                 target = check_path(entry.target, caps) if entry.kind is Kind.HARDLINK else entry.target
                 folder.add(replace(entry, path=path, target=target), read_content(stream, entry.size))
+            _check_growth(folder, kept, caps)
         stream.finish()
         for path in whiteouts:
             folder.add_whiteout(path)
@@ -86,6 +89,19 @@ def check_path(path: bytes, limits: Limits) -> bytes:
     if max(map(len, parts)) > _COMPONENT:
         raise RefusedError(Refusal.NAME_LENGTH, f"{path[:80]!r}… has a name of more than {_COMPONENT} bytes")
     return normal
+
+
+def _weight(entry: Entry) -> int:
+    return len(entry.path) + len(entry.target) + sum(len(key) + len(value) for key, value in entry.xattrs.items())
+
+
+def _check_growth(folder: Folder, kept: int, caps: Limits) -> None:
+    """Count what entries make beside themselves: one name can imply more than a hundred folders."""
+    if len(folder) > caps.entries:
+        raise RefusedError(Refusal.ENTRY_COUNT, f"the layer has more than {caps.entries} paths")
+    if folder.names + kept > caps.metadata:
+        message = f"the names, links and attributes of the layer have more than {caps.metadata} bytes"
+        raise RefusedError(Refusal.METADATA_SIZE, message)
 
 
 def _note_whiteout(entry: Entry, whiteouts: list[bytes], opaque: list[bytes]) -> None:

@@ -9,15 +9,19 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from runtime.backend import Unsupported
-from runtime.backends.native.idmap import read_id_map
+from runtime.backends.native import one_id as one
+from runtime.backends.native.cgroups import Parents, read_parents
+from runtime.backends.native.idmap import lacking_range, read_id_map
 from runtime.backends.native.machine import read_machine
-from runtime.backends.native.order import Order
+from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.streams import Listener
+from runtime.backends.native.views import view_of
 from runtime.backends.native.warm import WarmProcess
 from runtime.digest import Digest
 from runtime.errors import BackendError
 from runtime.factors import FACTORS
+from runtime.factors.machinery import RuntimeFactor
 from runtime.outcome import Fidelity, Outcome
 from runtime.plan import Plan
 
@@ -30,28 +34,44 @@ class NativeBackend:
 
     Args:
         layers: where the unpacked layers of an image or a suite are.
+        one_id: whether runs have one id only; None takes a range of ids where this user has one.
     """
 
     name = "native"
 
-    def __init__(self, layers: Layers) -> None:
+    def __init__(self, layers: Layers, *, one_id: bool | None = None) -> None:
         self._layers = layers
+        self._one_id = one_id
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._warm: WarmProcess | None = None
-        self._ambient: Mapping[str, str] = MappingProxyType({})
+        self._parents: Parents | None = None
+        self._ambient: Mapping[str, str] | None = None
         self._closed = False
+
+    @property
+    def about(self) -> str:
+        """What it rests on, in one line."""
+        from runtime.backends.native.seccomp.reference import summary  # noqa: PLC0415 - only `doctor` asks
+
+        return f"namespaces, overlayfs, seccomp: {summary()} ({'root' if os.geteuid() == 0 else 'rootless'})"
 
     @property
     def ambient(self) -> Mapping[str, str]:
         """Facts of this machine that no factor sets: recorded with every run."""
-        self._process()
+        if self._ambient is None:  # two threads that read it at once read the same
+            self._ambient = _read_ambient(self._groups().versions, one_id=self.has_one_id)
         return self._ambient
+
+    @property
+    def has_one_id(self) -> bool:
+        """Whether runs have one id only, so that their user is emulated."""
+        return read_id_map(one_id=self._one_id).has_one_id
 
     def available(self) -> Unsupported | None:
         """Tell why nothing can run here, or None."""
         try:
-            read_id_map()
+            read_id_map(one_id=self._one_id)
         except BackendError as error:
             return Unsupported(reason=error.message, hint=error.hint)
         return None
@@ -61,18 +81,26 @@ class NativeBackend:
         missing = self.available()
         if missing:
             return missing
-        warm = self._process()
-        if plan.limits.cpus > warm.cpus:
+        is_one = self.has_one_id
+        refused = one.refusal(plan, _range_hint()) if is_one else None
+        if refused:
+            return refused
+        wanted = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
+        if wanted != self.name:
+            return Unsupported(reason=f"the plan asks for {wanted}, and this is {self.name}", hint=f"ask {wanted}")
+        cpus, offers = len(os.sched_getaffinity(0)), self._groups().offers
+        if plan.limits.cpus > cpus:
             return Unsupported(
-                reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {warm.cpus}",
-                hint=f"add `--set cpus={warm.cpus}`",
+                reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
+                hint=f"add `--set cpus={cpus}`",
             )
         fidelity = {}
         for each in FACTORS:
             level = plan.levels.get(each.name, each.default)
-            lacking = each.needs(level) - warm.offers
+            lacking = each.needs(level) - offers
             if not lacking:
-                fidelity[each.name] = each.fidelity(level)
+                emulated = is_one and one.is_emulated(each.name, level)
+                fidelity[each.name] = Fidelity.EMULATED if emulated else each.fidelity(level)
             elif level == each.default:
                 fidelity[each.name] = Fidelity.EMULATED
             else:
@@ -112,15 +140,18 @@ class NativeBackend:
         layers: tuple[Path, ...] = ()
         if tree is None:
             layers = self._layers(plan.image) + (self._layers(plan.suite) if plan.suite else ())
+            if self.has_one_id and one.needs_view(plan):
+                layers = tuple(view_of(each, plan.user, one_id=self._one_id) for each in layers)
         order = Order(
             plan=plan,
             layers=tuple(str(each.resolve()) for each in layers),
             tree=str(tree.resolve()) if tree else "",
             evidence=evidence,
+            runtime=self._foreign(),
         )
         warm = self._process()
         number = next(self._numbers)
-        return NativeRunning(warm, number, order, self._ambient, stdin=stdin, listeners=listeners)
+        return NativeRunning(warm, number, order, self.ambient, stdin=stdin, listeners=listeners)
 
     def close(self) -> None:
         """End all runs and the warm process; idempotent. Nothing can be started afterwards, from whatever thread."""
@@ -138,6 +169,10 @@ class NativeBackend:
     ) -> None:
         self.close()
 
+    def _foreign(self) -> ForeignRuntime | None:
+        """Return who makes the container in our place; a subclass knows one."""
+        return None
+
     def _process(self) -> WarmProcess:
         """Return the warm process, started at the first need, and again if it has died."""
         with self._lock:
@@ -147,14 +182,29 @@ class NativeBackend:
                 self._warm.close()
                 self._warm = None
             if self._warm is None:
-                self._warm = WarmProcess()
-                self._ambient = _read_ambient(self._warm.cgroups)
+                self._warm = WarmProcess(one_id=self.has_one_id)
             return self._warm
 
+    def _groups(self) -> Parents:
+        """Return where control groups can be made. It takes no warm process: none starts where all results are kept.
 
-def run_in_tree(tree: Path, plan: Plan) -> Outcome:
+        What dead owners left there is swept then, as it is by each warm process.
+        """
+        with self._lock:
+            if self._closed:
+                raise BackendError("the backend is closed")
+            if self._parents is None:
+                self._parents = read_parents()
+                self._parents.sweep()
+            return self._parents
+
+
+def run_in_tree(tree: Path, plan: Plan, *, one_id: bool | None = None) -> Outcome:
     """Run a plan with ``tree`` as the root, written in place, and wait: how a package's own programs take effect."""
-    with NativeBackend(lambda _: ()) as backend, backend.start(plan, tree=tree, evidence=False) as running:
+    with (
+        NativeBackend(lambda _: (), one_id=one_id) as backend,
+        backend.start(plan, tree=tree, evidence=False) as running,
+    ):
         return running.wait()
 
 
@@ -165,7 +215,12 @@ def _not_enforced(name: str, level: str, lacking: frozenset[str]) -> Unsupported
     )
 
 
-def _read_ambient(cgroups: str) -> Mapping[str, str]:
+def _range_hint() -> str:
+    missing = lacking_range(os.geteuid())
+    return missing.hint if missing else "this user has a range of ids: leave out `one_id`"
+
+
+def _read_ambient(cgroups: str, *, one_id: bool) -> Mapping[str, str]:
     """Return what no factor sets: recorded with every run."""
     system = os.uname()
     machine = read_machine()
@@ -178,6 +233,6 @@ def _read_ambient(cgroups: str) -> Mapping[str, str]:
             "cgroup": cgroups,
             "cpu": model,
             "kernel": system.release,
-            "privileges": "rootful" if os.geteuid() == 0 else "rootless",
+            "privileges": "rootful" if os.geteuid() == 0 else "rootless, one id" if one_id else "rootless",
         }
     )

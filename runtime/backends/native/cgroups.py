@@ -130,6 +130,20 @@ def read_parents() -> Parents:
     return Parents(_text("/proc/self/cgroup"), _text("/proc/self/mountinfo"))
 
 
+def usage_of(pid: int) -> Usage:
+    """Return what the control groups of any process say of it; what this user may not read is left out."""
+    try:
+        candidates = find_parents(_text(f"/proc/{pid}/cgroup"), _text("/proc/self/mountinfo"))
+    except OSError:
+        return Usage()
+    groups = {name: found[0] for name, found in candidates.items() if found}
+    in_effect = {}
+    for name, group in groups.items():
+        with suppress(OSError, ValueError, IndexError):
+            in_effect[_LIMIT_OF[name]] = _in_effect(name, group)
+    return Usage(in_effect=in_effect)
+
+
 def start_time(pid: int) -> int:
     """Return when a process started, in ticks since boot, -1 if there is none: with the pid it names one for good."""
     try:

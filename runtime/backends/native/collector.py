@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from runtime.backends.native import processes
 from runtime.backends.native.changes import Mark, changed_paths
 from runtime.canonical import to_text
+from runtime.errors import BackendError
 from runtime.plan import MIB, Plan
 
 _MOST_RESULTS = 64 * MIB
 _MOST_ENTRIES = 200_000
 _MOST_ARTIFACTS = 10_000
+_MOST_BYTES = 4 << 30  # of one artifact: as much as a run may write; a sparse file can say more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Remains:
         before: a file that holds the marks of the upper folder before the program began.
         upper: the folder that caught what was written; -1 where the tree was written in place.
         layers: the layers under it.
+        root: the root of the run where it is not that of the mount namespace; -1 where it is.
     """
 
     user_namespace: int
@@ -39,21 +42,30 @@ class Remains:
     before: int
     upper: int
     layers: tuple[int, ...]
+    root: int = -1
 
     def close(self) -> None:
         """Let the kernel forget the run's namespaces and mounts."""
-        for each in (self.user_namespace, self.mount_namespace, self.before, self.upper, *self.layers):
+        for each in (self.user_namespace, self.mount_namespace, self.before, self.upper, self.root, *self.layers):
             if each >= 0:
                 os.close(each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What was found. Digests are text, as the warm process knows no more of them."""
+    """What was found. Digests are text, as the warm process knows no more of them.
+
+    Args:
+        results: the content of the results' file.
+        artifacts: path → digest.
+        changed: absolute paths.
+        error: why the artifacts, which are behavior, cannot be told; empty if they can.
+    """
 
     results: bytes | None = None
     artifacts: Mapping[str, str]
     changed: tuple[str, ...] = ()
+    error: str = ""
 
 
 def collect(plan: Plan, remains: Remains, *, parent: int) -> Findings:
@@ -62,13 +74,22 @@ def collect(plan: Plan, remains: Remains, *, parent: int) -> Findings:
     processes.become(0, 0, ())
     processes.die_with_parent(parent)
     processes.enter(remains.mount_namespace, processes.CLONE_NEWNS)
+    if remains.root >= 0:
+        os.fchdir(remains.root)
+        os.chroot(".")
     changed: tuple[str, ...] = ()
     if remains.upper >= 0:
         changed = changed_paths(remains.upper, remains.layers, read_marks(remains.before))
+    artifacts, error = {}, ""
+    try:
+        artifacts = dict(_artifacts(plan.workdir, plan.artifacts)) if plan.artifacts else {}
+    except BackendError as refused:
+        error = refused.message
     return Findings(
         results=_read_regular(plan.results) if plan.results else None,
-        artifacts=dict(_artifacts(plan.workdir, plan.artifacts)) if plan.artifacts else {},
+        artifacts=artifacts,
         changed=changed,
+        error=error,
     )
 
 
@@ -112,25 +133,42 @@ def _artifacts(workdir: str, globs: Sequence[str]) -> Iterator[tuple[str, str]]:
     patterns = [pattern_of(each) for each in globs]
     found = 0
     for path in _files(workdir):
-        if found < _MOST_ARTIFACTS and any(each.fullmatch(path) for each in patterns):
+        if any(each.fullmatch(path) for each in patterns):
             content = _digest(f"{workdir.rstrip('/')}/{path}")
+            found += bool(content)
+            if found > _MOST_ARTIFACTS:
+                raise BackendError(f"more than {_MOST_ARTIFACTS:,} files are artifacts")
             if content:
-                found += 1
                 yield to_text(os.fsencode(path)), content
 
 
 def _files(workdir: str) -> Iterator[str]:
+    """Yield relative paths of what is no folder, in order; not by recursion, as a run makes any depth."""
     seen = 0
     start = len(workdir.rstrip("/")) + 1
-    for folder, folders, files in os.walk(workdir):
-        folders.sort()
-        if folder == "/":
-            folders[:] = [each for each in folders if each not in ("proc", "sys", "dev")]
-        for name in sorted(files):
+    waiting = [workdir]
+    while waiting:
+        folder = waiting.pop()
+        inner = []
+        for name, is_folder in _listed(folder):
             seen += 1
             if seen > _MOST_ENTRIES:
-                return
-            yield f"{folder.rstrip('/')}/{name}"[start:]
+                raise BackendError(f"artifacts are looked for among {_MOST_ENTRIES:,} files at most, in {workdir}")
+            path = f"{folder.rstrip('/')}/{name}"
+            if not is_folder:
+                yield path[start:]
+            elif path not in ("/proc", "/sys", "/dev"):
+                inner.append(path)
+        waiting.extend(reversed(inner))
+
+
+def _listed(folder: str) -> list[tuple[str, bool]]:
+    """Return names and whether each is a folder, sorted; nothing of a folder that cannot be opened, as too deep."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted((each.name, each.is_dir(follow_symlinks=False)) for each in found)
+    except OSError:
+        return []
 
 
 def _open_regular(path: str) -> int:
@@ -157,5 +195,10 @@ def _digest(path: str) -> str:
     descriptor = _open_regular(path)
     if descriptor < 0:
         return ""
+    found = os.fstat(descriptor)
+    if found.st_size > _MOST_BYTES:
+        os.close(descriptor)
+        name = to_text(os.fsencode(path))
+        raise BackendError(f"the artifact {name} has {found.st_size:,} bytes; {_MOST_BYTES:,} are read at most")
     with os.fdopen(descriptor, "rb") as stream:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -13,14 +13,18 @@ from runtime.backends.native import processes
 from runtime.backends.native.changes import marks
 from runtime.backends.native.collector import write_marks
 from runtime.backends.native.first_process import start_under_init
+from runtime.backends.native.keeper import be_kept, start_keeper
 from runtime.backends.native.machine import Machine
 from runtime.backends.native.order import Order
+from runtime.backends.native.program import try_to_execute
 from runtime.backends.native.recipe import steps_inside, steps_outside
 from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.wire import send_json
 from runtime.errors import SeatrialError
 from runtime.factors import FACTORS
+from runtime.factors.factor import Factor
+from runtime.factors.questions import Answers, answer
 from runtime.plan import FirstProcess, Plan, Stdin
 
 IDS = b"i"
@@ -37,6 +41,18 @@ _FIRST = 3  # the first descriptor that is not stdin, stdout or stderr
 _LAST = 1 << 20  # beyond any limit of open files
 
 
+LIMITED = b"l"
+"""What it sends when the processes that were named to it are in the control groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """A filter that hands calls on, and the numbers of these calls; see ``runtime.backends.native.keeper``."""
+
+    program: bytes
+    numbers: Mapping[str, int]
+
+
 @dataclass(slots=True, kw_only=True)
 class Entry:
     """One process on its way in.
@@ -47,15 +63,20 @@ class Entry:
         program: the compiled filter of system calls; empty for none.
         control: the socket to the warm process; closed by exec.
         stdin: descriptor that becomes 0 if the plan inherits it; -1 otherwise.
+        one_id: whether the kernel has one id only.
+        notices: the calls that a keeper of owners answers; None for none.
         doing: what is being done, for the message of an error.
     """
 
     order: Order
     machine: Machine
-    program: bytes
+    program: bytes = b""
     control: socket.socket
     stdin: int = -1
+    one_id: bool = False
+    notices: Notices | None = None
     doing: str = field(default="wait for ids", init=False)
+    _keeper: socket.socket | None = field(default=None, init=False)
 
     def become_run(self) -> NoReturn:
         """Go all the way; an error on it is told to the warm process."""
@@ -70,15 +91,18 @@ class Entry:
         self._await(IDS)
         plan = self.order.plan
         sandbox = self._open_sources()
-        _take_root()
+        become_root_inside()
         readers = self._redirect(plan)
-        self._execute(steps_outside(plan, self.machine, layers=len(self.order.layers)), sandbox)
+        self._execute(steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id), sandbox)
         self._hand_over(sandbox, readers)
         self._await(GROUPS)
         processes.unshare(processes.CLONE_NEWCGROUP)  # now, so that its root is the group of the run
         self._close_machine(sandbox.root)
-        self._execute(steps_inside(plan, self.machine, self.program), sandbox)
+        self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
         _set_stdin(plan.stdin)
+        if self.notices:
+            self.doing = "start the keeper of owners"
+            self._keeper = start_keeper(self.notices.numbers)
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
             start_under_init(self._be_program, self.control)
@@ -109,7 +133,8 @@ class Entry:
         readers = []
         for number in (1, 2):
             reader, writer = os.pipe()
-            os.fchown(writer, plan.user.uid, plan.user.gid)
+            if not self.one_id:
+                os.fchown(writer, plan.user.uid, plan.user.gid)
             os.dup2(writer, number)
             os.close(writer)
             readers.append(reader)
@@ -122,13 +147,15 @@ class Entry:
             self.doing = step.describe()
             step.execute(sandbox)
 
-    def _hand_over(self, sandbox: Sandbox, readers: tuple[int, int]) -> None:
+    def _hand_over(self, sandbox: Sandbox, readers: tuple[int, int], *, keep_root: bool = False) -> None:
         """Give the warm process what outlives us: the pipes, the namespaces, and the folders to read afterwards."""
         self.doing = "hand over"
         before = write_marks(marks(sandbox.upper) if sandbox.upper >= 0 else {})
         spaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "mnt")]
         upper = [sandbox.upper] if sandbox.upper >= 0 else []
-        send_json(self.control, {"handed": len(upper)}, [*readers, *spaces, before, *upper, *sandbox.layers])
+        roots = [sandbox.root] if keep_root else []
+        handed = {"handed": len(upper), "roots": len(roots)}
+        send_json(self.control, handed, [*readers, *spaces, before, *upper, *roots, *sandbox.layers])
 
     def _close_machine(self, root: int) -> None:
         """Close every descriptor of this machine but the root, before any folder is entered (CVE-2024-21626).
@@ -148,8 +175,10 @@ class Entry:
         _set_signals(frozenset(plan.ignored_signals))
         if self.order.evidence:
             self._gather_evidence(plan)
+        if self.notices and self._keeper:
+            be_kept(self.notices.program, self._keeper)
         send_json(self.control, {"ready": time.monotonic_ns(), "pid": os.getpid()})
-        error = _try_to_execute(plan.argv, plan.environment)
+        error = try_to_execute(plan.argv, plan.environment)
         os.write(2, f"seatrial: cannot start {plan.argv[0]}: {error.strerror}\n".encode(errors="replace"))
         os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _NOT_EXECUTABLE)
 
@@ -162,8 +191,9 @@ class Entry:
         try:
             os.environ.clear()
             os.environ.update(plan.environment)
-            found = {each.name: _probe(each.probe, plan) for each in FACTORS if not each.accounted}
-            send_json(self.control, {"evidence": found})
+            asked = {question for each in FACTORS for question in each.questions(plan)}
+            answers = Answers({question: answer(question) for question in asked})
+            send_json(self.control, {"evidence": probe_all(plan, answers)})
         finally:
             os._exit(0)
 
@@ -173,7 +203,12 @@ class Entry:
         send_json(self.control, {"error": f"cannot {self.doing}: {text}", "hint": hint})
 
 
-def _take_root() -> None:
+def probe_all(plan: Plan, answers: Answers) -> dict[str, str]:
+    """Return what each factor's probe finds; one that fails is evidence that its level did not hold."""
+    return {each.name: _probe(each, plan, answers) for each in FACTORS if not each.accounted}
+
+
+def become_root_inside() -> None:
     """Be user 0 of the user namespace, in a session of our own, closed to others."""
     processes.become(0, 0, ())
     processes.die_with_parent()
@@ -188,9 +223,9 @@ def _set_signals(ignored: frozenset[int]) -> None:
         signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
 
-def _probe(ask: Callable[[Plan], str], plan: Plan) -> str:
+def _probe(factor: Factor, plan: Plan, answers: Answers) -> str:
     try:
-        return ask(plan)
+        return factor.probe(plan, answers)
     except Exception as error:  # noqa: BLE001 - a probe that fails is evidence that the level did not hold
         return f"{type(error).__name__}: {error}"
 
@@ -206,18 +241,3 @@ def _set_stdin(stdin: Stdin) -> None:
             os.close(0)
         case Stdin.INHERITED:
             pass
-
-
-def _try_to_execute(argv: tuple[str, ...], environment: Mapping[str, str]) -> OSError:
-    """Replace this process, or return why not: the last error along PATH that is not "not there"."""
-    program = argv[0]
-    folders = [""] if "/" in program else environment.get("PATH", os.defpath).split(":")
-    found: OSError = FileNotFoundError(2, "No such file or directory")  # ENOENT
-    for folder in folders:
-        path = f"{folder or '.'}/{program}" if "/" not in program else program
-        try:
-            os.execve(path, argv, dict(environment))  # noqa: S606 - to start a program without a shell is the purpose
-        except OSError as error:
-            if not isinstance(error, FileNotFoundError | NotADirectoryError):
-                found = error
-    return found

@@ -25,31 +25,52 @@ _FORWARDED = (
     signal.SIGWINCH,
 )
 
+_WATCHED = frozenset({signal.SIGCHLD, *_FORWARDED})
+_PAUSE = 0.002  # seconds
+
 
 def start_under_init(program: Callable[[], NoReturn], control: socket.socket) -> NoReturn:
     """Start ``program`` as a child and be its process 1 until it ends; its wait status is then sent to ``control``.
 
     Everything else in the PID namespace dies with this process, at once, as the kernel has it.
     """
-    watched = {signal.SIGCHLD, *_FORWARDED}
-    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    pid = start_watched(program)
+    processes.set_name(NAME)
+    hide_command_line(NAME)
+    status = attend(pid)
+    with suppress(OSError):  # the warm process is gone, and so are we in a moment
+        control.send(json.dumps({"status": status}).encode())
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def start_watched(program: Callable[[], NoReturn]) -> int:
+    """Start ``program`` as a child that ``attend`` can wait for, and return its pid."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     pid = os.fork()
     if pid == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         program()
-    processes.set_name(NAME)
-    hide_command_line(NAME)
+    return pid
+
+
+def attend(pid: int, meanwhile: Callable[[], bool] | None = None, hand_on: Callable[[int], None] | None = None) -> int:
+    """Reap orphans and hand signals on to a child until it ends; return its wait status.
+
+    Args:
+        pid: of a child that ``start_watched`` has started.
+        meanwhile: called every few milliseconds until it returns True.
+        hand_on: takes a signal in place of the child.
+    """
     while True:
-        received = signal.sigwait(watched)
-        if received != signal.SIGCHLD:
+        received = signal.sigtimedwait(_WATCHED, _PAUSE) if meanwhile else signal.sigwaitinfo(_WATCHED)
+        if meanwhile and meanwhile():
+            meanwhile = None
+        if received and received.si_signo != signal.SIGCHLD:
             with suppress(ProcessLookupError):
-                os.kill(pid, received)
-            continue
+                hand_on(received.si_signo) if hand_on else os.kill(pid, received.si_signo)
         status = _reap(pid)
         if status is not None:
-            with suppress(OSError):  # the warm process is gone, and so are we in a moment
-                control.send(json.dumps({"status": status}).encode())
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+            return status
 
 
 def hide_command_line(shown: str) -> None:

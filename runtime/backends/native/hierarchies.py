@@ -60,6 +60,25 @@ def find_parents(cgroup: str, mountinfo: str) -> Mapping[str, tuple[Group, ...]]
     return MappingProxyType(found)
 
 
+def find_roots(mountinfo: str) -> Mapping[str, Group]:
+    """Return, for each controller, the topmost group that this machine shows.
+
+    Args:
+        mountinfo: the content of /proc/self/mountinfo.
+
+    Returns:
+        Controller → group; a controller that is mounted as v1 is not looked for in v2.
+    """
+    mounts = [each for each in _parse_mounts(mountinfo) if each.root == "/"]
+    unified = next((Group(Version.V2, each.path) for each in mounts if each.version is Version.V2), None)
+    found: dict[str, Group] = {name: unified for name in CONTROLLERS if unified}
+    for name in CONTROLLERS:
+        for each in mounts:
+            if name in each.options:
+                found[name] = Group(Version.V1, each.path)
+    return MappingProxyType(found)
+
+
 def _parse_mounts(text: str) -> Iterator[_Mount]:
     for line in text.splitlines():
         before, _, after = line.partition(" - ")

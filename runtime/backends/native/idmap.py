@@ -1,7 +1,9 @@
 """The ids of a run and of every unpacked tree: the same inside, with root and without.
 
 Inside are users 0 to 65534 and 1000660000 (the level ``user: arbitrary``), groups 0 to 65535. Root maps them to a range
-of its own, above what systemd hands out to containers; a plain user to itself and its range in /etc/subuid.
+of its own, above what systemd hands out to containers; a plain user to itself and its range in /etc/subuid. Where it
+has no range, user 0 is itself and there is nobody else: owners are recorded (``runtime.oci.owners``), and a run's user
+is emulated.
 """
 
 import os
@@ -10,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.backends.native import processes
 from runtime.errors import BackendError
 
 BASE = 0x70000000
@@ -20,6 +23,14 @@ ARBITRARY = 1000660000
 
 RANGE = 65536
 """How many ids a plain user must have in /etc/subuid and in /etc/subgid."""
+
+_FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
+_CONTAINED = "root inside a container may lack these ids; run as a plain user, or outside of it"
+_RESTRICTED = (
+    "this machine may restrict user namespaces: see `sysctl kernel.apparmor_restrict_unprivileged_userns "
+    "kernel.unprivileged_userns_clone user.max_user_namespaces`"
+)
+_FIRST_FREE = 100000  # SUB_UID_MIN of login.defs(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,11 @@ class IdMap:
     groups: tuple[Extent, ...]
     helper: bool
 
+    @property
+    def has_one_id(self) -> bool:
+        """Whether there is nobody inside but user 0."""
+        return sum(each.count for each in self.users) == 1
+
 
 def map_for_root() -> IdMap:
     """Return the map that root writes."""
@@ -59,6 +75,11 @@ def map_for_user(uid: int, gid: int, first_user: int, first_group: int) -> IdMap
     return IdMap(users=users, groups=(Extent(0, gid, 1), Extent(1, first_group, RANGE - 1)), helper=True)
 
 
+def map_for_one_id(uid: int, gid: int) -> IdMap:
+    """Return the map of a plain user without ranges: 0 is the user itself, and there is nobody else."""
+    return IdMap(users=(Extent(0, uid, 1),), groups=(Extent(0, gid, 1),), helper=False)
+
+
 def find_range(text: str, names: frozenset[str]) -> int | None:
     """Return the first id of the first range of at least 65536 ids that belongs to one of ``names``.
 
@@ -72,29 +93,53 @@ def find_range(text: str, names: frozenset[str]) -> int | None:
     return None
 
 
-def read_id_map() -> IdMap:
+def free_range(text: str) -> int:
+    """Return the first id above all ranges of /etc/subuid or /etc/subgid, where useradd(8) begins to look."""
+    ends = [_FIRST_FREE]
+    for line in text.splitlines():
+        _, _, rest = line.strip().partition(":")
+        first, _, count = rest.partition(":")
+        if first.isdecimal() and count.isdecimal():
+            ends.append(int(first) + int(count))
+    return max(ends)
+
+
+def read_id_map(*, one_id: bool | None = None) -> IdMap:
     """Return the map for whoever runs this process.
 
+    Args:
+        one_id: None takes the range of ids where there is one, and the user's own id alone elsewhere; True takes that
+            alone, False only the range.
+
     Raises:
-        BackendError: a plain user has no range of 65536 ids, or the programs that map it are not installed.
+        BackendError: the range is asked for and cannot be had, or root asks for one id: that would be its own.
     """
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
+        if one_id:
+            raise BackendError("root does not run anything under its own id", hint="leave out `one_id`")
         return map_for_root()
-    name = _name_of(uid)
-    firsts = []
-    for path, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
-        found = find_range(_text_of(Path(path)), frozenset({name, str(uid)}))
-        if found is None:
-            raise BackendError(
-                f"user {name!r} has no range of {RANGE} ids in {path}",
-                hint=f"run `sudo usermod {option} 100000-165535 {name}` (any range that nobody else has)",
-            )
-        firsts.append(found)
-    for program in ("newuidmap", "newgidmap"):
-        if shutil.which(program) is None:
-            raise BackendError(f"{program} is not installed", hint="run `sudo apt-get install uidmap`")
-    return map_for_user(uid, gid, *firsts)
+    missing = None if one_id else lacking_range(uid)
+    if one_id or (missing and one_id is None):
+        return map_for_one_id(uid, gid)
+    if missing:
+        raise missing
+    users, groups = (find_range(_text_of(path), _names_of(uid)) for path in _FILES)
+    return map_for_user(uid, gid, users or 0, groups or 0)
+
+
+def lacking_range(uid: int) -> BackendError | None:
+    """Return why a plain user has no range of ids, with the command that gives it one; None if it has one."""
+    reasons, commands = [], []
+    if any(shutil.which(program) is None for program in ("newuidmap", "newgidmap")):
+        reasons.append("newuidmap and newgidmap are not installed")
+        commands.append("sudo apt-get install uidmap")
+    without = [path for path in _FILES if find_range(_text_of(path), _names_of(uid)) is None]
+    if without:
+        name = _name_of(uid)
+        reasons.append(f"user {name!r} has no range of {RANGE} ids in {' and '.join(map(str, without))}")
+        commands.append(_give_range(name, without))
+    return BackendError(", and ".join(reasons), hint=f"run `{' && '.join(commands)}`") if reasons else None
 
 
 def write_id_map(pid: int, id_map: IdMap) -> None:
@@ -103,25 +148,48 @@ def write_id_map(pid: int, id_map: IdMap) -> None:
     Raises:
         BackendError: the kernel or the helper programs refused it.
     """
+    if id_map.has_one_id:
+        # Who gives up a group could gain rights by that (CVE-2018-7169).
+        _write_map(f"/proc/{pid}/setgroups", id_map.users, "deny")
     for program, file, extents in (("newuidmap", "uid_map", id_map.users), ("newgidmap", "gid_map", id_map.groups)):
         if id_map.helper:
             _run_helper(program, pid, extents)
         else:
-            _write_map(f"/proc/{pid}/{file}", extents)
+            _write_map(f"/proc/{pid}/{file}", extents, "\n".join(map(str, extents)))
 
 
-def _write_map(path: str, extents: tuple[Extent, ...]) -> None:
+def be_seen_as(uid: int, gid: int) -> None:
+    """Enter one more user namespace, in which the only id is shown as another one. All rights in the outer one end.
+
+    The caller must be alone in its PID namespace: while it writes the map it can be opened by others of its user.
+
+    Source: user_namespaces(7), "Defining user and group ID mappings".
+    """
+    outer = os.geteuid(), os.getegid()
+    processes.unshare(processes.CLONE_NEWUSER)
+    processes.prctl(processes.PR_SET_DUMPABLE, 1)  # else /proc/self belongs to this machine's root
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", str(Extent(uid, outer[0], 1)))
+    _write("/proc/self/gid_map", str(Extent(gid, outer[1], 1)))
+    processes.be_opaque()
+
+
+def _write_map(path: str, extents: tuple[Extent, ...], text: str) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, "\n".join(map(str, extents)).encode())
-        finally:
-            os.close(descriptor)
+        _write(path, text)
     except OSError as error:
         raise BackendError(
             f"cannot map the ids {extents[0].outside} and up into a user namespace: {error.strerror}",
-            hint="root inside a container may lack these ids; run as a plain user, or outside of it",
+            hint=_RESTRICTED if os.geteuid() else _CONTAINED,
         ) from error
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _run_helper(program: str, pid: int, extents: tuple[Extent, ...]) -> None:
@@ -141,6 +209,19 @@ def _name_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def _names_of(uid: int) -> frozenset[str]:
+    return frozenset({_name_of(uid), str(uid)})
+
+
+def _give_range(name: str, without: list[Path]) -> str:
+    """Return the command that gives a user a range that nobody has, in each of the files where it has none."""
+    first = max(free_range(_text_of(path)) for path in _FILES)
+    if name.isdecimal():  # usermod knows names only
+        return f"echo {name}:{first}:{RANGE} | sudo tee -a {' '.join(map(str, without))}"
+    options = [f"--add-{path.name}s {first}-{first + RANGE - 1}" for path in without]
+    return f"sudo usermod {' '.join(options)} {name}"
 
 
 def _text_of(path: Path) -> str:

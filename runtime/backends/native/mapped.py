@@ -18,7 +18,7 @@ T = TypeVar("T")
 _ENTERED = b"u"  # no pickle begins with it
 
 
-def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...]) -> T:
+def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...], one_id: bool | None = None) -> T:
     """Call ``function`` with one open descriptor a directory, as user 0 of a new user namespace, in a child process.
 
     The directories are opened before the ids change: those above them may be closed to the ids inside. The function
@@ -28,6 +28,7 @@ def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...]) -> 
     Args:
         function: takes as many descriptors as there are directories.
         directories: existing directories.
+        one_id: as of ``read_id_map``.
 
     Returns:
         What the function returned.
@@ -36,7 +37,7 @@ def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...]) -> 
         BackendError: ids cannot be mapped here, or the child was killed.
         Exception: whatever the function raised.
     """
-    id_map = read_id_map()
+    id_map = read_id_map(one_id=one_id)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     descriptors: list[int] = []
     try:

@@ -30,6 +30,16 @@ RESOLVE_NO_MAGICLINKS = 0x02  # linux/openat2.h
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_IN_ROOT = 0x10
 
+_OPEN_TREE_CLONE = 1  # linux/mount.h
+_MOVE_MOUNT_EMPTY_PATHS = 0x04 | 0x40  # MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+_AT_EMPTY_PATH = 0x1000  # linux/fcntl.h
+_AT_RECURSIVE = 0x8000
+# linux/mount.h: MOUNT_ATTR_RDONLY and its like have the values of their MS_ namesakes
+_ATTRIBUTES = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+
+_PROC_SUPER_MAGIC = 0x9FA0  # linux/magic.h
+_SYSFS_MAGIC = 0x62656572
+_AT_FDCWD = -100  # linux/fcntl.h
 _ST_RELATIME = 4096  # linux/statfs.h; the flags below it have the values of their MS_ namesakes
 
 
@@ -51,12 +61,39 @@ def bind(source: int, target: int) -> None:
     mount_at(f"/proc/self/fd/{source}", target, None, MS_BIND)
 
 
-def remount_read_only(target: int) -> None:
-    """Forbid writing through the mount that a descriptor is the root of; its other flags stay (some are locked)."""
+def bind_with_flags(source: int, target: int, flags: int, *, recursive: bool) -> None:
+    """Show what one descriptor stands for where another one does, private, with flags that hold from the beginning.
+
+    Args:
+        source: what is shown.
+        target: where.
+        flags: of MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC; they hold for what is mounted below, too.
+        recursive: whether what is mounted below the source comes along.
+
+    Source: open_tree(2), mount_setattr(2), move_mount(2).
+    """
+    below = _AT_RECURSIVE if recursive else 0
+    tree = call("open_tree", source, b"", _AT_EMPTY_PATH | _OPEN_TREE_CLONE | os.O_CLOEXEC | below)
+    try:
+        attributes = struct.pack("QQQQ", flags & _ATTRIBUTES, 0, MS_PRIVATE, 0)
+        flags_of_call = _AT_EMPTY_PATH | _AT_RECURSIVE
+        call("mount_setattr", tree, b"", flags_of_call, ctypes.c_char_p(attributes), len(attributes))
+        call("move_mount", tree, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS)
+    finally:
+        os.close(tree)
+
+
+def remount(target: int, flags: int) -> None:
+    """Add flags to the mount that a descriptor is the root of; its other flags stay (some are locked)."""
     shown = os.fstatvfs(target).f_flag
-    kept = shown & (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME)
+    kept = shown & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME)
     relative = MS_RELATIME if shown & _ST_RELATIME else 0
-    mount_at(None, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept | relative)
+    mount_at(None, target, None, MS_REMOUNT | MS_BIND | flags | kept | relative)
+
+
+def remount_read_only(target: int) -> None:
+    """Forbid writing through the mount that a descriptor is the root of."""
+    remount(target, MS_RDONLY)
 
 
 def pivot(root: int) -> None:
@@ -82,6 +119,12 @@ def open_inside(root: int, path: str, flags: int, *, links: bool = True) -> int:
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, resolve)
     inside = os.fsencode(path.lstrip("/")) or b"."
     return call("openat2", root, inside, ctypes.c_char_p(how), len(how))
+
+
+def open_without_magic(path: bytes, flags: int) -> int:
+    """Open a path from the working folder, through any links but those of procfs (ELOOP). Source: openat2(2)."""
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, RESOLVE_NO_MAGICLINKS)
+    return call("openat2", _AT_FDCWD, path, ctypes.c_char_p(how), len(how))
 
 
 @contextmanager
@@ -113,6 +156,13 @@ def file_target(root: int, path: str) -> Iterator[int]:
         os.close(os.open(name, flags, 0o644, dir_fd=folder))
     with opened(root, path) as descriptor:
         yield descriptor
+
+
+def is_kernel_file_system(descriptor: int) -> bool:
+    """Tell whether a descriptor is on procfs or sysfs. Source: fstatfs(2); linux/magic.h."""
+    raw = ctypes.create_string_buffer(256)  # struct statfs begins with the type, a long
+    call("fstatfs", descriptor, raw)
+    return struct.unpack_from("l", raw.raw)[0] in (_PROC_SUPER_MAGIC, _SYSFS_MAGIC)
 
 
 def is_folder(descriptor: int) -> bool:

@@ -16,12 +16,37 @@ class Order:
         layers: folders of the unpacked layers, lowest first.
         tree: instead of layers, a folder that is the root itself, written in place.
         evidence: whether the factors' probes are asked before the program starts.
+        runtime: who makes the container; None for ourselves.
     """
 
     plan: Plan
     layers: tuple[str, ...] = ()
     tree: str = ""
     evidence: bool = True
+    runtime: "ForeignRuntime | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignRuntime:
+    """A program that makes the container in our place, by an OCI bundle.
+
+    Args:
+        name: the level of the factor ``runtime``.
+        argv: the program, by absolute path, and its global options.
+        run_options: options of its command ``run``.
+        launcher: path of the launcher.
+        forwards_signals: whether its ``run`` hands signals on; otherwise its ``kill`` is asked.
+        limited_whole: whether the control groups hold the runtime too, as its sandbox is one process to this kernel.
+        answers_itself: factors whose default it fulfills in a way of its own, which no probe can see.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    run_options: tuple[str, ...] = ()
+    launcher: str
+    forwards_signals: bool = True
+    limited_whole: bool = False
+    answers_itself: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +60,7 @@ class Report:
         cpu_time: milliseconds of user and system time.
         usage: what the control groups, or samples, say it used.
         watched: True if ``usage`` comes from samples.
+        one_id: True if the kernel had one id only, so that the user was emulated.
         evidence: factor → what its probe found.
     """
 
@@ -44,4 +70,5 @@ class Report:
     cpu_time: int = -1
     usage: Usage = field(default_factory=Usage)
     watched: bool = False
+    one_id: bool = False
     evidence: Mapping[str, str] = field(default_factory=dict)

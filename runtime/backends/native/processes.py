@@ -26,6 +26,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
+_SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 
 # linux/capability.h, in order from 0.
 # fmt: off
@@ -91,6 +92,15 @@ def enter(descriptor: int, flags: int) -> None:
     call("setns", descriptor, flags)
 
 
+def pid_of(pidfd: int) -> int:
+    """Return the pid, as this process sees it, of the process behind a descriptor; -1 if it has ended.
+
+    Source: pidfd_open(2), "Pid" in /proc/PID/fdinfo.
+    """
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:  # noqa: PTH123 - no pathlib in the warm process
+        return next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
+
+
 def prctl(option: int, value: int = 0, third: int = 0) -> int:
     """Set or ask one thing about this process.
 
@@ -100,10 +110,24 @@ def prctl(option: int, value: int = 0, third: int = 0) -> int:
 
 
 def become(uid: int, gid: int, groups: tuple[int, ...]) -> None:
-    """Take other ids, the supplementary groups first: leftovers there were CVE-2022-2989 and its kin."""
-    os.setgroups(groups)
+    """Take other ids, the supplementary groups first: leftovers there were CVE-2022-2989 and its kin.
+
+    In a namespace of one id the kernel forbids to change groups: those of the caller stay, and no file inside is
+    theirs.
+    """
+    try:
+        os.setgroups(groups)
+    except PermissionError:
+        if groups or not _are_groups_fixed():
+            raise
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+
+
+def _are_groups_fixed() -> bool:
+    """Tell whether setgroups is forbidden in this user namespace. Source: user_namespaces(7)."""
+    with open("/proc/self/setgroups", "rb") as file:  # noqa: PTH123 - no pathlib in the warm process
+        return file.read().strip() == b"deny"
 
 
 def bound_capabilities(kept: frozenset[str]) -> None:
@@ -131,6 +155,15 @@ def filter_calls(program: bytes) -> None:
     call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(_Program(len(program) // 8, program)))
 
 
+def listen_to_calls(program: bytes) -> int:
+    """Load a filter that hands calls on, and return the descriptor on which they are answered.
+
+    Source: seccomp_unotify(2).
+    """
+    flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER
+    return call("seccomp", _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(_Program(len(program) // 8, program)))
+
+
 def die_with_parent(parent: int = 0) -> None:
     """Be killed when the parent dies. To be called after every change of ids, which clears it.
 
@@ -143,6 +176,11 @@ def die_with_parent(parent: int = 0) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent and os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def outlive_parent() -> None:
+    """Undo ``die_with_parent``."""
+    prctl(PR_SET_PDEATHSIG, 0)
 
 
 def be_opaque() -> None:

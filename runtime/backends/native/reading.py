@@ -3,9 +3,11 @@
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from runtime.backends.native.collector import Findings
+from runtime.backends.native.one_id import is_emulated
 from runtime.backends.native.order import Report
 from runtime.digest import Digest
 from runtime.factors import FACTORS
@@ -24,6 +26,7 @@ def to_outcome(
     ambient: Mapping[str, str],
     *,
     flooded: bool,
+    answers_itself: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Return what the kernel reported of a run.
 
@@ -34,10 +37,14 @@ def to_outcome(
         streams: stdout and stderr.
         ambient: facts of the machine.
         flooded: whether the run was ended because it wrote too much.
+        answers_itself: factors whose default the runtime fulfills in a way of its own.
     """
     code = os.waitstatus_to_exitcode(report.status)
     limit = limit_of(report, flooded=flooded)
     used = Resources(peak_memory=report.usage.memory, peak_processes=report.usage.processes, cpu_time=report.cpu_time)
+    evidence = {each.name: _evidence(each, plan, report, used) for each in _asked(report)}
+    for name in answers_itself & evidence.keys():
+        evidence[name] = replace(evidence[name], holds=True, fidelity=Fidelity.EMULATED)
     return Outcome(
         exit_code=code if code >= 0 and limit is None else None,
         signal=-code if code < 0 and limit is None else None,
@@ -48,7 +55,7 @@ def to_outcome(
         artifacts=MappingProxyType({path: Digest(text) for path, text in findings.artifacts.items()}),
         changed=findings.changed,
         resources=used,
-        evidence=MappingProxyType({each.name: _evidence(each, plan, report, used) for each in _asked(report)}),
+        evidence=MappingProxyType(evidence),
         ambient=ambient,
         duration=report.duration,
     )
@@ -72,14 +79,16 @@ def limit_of(report: Report, *, flooded: bool) -> Limit | None:
 
 def _asked(report: Report) -> tuple[Factor, ...]:
     """Return the factors that there is evidence of: all, or none where the run was started without."""
-    return FACTORS if len(report.evidence) > 1 else ()
+    return FACTORS if report.evidence.keys() - {"pid1", "runtime"} else ()
 
 
 def _evidence(each: Factor, plan: Plan, report: Report, used: Resources) -> Evidence:
     level = plan.levels.get(each.name, each.default)
     in_effect = report.usage.in_effect or {}
     if each.name in report.evidence:
-        return _judged(each, level, report.evidence[each.name], plan)
+        judged = _judged(each, level, report.evidence[each.name], plan)
+        is_real = not report.one_id or not is_emulated(each.name, level)
+        return judged if is_real else replace(judged, fidelity=Fidelity.EMULATED)
     if each.name in in_effect:
         return _judged(each, level, in_effect[each.name], plan)
     if not each.needs(level):

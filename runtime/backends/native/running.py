@@ -71,6 +71,8 @@ class NativeRunning:
             raise BackendError("the run was closed before it ended")
         if self._error or self._report is None or self._findings is None:
             raise self._error or BackendError("the run was lost: what it left could not be read")
+        if self._findings.error:
+            raise BackendError(self._findings.error)
         self._outcome = to_outcome(
             self._order.plan,
             self._report,
@@ -78,6 +80,7 @@ class NativeRunning:
             (streams[0], streams[1]),
             self._ambient,
             flooded=self._flooded,
+            answers_itself=self._order.runtime.answers_itself if self._order.runtime else frozenset(),
         )
         return self._outcome
 

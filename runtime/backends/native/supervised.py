@@ -41,6 +41,7 @@ class Supervised:
     control: socket.socket
     group: RunGroup
     tracker: Tracker | None
+    one_id: bool = False
     phase: Phase = Phase.ENTERING
     due: float = 0.0
     began: float = 0.0
@@ -58,7 +59,7 @@ class Supervised:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
-    def receive_handed(self, descriptors: list[int], uppers: int) -> None:
+    def receive_handed(self, descriptors: list[int], uppers: int, roots: int) -> None:
         """Keep what the run hands over before it leaves this machine."""
         out, err, user, mount, before, *rest = descriptors
         self.streams = (out, err)
@@ -67,7 +68,8 @@ class Supervised:
             mount_namespace=mount,
             before=before,
             upper=rest[0] if uppers else -1,
-            layers=tuple(rest[uppers:]),
+            root=rest[uppers] if roots else -1,
+            layers=tuple(rest[uppers + roots :]),
         )
 
     def end(self, status: int, used: resource.struct_rusage) -> None:
@@ -90,6 +92,7 @@ class Supervised:
             cpu_time=round((used.ru_utime + used.ru_stime) * 1000),
             usage=usage,
             watched=self.tracker is not None,
+            one_id=self.one_id,
             evidence=self.evidence,
         )
 

@@ -9,9 +9,11 @@ import ctypes
 import os
 import platform
 
+# From 424 on all architectures have the same numbers.
+_COMMON = {"open_tree": 428, "move_mount": 429, "clone3": 435, "openat2": 437, "mount_setattr": 442}
 _NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capset": 126, "clone3": 435, "openat2": 437, "seccomp": 317},
-    "aarch64": {"pivot_root": 41, "capset": 91, "clone3": 435, "openat2": 437, "seccomp": 277},
+    "x86_64": {**_COMMON, "newfstatat": 262, "statx": 332, "pivot_root": 155, "capset": 126, "seccomp": 317},
+    "aarch64": {**_COMMON, "newfstatat": 79, "statx": 291, "pivot_root": 41, "capset": 91, "seccomp": 277},
 }
 
 MACHINE = platform.machine()

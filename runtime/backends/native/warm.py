@@ -14,6 +14,7 @@ from runtime.backends.native import wire
 from runtime.errors import BackendError
 
 _START = "import sys; sys.path.insert(0, sys.argv[2]); from runtime.backends.native.zygote import main; main()"
+_ONE_ID = "one-id"  # as the warm process knows it, whose module is large
 _ENDING_TIME = 30.0
 
 Answer = Callable[[tuple[Any, ...], list[int]], None]
@@ -22,17 +23,20 @@ Answer = Callable[[tuple[Any, ...], list[int]], None]
 class WarmProcess:
     """The warm process and the thread that listens to it.
 
+    Args:
+        one_id: whether runs have one id only.
+
     Raises:
         BackendError: it did not come up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_id: bool = False) -> None:
         # The folder that holds the package ``runtime``: with -I and -S nothing else is looked for.
         home = Path(__file__).resolve().parents[3]
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
-                [sys.executable, "-I", "-S", "-c", _START, str(theirs.fileno()), str(home)],
+                [sys.executable, "-I", "-S", "-c", _START, str(theirs.fileno()), str(home), *([_ONE_ID] * one_id)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={},
@@ -45,7 +49,7 @@ class WarmProcess:
         self._sending = threading.Lock()  # never held together with the other: either side may wait for the other end
         self._alive = True
         try:
-            (_, self.offers, self.cgroups, self.cpus), _ = wire.receive(self._connection)
+            wire.receive(self._connection)  # it is there
         except EOFError as error:
             raise BackendError(f"the warm process ended with {self._abandon()} at its start") from error
         except BaseException:

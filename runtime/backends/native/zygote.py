@@ -16,13 +16,17 @@ from typing import Any
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.cgroups import RunGroup, read_parents, start_time
-from runtime.backends.native.entry import GROUPS, IDS, Entry
+from runtime.backends.native.entries import Entries
+from runtime.backends.native.entry import GROUPS, IDS, LIMITED
 from runtime.backends.native.idmap import read_id_map, write_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker
 from runtime.errors import SeatrialError
+
+ONE_ID = "one-id"
+"""The argument that tells of it."""
 
 _NAMESPACES = (
     processes.CLONE_NEWUSER
@@ -35,15 +39,21 @@ _NAMESPACES = (
 
 
 class Zygote:
-    """The loop of the warm process."""
+    """The loop of the warm process.
 
-    def __init__(self, client: socket.socket) -> None:
+    Args:
+        client: gives orders, and hears how they end.
+        one_id: whether runs have one id only.
+    """
+
+    def __init__(self, client: socket.socket, *, one_id: bool) -> None:
         self._client = client
+        self._one_id = one_id
         self._runs: dict[int, Supervised] = {}
         self._machine = read_machine()
         self._parents = read_parents()
         self._owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
-        self._filters: dict[tuple[object, ...], bytes] = {}
+        self._entries = Entries(self._machine, one_id=one_id)
         self._selector = selectors.DefaultSelector()
         self._selector.register(client, selectors.EVENT_READ, self._take_order)
 
@@ -51,7 +61,7 @@ class Zygote:
         """Sweep what dead owners left, say hello, and work until the client is gone; then end every run."""
         self._parents.sweep()
         try:
-            wire.send(self._client, ("hello", self._parents.offers, self._parents.versions, len(self._machine.cpus)))
+            wire.send(self._client, ("hello",))
             while True:
                 for key, _ in self._selector.select(self._pause()):
                     key.data()
@@ -86,9 +96,9 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             group = self._parents.make(f"{self._owner}-{number}", order.plan.limits)
-            id_map = read_id_map()
+            id_map = read_id_map(one_id=self._one_id)
             stdin = descriptors[0] if descriptors else -1
-            entry = Entry(order=order, machine=self._machine, program=self._filter(order), control=theirs, stdin=stdin)
+            entry = self._entries.of(order, theirs, stdin)
             pid = processes.clone(_NAMESPACES)
             if pid == 0:
                 ours.close()
@@ -97,7 +107,8 @@ class Zygote:
             # A child that has failed meanwhile is gone; what it said is still to be heard.
             with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
                 ours.send(IDS)
-                group.add(pid)
+                if not order.runtime or order.runtime.limited_whole:
+                    group.add(pid)
                 ours.send(GROUPS)
         except Exception as error:  # noqa: BLE001 - one order that fails must not end the runs of others
             ours.close()
@@ -123,24 +134,13 @@ class Zygote:
             control=control,
             group=group,
             tracker=None if complete else Tracker(pid),
+            one_id=self._one_id,
             due=time.monotonic() + SETUP_TIME,
         )
         self._runs[number] = run
         control.setblocking(False)  # noqa: FBT003 - the interface of sockets
         self._selector.register(control, selectors.EVENT_READ, lambda: self._hear(run))
         self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
-
-    def _filter(self, order: Order) -> bytes:
-        plan = order.plan
-        if plan.seccomp == "unconfined" and not plan.denials:
-            return b""
-        denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
-        key = (plan.seccomp, denials)
-        if key not in self._filters:
-            from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
-
-            self._filters[key] = compile_filter(plan.seccomp, plan.denials, self._machine.name)
-        return self._filters[key]
 
     def _hear(self, run: Supervised) -> None:
         """Take what a run says: at its end there is nothing more to hear."""
@@ -157,8 +157,10 @@ class Zygote:
 
     def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:
         match message:
-            case {"handed": uppers}:
-                run.receive_handed(descriptors, uppers)
+            case {"handed": uppers, "roots": roots}:
+                run.receive_handed(descriptors, uppers, roots)
+            case {"limit": True}:
+                self._limit(run, descriptors)
             case {"evidence": found}:
                 run.evidence.update(found)
             case {"ready": began, "pid": pid}:
@@ -168,6 +170,7 @@ class Zygote:
                 if run.tracker:
                     run.tracker.sample()
                 run.evidence["pid1"] = "app" if pid == 1 else "init"
+                run.evidence["runtime"] = run.order.runtime.name if run.order.runtime else "native"
                 wire.send(self._client, ("started", run.number), run.streams or ())
             case {"status": status}:
                 run.status = status
@@ -175,6 +178,19 @@ class Zygote:
                 run.error = (text, hint)
             case _:
                 run.error = (f"the run says what cannot be understood: {sorted(message)}", "")
+
+    def _limit(self, run: Supervised, pidfds: list[int]) -> None:
+        """Put processes of a run into its control groups; one that has ended meanwhile needs none."""
+        try:
+            for pid in filter(lambda pid: pid > 0, map(processes.pid_of, pidfds)):
+                run.group.add(pid)
+            run.control.send(LIMITED)
+        except OSError as error:
+            run.error = (f"cannot limit the run: {error}", "")
+            run.kill()
+        finally:
+            for each in pidfds:
+                os.close(each)
 
     def _reap(self, run: Supervised) -> None:
         """Take the end of process 1, or of the process that reads what a run left."""
@@ -186,7 +202,7 @@ class Zygote:
             self._forget(run)  # before it is told: who hears of the end finds nothing left
             wire.send(self._client, ("ended", run.number, run.report), [findings])
             os.close(findings)
-        elif run.phase is Phase.ENTERING:
+        elif run.phase is Phase.ENTERING or (run.error and run.status is None):
             text = f"the process ended with {os.waitstatus_to_exitcode(status)} before the program began"
             self._forget(run)
             wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
@@ -233,12 +249,12 @@ class Zygote:
 
 
 def main() -> None:
-    """Serve on the socket whose number is the first argument."""
+    """Serve on the socket whose number is the first argument; the third is ``one-id`` if runs have one id only."""
     for encoding in ("ascii", "latin-1", "utf-8"):
         codecs.lookup(encoding)  # loaded from this machine's files now; inside a run there are none
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client has made a session for this process: no terminal's Ctrl-C
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+    Zygote(socket.socket(fileno=int(sys.argv[1])), one_id=sys.argv[3:] == [ONE_ID]).serve()
 
 
 def _told(error: Exception) -> tuple[str, str]:

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.backends.native.idmap import ARBITRARY, BASE, RANGE, find_range, map_for_root, map_for_user
+from runtime.backends.native.idmap import (
+    ARBITRARY,
+    BASE,
+    RANGE,
+    find_range,
+    free_range,
+    map_for_one_id,
+    map_for_root,
+    map_for_user,
+)
 
 
 def inside(extents):
@@ -45,3 +54,19 @@ def test_root_of_the_machine_is_never_mapped():
 )
 def test_range_is_found_by_name_or_uid_if_it_is_large_enough(text, found):
     assert find_range(text, frozenset({"me", "1000"})) == found
+
+
+def test_user_without_a_range_is_root_inside_and_alone():
+    found = map_for_one_id(1001, 1002)
+    assert found.has_one_id
+    assert (str(found.users[0]), str(found.groups[0])) == ("0 1001 1", "0 1002 1")
+    assert not map_for_root().has_one_id
+    assert not map_for_user(1001, 1001, 100000, 200000).has_one_id
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("", 100000), ("a:100000:65536\nb:165536:65536\n", 231072), ("a:1:5\n# x\nb:x:y\n", 100000)],
+)
+def test_free_range_lies_above_all_others(text, first):
+    assert free_range(text) == first

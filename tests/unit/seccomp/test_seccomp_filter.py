@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.backends.native.seccomp import compile_filter
+from runtime.backends.native.seccomp import compile_filter, compile_notices
 from runtime.errors import BackendError
 from runtime.plan import Denial
 
-ALLOW, KILL = "allow", "kill"
+ALLOW, KILL, HANDED_ON = "allow", "kill", "handed on"
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 DATA = resources.files("runtime.backends.native.seccomp")
 NUMBERS = json.loads(DATA.joinpath("numbers.json").read_text())
@@ -40,7 +40,7 @@ def run(program: bytes, machine: str, number: int, *arguments: int, arch: int | 
                 true = {0x15: accumulator == value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[code]
                 at += if_true if true else if_false
             case 0x06:
-                return {0x7FFF0000: ALLOW, 0x80000000: KILL}.get(value, value & 0xFFFF)
+                return {0x7FFF0000: ALLOW, 0x80000000: KILL, 0x7FC00000: HANDED_ON}.get(value, value & 0xFFFF)
             case _:
                 raise AssertionError(f"instruction {code:#x}")
 
@@ -62,10 +62,17 @@ def test_default_kills_foreign_architecture(machine):
         assert run(DEFAULT[machine], machine, 0, arch=arch) == KILL
 
 
+@pytest.mark.parametrize("profile", ["default", "unconfined"])
+def test_x32_is_killed_as_every_other_foreign_interface(profile):
+    program = compile_filter(profile, (), "x86_64")
+    for number in (0x40000000, 0x40000000 + 59, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE):
+        assert run(program, "x86_64", number) == KILL
+
+
 @pytest.mark.parametrize("machine", MACHINES)
-def test_default_knows_no_x32_and_no_negative_number(machine):
-    for number in (0x40000000, 0x40000000 + 59, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
-        assert run(DEFAULT[machine], machine, number) == errno.ENOSYS
+def test_default_knows_no_number_that_skips_a_call(machine):
+    assert run(DEFAULT[machine], machine, 0xFFFFFFFF) == errno.ENOSYS
+    assert run(DEFAULT["aarch64"], "aarch64", 0x40000000) == errno.ENOSYS
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -154,3 +161,49 @@ def test_profile_names_each_call_once_and_only_known_ones():
     assert len(names) == len(set(names))
     assert set(names) <= known
     assert not {"clone3", "mount", "unshare", "setns", "bpf", "keyctl", "open_by_handle_at"} & set(PROFILE["allow"])
+
+
+OTHER_IDS = {
+    "chown": ((1,), (2,)),
+    "fchown": ((1,), (2,)),
+    "lchown": ((1,), (2,)),
+    "fchownat": ((2,), (3,)),
+    "setuid": ((0,), ()),
+    "setgid": ((), (0,)),
+    "setresuid": ((0, 1, 2), ()),
+    "setresgid": ((), (0, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", sorted(OTHER_IDS))
+def test_ids_that_are_not_mapped_are_refused_as_those_of_others(name, machine):
+    if name not in NUMBERS[machine]:
+        return
+    program = compile_filter("default", (), machine, only_ids=(1000, 7))
+    users, groups = OTHER_IDS[name]
+    own = [1000 if each in users else 7 if each in groups else 3 for each in range(5)]
+    assert run(program, machine, NUMBERS[machine][name], *own) == ALLOW
+    for index in (*users, *groups):
+        unchanged = [0xFFFFFFFF if each == index else word for each, word in enumerate(own)]
+        assert run(program, machine, NUMBERS[machine][name], *unchanged) == ALLOW
+        for other in (0, 8, 1001, 1000 if index in groups else 7):
+            words = [other if each == index else word for each, word in enumerate(own)]
+            assert run(program, machine, NUMBERS[machine][name], *words) == errno.EPERM
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_filter_for_one_id_changes_no_other_call(machine):
+    program = compile_filter("default", (), machine, only_ids=(1000, 1000))
+    numbers = {NUMBERS[machine].get(name) for name in (*OTHER_IDS, "setreuid", "setregid")}
+    for number in set(range(1024)) - numbers:
+        assert run(program, machine, number) == run(DEFAULT[machine], machine, number)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_noticed_calls_are_handed_on_and_all_others_allowed(machine):
+    program, numbers = compile_notices(("chown", "fchownat", "statx"), machine)
+    assert set(numbers) == {"chown", "fchownat", "statx"} & NUMBERS[machine].keys()
+    for number in range(1024):
+        want = HANDED_ON if number in numbers.values() else ALLOW
+        assert run(program, machine, number) == want

@@ -144,7 +144,7 @@ def test_verify_test_that_flakes_and_breaks_under_a_level_is_caused(seed):
 
 
 def test_verify_flaky_policy_fail_is_failed():
-    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.5)}, seed=1)
+    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.5)}, seed=2)
     result = verify(app, UMASK, rules=Rules(flaky=Flaky.FAIL))
     assert result.unstable == ("t.py::test_x",)
     assert result.verdict is VerdictWord.FAILED

@@ -71,7 +71,7 @@ def runner(backend, directory, *, fresh=False, ambient="6.1", stop=None, jobs=2)
         backend=backend,
         suite=SUITE,
         cache=ResultCache(directory, is_fresh=fresh),
-        ambient={"kernel": ambient},
+        ambient=lambda _: {"kernel": ambient},
         jobs=threading.Semaphore(jobs),
         stop=stop or threading.Event(),
     )

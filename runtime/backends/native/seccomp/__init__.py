@@ -1,14 +1,15 @@
 """Compile a profile of system calls to the filter that the kernel runs; profiles and numbers are data beside this file.
 
-A filter checks the architecture first and kills what calls through a foreign one. Calls that are unknown or newer than
-the profile fail with ENOSYS and not with EPERM, so that libraries fall back as they would on an older kernel.
+A filter checks the architecture first and kills what calls through a foreign one, x32 included, which the kernel tells
+apart by a bit of the number only. Calls that are unknown or newer than the profile fail with ENOSYS and not with EPERM,
+so that libraries fall back as they would on an older kernel.
 
 Source: Linux Documentation/userspace-api/seccomp_filter.rst; linux/seccomp.h, linux/filter.h.
 """
 
 import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import resources
 from typing import Any
 
@@ -16,6 +17,7 @@ from runtime.backends.native.seccomp.bpf import (
     ALLOW,
     ARCHITECTURE,
     KILL,
+    NOTIFY,
     NUMBER,
     Instruction,
     argument_high,
@@ -23,6 +25,7 @@ from runtime.backends.native.seccomp.bpf import (
     assemble,
     fail,
     give,
+    jump_at_least,
     jump_equal,
     jump_if_any_bit,
     load,
@@ -31,10 +34,31 @@ from runtime.backends.native.seccomp.bpf import (
 from runtime.errors import BackendError
 from runtime.plan import Denial
 
-_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # linux/audit.h: AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # linux/audit.h: AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64
+_X32 = 0x40000000  # asm/unistd.h: __X32_SYSCALL_BIT
+_NO_CALL = 0xFFFFFFFF  # what a tracer writes to skip a call
 
 
-def compile_filter(profile: str, denials: tuple[Denial, ...], machine: str) -> bytes:
+_ID_ARGUMENTS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "chown": ((1,), (2,)),
+    "fchown": ((1,), (2,)),
+    "fchownat": ((2,), (3,)),
+    "lchown": ((1,), (2,)),
+    "setgid": ((), (0,)),
+    "setregid": ((), (0, 1)),
+    "setresgid": ((), (0, 1, 2)),
+    "setresuid": ((0, 1, 2), ()),
+    "setreuid": ((0, 1), ()),
+    "setuid": ((0,), ()),
+}
+"""Which arguments of a call are users and which are groups."""
+
+_UNCHANGED = 0xFFFFFFFF
+
+
+def compile_filter(
+    profile: str, denials: tuple[Denial, ...], machine: str, *, only_ids: tuple[int, int] | None = None
+) -> bytes:
     """Return a filter as an array of ``struct sock_filter``.
 
     Args:
@@ -42,16 +66,72 @@ def compile_filter(profile: str, denials: tuple[Denial, ...], machine: str) -> b
         denials: are asked before the profile, in their order. A value below 2**32 is compared with the low half of the
             argument only, as the kernel takes an int (CVE-2019-7303). A call that this machine has not is left out.
         machine: ``x86_64`` or ``aarch64``, as uname says it.
+        only_ids: the only user and group that are mapped. To name another one then fails with EPERM, as it does for a
+            user without capabilities where that one is mapped, and not with the kernel's EINVAL.
 
     Raises:
         BackendError: there is no such profile, machine or system call.
     """
-    if machine not in _ARCHITECTURES:
-        raise BackendError(f"there is no table of system calls for {machine}; known are {', '.join(_ARCHITECTURES)}")
-    numbers = _numbers()
-    head = [*load(ARCHITECTURE), *jump_equal(_ARCHITECTURES[machine], give(KILL), negate=True), *load(NUMBER)]
+    numbers = read_numbers()
     own = [line for each in denials for line in _deny(each, numbers, machine)]
-    return assemble([*head, *own, *_body(profile, numbers[machine])])
+    if only_ids is not None:
+        own += [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
+    return assemble([*foreign_calls(machine), *own, *_body(profile, numbers[machine])])
+
+
+def foreign_calls(machine: str) -> list[Instruction]:
+    """Kill what calls through an interface that is not the machine's own; else go on with the number loaded.
+
+    Raises:
+        BackendError: there is no such machine.
+    """
+    if machine not in ARCHITECTURES:
+        raise BackendError(f"there is no table of system calls for {machine}; known are {', '.join(ARCHITECTURES)}")
+    head = [*load(ARCHITECTURE), *jump_equal(ARCHITECTURES[machine], give(KILL), negate=True), *load(NUMBER)]
+    if machine == "x86_64":
+        head += jump_at_least(_X32, jump_equal(_NO_CALL, give(KILL), negate=True))
+    return head
+
+
+def read_numbers() -> Mapping[str, Mapping[str, int]]:
+    """Return machine → name of a system call → its number."""
+    found: Mapping[str, Mapping[str, int]] = _data("numbers.json")
+    return found
+
+
+def read_profile(name: str) -> Mapping[str, Any]:
+    """Return a profile as data: ``allow``, ``refuse``, ``conditions``; what it does not name fails with ENOSYS.
+
+    Raises:
+        BackendError: there is no such profile.
+    """
+    if name != "default":
+        raise _unknown(name)
+    profile: Mapping[str, Any] = _data("default.json")
+    return profile
+
+
+def _unknown(profile: str) -> BackendError:
+    return BackendError(f"there is no seccomp profile {profile!r}; known are default and unconfined")
+
+
+def compile_notices(names: Collection[str], machine: str) -> tuple[bytes, Mapping[str, int]]:
+    """Return a filter that hands some calls on to who listens and allows all others, and the calls' numbers.
+
+    Args:
+        names: of the calls; those that this machine has not are left out.
+        machine: ``x86_64`` or ``aarch64``.
+
+    Raises:
+        BackendError: there is no such machine.
+    """
+    if machine not in ARCHITECTURES:
+        raise BackendError(f"there is no table of system calls for {machine}; known are {', '.join(ARCHITECTURES)}")
+    known = read_numbers()[machine]
+    numbers = {name: known[name] for name in names if name in known}
+    answers = {number: tuple(give(NOTIFY)) for number in numbers.values()}
+    head = [*load(ARCHITECTURE), *jump_equal(ARCHITECTURES[machine], give(ALLOW), negate=True), *load(NUMBER)]
+    return assemble([*head, *search(answers, give(ALLOW))]), numbers
 
 
 def _body(profile: str, numbers: Mapping[str, int]) -> list[Instruction]:
@@ -59,9 +139,9 @@ def _body(profile: str, numbers: Mapping[str, int]) -> list[Instruction]:
         case "unconfined":
             return give(ALLOW)
         case "default":
-            return search(_answers(_data("default.json"), numbers), fail(errno.ENOSYS))
+            return search(_answers(read_profile(profile), numbers), fail(errno.ENOSYS))
         case _:
-            raise BackendError(f"there is no seccomp profile {profile!r}; known are default and unconfined")
+            raise _unknown(profile)
 
 
 def _answers(data: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[int, tuple[Instruction, ...]]:
@@ -102,9 +182,20 @@ def _deny(denial: Denial, numbers: Mapping[str, Mapping[str, int]], machine: str
     return [*jump_equal(numbers[machine][denial.syscall], code), *again]
 
 
-def _numbers() -> Mapping[str, Mapping[str, int]]:
-    found: Mapping[str, Mapping[str, int]] = _data("numbers.json")
-    return found
+def _deny_other_ids(name: str, only: tuple[int, int], numbers: Mapping[str, int]) -> list[Instruction]:
+    if name not in numbers:
+        return []
+    refused = fail(errno.EPERM)
+    code = [
+        line
+        for own, indices in zip(only, _ID_ARGUMENTS[name], strict=True)
+        for index in indices
+        for line in (
+            *load(argument_low(index)),
+            *jump_equal(own, jump_equal(_UNCHANGED, refused, negate=True), negate=True),
+        )
+    ]
+    return [*jump_equal(numbers[name], code), *load(NUMBER)]
 
 
 def _data(name: str) -> Any:  # noqa: ANN401 - as json has it

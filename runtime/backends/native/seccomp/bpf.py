@@ -11,6 +11,7 @@ from runtime.errors import BackendError
 
 KILL = 0x80000000  # linux/seccomp.h: SECCOMP_RET_KILL_PROCESS
 ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
+NOTIFY = 0x7FC00000  # SECCOMP_RET_USER_NOTIF
 _ERRNO = 0x00050000  # SECCOMP_RET_ERRNO
 
 NUMBER = 0  # offsets in struct seccomp_data
@@ -22,6 +23,7 @@ _JUMP = 0x05  # BPF_JMP | BPF_JA
 _JUMP_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _JUMP_AT_LEAST = 0x35  # BPF_JMP | BPF_JGE | BPF_K
 _JUMP_BITS = 0x45  # BPF_JMP | BPF_JSET | BPF_K
+_AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
 _RETURN = 0x06  # BPF_RET | BPF_K
 
 _LONGEST_JUMP = 255
@@ -70,6 +72,21 @@ def jump_equal(value: int, code: list[Instruction], *, negate: bool = False) -> 
 def jump_if_any_bit(bits: int, code: list[Instruction]) -> list[Instruction]:
     """Run ``code`` if what was loaded has any of these bits; else go on behind it."""
     return _guard(_JUMP_BITS, bits, code, when=True)
+
+
+def jump_at_least(value: int, code: list[Instruction]) -> list[Instruction]:
+    """Run ``code`` if what was loaded is ``value`` or more; else go on behind it."""
+    return _guard(_JUMP_AT_LEAST, value, code, when=True)
+
+
+def jump_below(value: int, code: list[Instruction]) -> list[Instruction]:
+    """Run ``code`` if what was loaded is less than ``value``; else go on behind it."""
+    return _guard(_JUMP_AT_LEAST, value, code, when=False)
+
+
+def mask(bits: int) -> list[Instruction]:
+    """Keep these bits of what was loaded."""
+    return [Instruction(_AND, 0, 0, bits)]
 
 
 def search(answers: Mapping[int, tuple[Instruction, ...]], otherwise: list[Instruction]) -> list[Instruction]:

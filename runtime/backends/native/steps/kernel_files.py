@@ -75,7 +75,14 @@ class MountKernel:
 
 @dataclass(frozen=True, slots=True)
 class MakeDevices:
-    """Fill /dev: six harmless devices of this machine, and the usual links."""
+    """Fill /dev: six harmless devices of this machine, and the usual links.
+
+    Args:
+        sealed: whether root inside is root of this machine, who could change a device's mode here: the mount is then
+            read-only, which does not keep anyone from writing to a device.
+    """
+
+    sealed: bool = False
 
     def describe(self) -> str:
         """Say it."""
@@ -86,7 +93,7 @@ class MakeDevices:
         for name in DEVICES:
             if name in sandbox.devices:
                 with mounts.file_target(sandbox.root, f"/dev/{name}") as target:
-                    mounts.bind(sandbox.devices[name], target)
+                    _bind_device(sandbox.devices[name], target, sealed=self.sealed)
         with mounts.opened(sandbox.root, "/dev", os.O_PATH | os.O_DIRECTORY, links=False) as folder:
             for name, target_of_link in _LINKS:
                 os.symlink(target_of_link, name, dir_fd=folder)
@@ -94,9 +101,10 @@ class MakeDevices:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Hide a path of a kernel file system."""
+    """Hide a path of a kernel file system; ``sealed`` as with ``MakeDevices``."""
 
     path: str
+    sealed: bool = False
 
     def describe(self) -> str:
         """Say it."""
@@ -110,7 +118,7 @@ class Mask:
             if mounts.is_folder(target):
                 mounts.mount_at("tmpfs", target, "tmpfs", MS_RDONLY | _ALL, "nr_blocks=1,nr_inodes=1,mode=555")
             else:
-                mounts.bind(_checked_null(sandbox), target)
+                _bind_device(_checked_null(sandbox), target, sealed=self.sealed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +141,18 @@ class ForbidWriting:
             mounts.remount_read_only(view)
 
 
-def kernel_mounts() -> tuple[MountKernel | MakeDevices, ...]:
-    """Return the mounts of /proc, /sys and /dev, in order."""
-    devpts = f"newinstance,ptmxmode=0666,mode=0620,gid={_TTY_GROUP}"
+def kernel_mounts(*, dev_mode: int = 0o755, has_tty_group: bool = True) -> tuple[MountKernel | MakeDevices, ...]:
+    """Return the mounts of /proc, /sys and /dev, in order.
+
+    Args:
+        dev_mode: of /dev itself.
+        has_tty_group: whether the group of terminals is mapped.
+    """
+    devpts = "newinstance,ptmxmode=0666,mode=0620" + (f",gid={_TTY_GROUP}" if has_tty_group else "")
     return (
         MountKernel("/proc", "proc"),
         MountKernel("/sys", "sysfs", _ALL | MS_RDONLY),
-        MountKernel("/dev", "tmpfs", MS_NOSUID, "mode=755,size=65536k"),
+        MountKernel("/dev", "tmpfs", MS_NOSUID, f"mode={dev_mode:o},size=65536k"),
         MakeDevices(),
         MountKernel("/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, devpts),
         MountKernel("/dev/mqueue", "mqueue"),
@@ -175,6 +188,13 @@ def _found(root: int, path: str) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _bind_device(device: int, target: int, *, sealed: bool) -> None:
+    if sealed:
+        mounts.bind_with_flags(device, target, MS_RDONLY | MS_NOSUID | MS_NOEXEC, recursive=False)
+    else:
+        mounts.bind(device, target)
 
 
 def _checked_null(sandbox: Sandbox) -> int:

@@ -5,6 +5,7 @@ import resource
 from dataclasses import dataclass
 
 from runtime.backends.native import processes
+from runtime.backends.native.idmap import be_seen_as
 from runtime.backends.native.steps.step import Sandbox
 from runtime.errors import BackendError
 from runtime.plan import User
@@ -76,6 +77,22 @@ class UseCpus:
     def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
         """Set the affinity."""
         os.sched_setaffinity(0, self.cpus)
+
+
+@dataclass(frozen=True, slots=True)
+class BeSeenAs:
+    """Show the only id as the program's user. All rights over what was set up until now end with that."""
+
+    uid: int
+    gid: int
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"be seen as {self.uid}:{self.gid}"
+
+    def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
+        """Enter a user namespace of its own."""
+        be_seen_as(self.uid, self.gid)
 
 
 @dataclass(frozen=True, slots=True)

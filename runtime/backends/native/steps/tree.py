@@ -152,6 +152,7 @@ class MakeFolder:
     path: str
     uid: int
     gid: int
+    mode: int = 0o755
 
     def describe(self) -> str:
         """Say it."""
@@ -173,6 +174,7 @@ class MakeFolder:
             mounts.opened(sandbox.root, self.path, os.O_RDONLY | os.O_DIRECTORY) as folder,
         ):
             os.fchown(folder, self.uid, self.gid)
+            os.fchmod(folder, self.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,14 @@ class MountTmpfs:
         flags = MS_NOSUID | MS_NODEV | (0 if wanted.executable else MS_NOEXEC)
         data = f"size={wanted.size},mode={wanted.mode:o},uid={wanted.uid},gid={wanted.gid}"
         with mounts.directory(sandbox.root, wanted.path) as target:
+            refuse_kernel_file_system(target, wanted.path)
             mounts.mount_at("tmpfs", target, "tmpfs", flags, data)
+
+
+def refuse_kernel_file_system(target: int, path: str) -> None:
+    """Refuse to cover a part of /proc or /sys, to which a link of the image leads: it would not be masked then."""
+    if mounts.is_kernel_file_system(target):
+        raise BackendError(f"{path} leads into a file system of the kernel, which is refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +277,4 @@ def _write(folder: int, name: str, file: File) -> None:
     descriptor = os.open(name, flags, file.mode, dir_fd=folder)
     with os.fdopen(descriptor, "wb", closefd=True) as stream:
         stream.write(file.content)
+        os.fchmod(descriptor, file.mode)  # whatever the umask

@@ -1,0 +1,68 @@
+"""What a run takes in with it: made in the warm process, while this machine's files are still there."""
+
+import socket
+
+from runtime.backends.native.entry import Entry, Notices
+from runtime.backends.native.keeper import NOTICED
+from runtime.backends.native.machine import Machine
+from runtime.backends.native.one_id import is_root
+from runtime.backends.native.order import Order
+from runtime.plan import Plan
+
+
+class Entries:
+    """Makes the entries of runs; each filter of system calls is compiled once.
+
+    Args:
+        machine: what this machine is.
+        one_id: whether runs have one id only.
+    """
+
+    def __init__(self, machine: Machine, *, one_id: bool) -> None:
+        self._machine = machine
+        self._one_id = one_id
+        self._filters: dict[tuple[object, ...], bytes] = {}
+
+    def of(self, order: Order, control: socket.socket, stdin: int) -> Entry:
+        """Return the entry of an order.
+
+        Args:
+            order: the run.
+            control: its socket to the warm process.
+            stdin: descriptor that the plan inherits; -1 for none.
+        """
+        if order.runtime:
+            from runtime.backends.oci.entry import BundleEntry  # noqa: PLC0415 - only such runs need it
+            from runtime.backends.oci.profile import seccomp_of  # noqa: PLC0415 - likewise
+
+            seccomp = seccomp_of(order.plan, self._machine.name)
+            return BundleEntry(order=order, machine=self._machine, control=control, stdin=stdin, seccomp=seccomp)
+        return Entry(
+            order=order,
+            machine=self._machine,
+            program=self._filter(order.plan),
+            control=control,
+            stdin=stdin,
+            one_id=self._one_id,
+            notices=self._notices() if self._one_id and order.tree else None,
+        )
+
+    def _filter(self, plan: Plan) -> bytes:
+        if plan.seccomp == "unconfined" and not plan.denials:
+            return b""
+        denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
+        is_shown = self._one_id and not is_root(plan.user)
+        only_ids = (plan.user.uid, plan.user.gid) if is_shown else None
+        key = (plan.seccomp, denials, only_ids)
+        if key not in self._filters:
+            from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
+
+            self._filters[key] = compile_filter(plan.seccomp, plan.denials, self._machine.name, only_ids=only_ids)
+        return self._filters[key]
+
+    def _notices(self) -> Notices:
+        """Return what is answered where a tree is written in place and its owners must be recorded."""
+        from runtime.backends.native.seccomp import compile_notices  # noqa: PLC0415 - as above
+
+        program, numbers = compile_notices(NOTICED, self._machine.name)
+        return Notices(program=program, numbers=numbers)

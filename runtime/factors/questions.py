@@ -1,0 +1,241 @@
+"""Questions that are asked inside a run before its program starts, and their answers.
+
+A factor asks in this one grammar and judges the answers; so the same factor is proven in a run of our own, where Python
+answers, and in a container of somebody else's runtime, where ``runtime/launcher/launcher.c`` does. A conformance test
+holds the two equal.
+
+======================  ==================================================================================
+question                answer
+======================  ==================================================================================
+``attributes PATH``     ``UID GID MODE`` of what a path leads to
+``clone3``              the errno of a clone3 that cannot succeed
+``contains PATH TEXT``  ``yes`` or ``no``: whether a file holds the text with a NUL behind it
+``cpus``                how many CPUs the process may use
+``descriptor N``        ``null``, ``terminal``, ``pipe`` or ``other``
+``folder``              the working folder
+``groups``              the supplementary groups, sorted, with commas
+``ids``                 real, effective and saved user id, then group id
+``interfaces``          ``NAME:up`` or ``NAME:down``, sorted
+``kernel``              release and architecture
+``limit N``             soft and hard value of the rlimit of that number; -1 is infinity
+``link PATH``           where a symbolic link points to
+``may-read PATH``       ``yes``, or the errno with which the file cannot be opened
+``may-write PATH``      ``yes``, or the errno with which no file can be made in the folder
+``name``                the node name
+``no-new-privileges``   1 or 0: the bit of that name
+``read PATH``           the first MiB of a file
+``space PATH``          the flags of a mount, and the bytes of its file system
+``umask``               the file mode creation mask, four octal digits
+``variable NAME``       the value of an environment variable
+======================  ==================================================================================
+
+Modules of the warm process import little: no pathlib here.
+"""
+# ruff: noqa: PTH108, PTH109, PTH115, PTH116, PTH123
+
+import ctypes
+import os
+import resource
+import socket
+import stat
+import struct
+from collections.abc import Callable, Mapping
+from fcntl import ioctl
+
+_MOST = 1 << 20
+_CLONE3 = 435  # __NR_clone3, asm-generic/unistd.h: the same number on every architecture
+_PR_GET_NO_NEW_PRIVS = 39  # linux/prctl.h
+_SIOCGIFFLAGS = 0x8913  # linux/sockios.h
+_IFF_UP = 0x1  # linux/if.h
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Answers:
+    """What was answered: question → bytes, None for a question that failed."""
+
+    def __init__(self, given: Mapping[str, bytes | None]) -> None:
+        self._given = given
+
+    def text(self, question: str) -> str:
+        """Return an answer as text, empty where the question failed."""
+        return (self._given.get(question) or b"").decode(errors="replace")
+
+    def words(self, question: str) -> list[str]:
+        """Return the words of an answer."""
+        return self.text(question).split()
+
+    def succeeded(self, question: str) -> bool:
+        """Tell whether there is an answer at all."""
+        return self._given.get(question) is not None
+
+    def has_one_id(self) -> bool:
+        """Tell whether one id only is mapped into the run, by the answer to ``UID_MAP``.
+
+        Source: user_namespaces(7), ``/proc/PID/uid_map``.
+        """
+        return sum(int(line.split()[2]) for line in self.text(UID_MAP).splitlines()) == 1
+
+    def status(self, key: str) -> str:
+        """Return a field of /proc/self/status, which must have been read; ``0`` where the kernel does not show it."""
+        for line in self.text(STATUS).splitlines():
+            name, _, value = line.partition(":")
+            if name == key:
+                return value.strip()
+        return "0"
+
+
+UID_MAP = "read /proc/self/uid_map"
+"""The question behind ``Answers.has_one_id``."""
+
+STATUS = "read /proc/self/status"
+"""The question behind ``Answers.status``."""
+
+
+def answer(question: str) -> bytes | None:
+    """Answer one question about this very process, or return None if that fails."""
+    kind, _, rest = question.partition(" ")
+    ask = _ANSWERS.get(kind)
+    try:
+        return ask(rest) if ask else None
+    except (OSError, ValueError):
+        return None
+
+
+def parse_answers(questions: tuple[str, ...], written: bytes) -> Answers:
+    """Read what the launcher has written: a length and a newline before each answer, -1 for one that failed.
+
+    Raises:
+        ValueError: it was not written by the launcher, or not to its end.
+    """
+    given: dict[str, bytes | None] = {}
+    position = 0
+    for each in questions:
+        end = written.index(b"\n", position, position + 32)
+        size = int(written[position:end])
+        position = end + 1
+        given[each] = written[position : position + size] if size >= 0 else None
+        if position + max(size, 0) > len(written):
+            raise ValueError("the last answer is cut off")
+        position += max(size, 0)
+    return Answers(given)
+
+
+def _attributes(path: str) -> bytes:
+    found = os.stat(path)
+    return f"{found.st_uid} {found.st_gid} {stat.S_IMODE(found.st_mode):04o}".encode()
+
+
+def _clone3(_: str) -> bytes:
+    ctypes.set_errno(0)
+    _LIBC.syscall(ctypes.c_long(_CLONE3), None, ctypes.c_size_t(0))
+    return b"%d" % ctypes.get_errno()
+
+
+def _contains(words: str) -> bytes:
+    path, _, text = words.partition(" ")
+    wanted = text.encode() + b"\0"
+    kept = b""
+    with open(path, "rb") as file:
+        while block := file.read(1 << 16):
+            if wanted in kept + block:
+                return b"yes"
+            kept = block[-len(wanted) + 1 :]
+    return b"no"
+
+
+def _descriptor(number: str) -> bytes:
+    found = os.fstat(int(number))
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3):
+        return b"null"
+    if os.isatty(int(number)):
+        return b"terminal"
+    return b"pipe" if stat.S_ISFIFO(found.st_mode) else b"other"
+
+
+def _interfaces(_: str) -> bytes:
+    with open("/proc/net/dev", encoding="ascii", errors="replace") as table:
+        names = sorted(line.partition(":")[0].strip() for line in table if ":" in line)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as handle:
+        return " ".join(f"{name}:{'up' if _flags(handle, name) & _IFF_UP else 'down'}" for name in names).encode()
+
+
+def _flags(handle: socket.socket, name: str) -> int:
+    try:
+        request = ioctl(handle, _SIOCGIFFLAGS, struct.pack("16s24x", name.encode()))
+    except OSError:
+        return 0
+    return int(struct.unpack_from("16xH", request)[0])
+
+
+def _kernel(_: str) -> bytes:
+    system = os.uname()
+    return f"{system.release} {system.machine}".encode()
+
+
+def _limit(number: str) -> bytes:
+    soft, hard = resource.getrlimit(int(number))
+    return b"%d %d" % (soft, hard)
+
+
+def _may_read(path: str) -> bytes:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    return b"yes"
+
+
+def _may_write(folder: str) -> bytes:
+    name = f"{folder}/.seatrial-{os.getpid()}"
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    os.unlink(name)
+    return b"yes"
+
+
+def _no_new_privileges(_: str) -> bytes:
+    return b"%d" % _LIBC.prctl(_PR_GET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (0, 0, 0, 0)))
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(_MOST)
+
+
+def _space(path: str) -> bytes:
+    found = os.statvfs(path)
+    return b"%d %d" % (found.f_flag, found.f_blocks * found.f_frsize)
+
+
+def _umask(_: str) -> bytes:
+    """Read it (and set it again: there is no other way to read it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return f"{mask:04o}".encode()
+
+
+_ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
+    "attributes": _attributes,
+    "clone3": _clone3,
+    "contains": _contains,
+    "cpus": lambda _: b"%d" % len(os.sched_getaffinity(0)),
+    "descriptor": _descriptor,
+    "folder": lambda _: os.fsencode(os.getcwd()),
+    "groups": lambda _: ",".join(map(str, sorted(os.getgroups()))).encode(),
+    "ids": lambda _: " ".join(map(str, (*os.getresuid(), *os.getresgid()))).encode(),
+    "interfaces": _interfaces,
+    "kernel": _kernel,
+    "limit": _limit,
+    "link": lambda path: os.fsencode(os.readlink(path)),
+    "may-read": _may_read,
+    "may-write": _may_write,
+    "no-new-privileges": _no_new_privileges,
+    "name": lambda _: os.uname().nodename.encode(),
+    "read": _read,
+    "space": _space,
+    "umask": _umask,
+    "variable": lambda name: os.environb.get(name.encode()),
+}

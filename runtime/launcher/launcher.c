@@ -1,0 +1,428 @@
+/*
+ * The launcher: the first program of a run in a container that somebody else's runtime made.
+ *
+ * It is static and knows no library of the image. It sets what a runtime cannot be told (umask, CPUs, ignored signals,
+ * a closed stdin), answers the questions of the factors' probes from inside, and becomes the program, or stays its
+ * process 1: then it reaps orphans, hands signals on, and writes the program's wait status when all else has ended.
+ *
+ *   launcher [--init STATUS] [--umask OCTAL] [--cpus N,N] [--ignore N,N] [--limit NUMBER=VALUE] [--stdin null|closed] [--environment FILE]
+ *            [--ask QUESTIONS ANSWERS] [--await FILE] -- PROGRAM ARGUMENT...
+ *
+ * FILE holds the whole environment, NUL behind each entry: runtimes add variables of their own, which are dropped.
+ *
+ * The questions, one a line, and what they answer are described in runtime/factors/questions.py, which answers the
+ * same ones in Python; a conformance test holds the two equal. An answer is its length in decimal, a newline, and the
+ * bytes; -1 and a newline if it failed.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OURS 125 /* exit codes as shells and Docker say them */
+#define NOT_EXECUTABLE 126
+#define NOT_FOUND 127
+#define LONGEST_QUESTION 8192
+#define LONGEST_ANSWER (1 << 20)
+#define CLONE3 435 /* __NR_clone3, the same number on every architecture */
+
+static const char *status_path;
+static sigset_t inherited_mask;
+
+static void fail(const char *what) {
+    fprintf(stderr, "seatrial: %s: %s\n", what, strerror(errno));
+    _exit(OURS);
+}
+
+/* ---- answers ---- */
+
+static char answer[LONGEST_ANSWER];
+static size_t length;
+static int failed;
+
+static void say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int written = vsnprintf(answer + length, sizeof answer - length, format, arguments);
+    va_end(arguments);
+    if (written > 0 && length + written < sizeof answer) length += written;
+}
+
+static void answer_read(const char *path) {
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) { failed = 1; return; }
+    ssize_t got;
+    while (length < sizeof answer && (got = read(descriptor, answer + length, sizeof answer - length)) > 0) length += got;
+    if (length == 0 && got < 0) failed = 1;
+    close(descriptor);
+}
+
+static void answer_write(const char *path) { /* whether a new file may be made in a folder */
+    char name[LONGEST_QUESTION + 32];
+    snprintf(name, sizeof name, "%s/.seatrial-%d", path, getpid());
+    int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (descriptor < 0) { say("%d", errno); return; }
+    close(descriptor);
+    unlink(name);
+    say("yes");
+}
+
+static void answer_open(const char *path) { /* whether a file may be read */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) { say("%d", errno); return; }
+    close(descriptor);
+    say("yes");
+}
+
+static void answer_contains(char *words) { /* PATH TEXT: whether a file holds the text and a NUL behind it */
+    char *text = strchr(words, ' ');
+    if (!text) { failed = 1; return; }
+    *text++ = 0;
+    size_t wanted = strlen(text) + 1, kept = 0;
+    int descriptor = open(words, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) { failed = 1; return; }
+    static char window[1 << 16];
+    int found = 0;
+    ssize_t got;
+    while (!found && (got = read(descriptor, window + kept, sizeof window - kept)) > 0) {
+        kept += got;
+        if (kept >= wanted) {
+            found = memmem(window, kept, text, wanted) != NULL;
+            size_t tail = wanted - 1;
+            memmove(window, window + kept - tail, tail);
+            kept = tail;
+        }
+    }
+    close(descriptor);
+    say(found ? "yes" : "no");
+}
+
+static int by_name(const void *one, const void *other) { return strcmp(one, other); }
+
+static void answer_interfaces(void) { /* NAME:up or NAME:down, sorted */
+    static char names[256][IFNAMSIZ];
+    int count = 0, handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    FILE *table = fopen("/proc/net/dev", "re");
+    char line[1024];
+    if (handle < 0 || !table) { failed = 1; if (handle >= 0) close(handle); if (table) fclose(table); return; }
+    while (count < 256 && fgets(line, sizeof line, table)) {
+        char *end = strchr(line, ':'), *begin = line + strspn(line, " ");
+        if (!end || end - begin >= IFNAMSIZ) continue; /* the two lines of the head have no colon */
+        *end = 0;
+        strcpy(names[count++], begin);
+    }
+    fclose(table);
+    qsort(names, count, sizeof names[0], by_name);
+    for (int index = 0; index < count; index++) {
+        struct ifreq request = {0};
+        strcpy(request.ifr_name, names[index]);
+        int up = ioctl(handle, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
+        say("%s%s:%s", index ? " " : "", names[index], up ? "up" : "down");
+    }
+    close(handle);
+}
+
+static void answer_ids(void) {
+    uid_t user[3];
+    gid_t group[3];
+    if (getresuid(&user[0], &user[1], &user[2]) || getresgid(&group[0], &group[1], &group[2])) { failed = 1; return; }
+    say("%u %u %u %u %u %u", user[0], user[1], user[2], group[0], group[1], group[2]);
+}
+
+static int by_number(const void *one, const void *other) {
+    gid_t left = *(const gid_t *)one, right = *(const gid_t *)other;
+    return (left > right) - (left < right);
+}
+
+static void answer_groups(void) {
+    static gid_t groups[65536];
+    int count = getgroups(65536, groups);
+    if (count < 0) { failed = 1; return; }
+    qsort(groups, count, sizeof groups[0], by_number);
+    for (int index = 0; index < count; index++) say("%s%u", index ? "," : "", groups[index]);
+}
+
+static void answer_cpus(void) {
+    static cpu_set_t set[64]; /* room for 65,536 CPUs */
+    long size = syscall(SYS_sched_getaffinity, 0, sizeof set, set);
+    if (size < 0) { failed = 1; return; }
+    say("%d", CPU_COUNT_S(size, set));
+}
+
+static void answer_descriptor(const char *text) { /* null, terminal, pipe, or other */
+    struct stat found;
+    int number = atoi(text);
+    if (fstat(number, &found)) { failed = 1; return; }
+    if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3)) say("null");
+    else if (isatty(number)) say("terminal");
+    else say(S_ISFIFO(found.st_mode) ? "pipe" : "other");
+}
+
+static void answer_one(char *question) {
+    char *rest = strchr(question, ' ');
+    if (rest) *rest++ = 0; else rest = question + strlen(question);
+    length = 0;
+    failed = 0;
+    if (!strcmp(question, "read")) answer_read(rest);
+    else if (!strcmp(question, "may-read")) answer_open(rest);
+    else if (!strcmp(question, "may-write")) answer_write(rest);
+    else if (!strcmp(question, "contains")) answer_contains(rest);
+    else if (!strcmp(question, "interfaces")) answer_interfaces();
+    else if (!strcmp(question, "ids")) answer_ids();
+    else if (!strcmp(question, "groups")) answer_groups();
+    else if (!strcmp(question, "cpus")) answer_cpus();
+    else if (!strcmp(question, "descriptor")) answer_descriptor(rest);
+    else if (!strcmp(question, "umask")) {
+        mode_t mask = umask(0);
+        umask(mask);
+        say("%04o", mask);
+    } else if (!strcmp(question, "folder")) {
+        if (!getcwd(answer, sizeof answer)) failed = 1; else length = strlen(answer);
+    } else if (!strcmp(question, "name")) {
+        struct utsname system;
+        if (uname(&system)) failed = 1; else say("%s", system.nodename);
+    } else if (!strcmp(question, "kernel")) {
+        struct utsname system;
+        if (uname(&system)) failed = 1; else say("%s %s", system.release, system.machine);
+    } else if (!strcmp(question, "clone3")) { /* a call that cannot succeed, for its errno */
+        errno = 0;
+        syscall(CLONE3, NULL, (size_t)0);
+        say("%d", errno);
+    } else if (!strcmp(question, "no-new-privileges")) {
+        say("%d", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    } else if (!strcmp(question, "limit")) {
+        struct rlimit limit;
+        if (getrlimit(atoi(rest), &limit)) failed = 1;
+        else say("%lld %lld", (long long)limit.rlim_cur, (long long)limit.rlim_max); /* infinity is -1 */
+    } else if (!strcmp(question, "variable")) {
+        const char *value = getenv(rest);
+        if (!value) failed = 1; else say("%s", value);
+    } else if (!strcmp(question, "link")) {
+        ssize_t got = readlink(rest, answer, sizeof answer);
+        if (got < 0) failed = 1; else length = got;
+    } else if (!strcmp(question, "attributes")) {
+        struct stat found;
+        if (stat(rest, &found)) failed = 1;
+        else say("%u %u %04o", found.st_uid, found.st_gid, found.st_mode & 07777);
+    } else if (!strcmp(question, "space")) { /* the flags of the mount, and the bytes of the file system */
+        struct statvfs found;
+        if (statvfs(rest, &found)) failed = 1;
+        else say("%lu %llu", found.f_flag, (unsigned long long)found.f_blocks * found.f_frsize);
+    } else failed = 1;
+}
+
+static void write_all(int descriptor, const char *bytes, size_t size) {
+    while (size) {
+        ssize_t written = write(descriptor, bytes, size);
+        if (written < 0 && errno != EINTR) fail("write the answers");
+        if (written > 0) { bytes += written; size -= written; }
+    }
+}
+
+static void answer_all(const char *questions, const char *answers) {
+    FILE *asked = fopen(questions, "re");
+    if (!asked) fail(questions);
+    int descriptor = open(answers, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (descriptor < 0) fail(answers);
+    fchmod(descriptor, 0644); /* whoever reads it may be neither root nor this user */
+    static char question[LONGEST_QUESTION];
+    while (fgets(question, sizeof question, asked)) {
+        question[strcspn(question, "\n")] = 0;
+        answer_one(question);
+        char head[32];
+        int size = snprintf(head, sizeof head, "%lld\n", failed ? -1LL : (long long)length);
+        write_all(descriptor, head, size);
+        if (!failed) write_all(descriptor, answer, length);
+    }
+    fclose(asked);
+    close(descriptor);
+}
+
+/* ---- the program ---- */
+
+static void await(const char *path) { /* the limits are put on this process from outside, and then there is a file */
+    const struct timespec pause = {0, 500000};
+    while (access(path, F_OK)) nanosleep(&pause, NULL);
+}
+
+static void drop_capabilities(void) { /* Podman lets a user other than root hold what was added for the bounding set */
+    struct { uint32_t version; int pid; } head = {0x20080522, 0}; /* _LINUX_CAPABILITY_VERSION_3 */
+    uint32_t none[6] = {0};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &head, none)) fail("drop capabilities");
+}
+
+/* Not execvp, which hands a file that is no program to a shell: a native run does not. Returns why not: the last error
+ * along PATH that is not "not there". */
+static int execute(char **argv) {
+    const char *path = getenv("PATH");
+    if (strchr(argv[0], '/')) { execv(argv[0], argv); return errno; }
+    int why = ENOENT;
+    for (const char *next = path ? path : "/bin:/usr/bin"; next; next = strchr(next, ':') ? strchr(next, ':') + 1 : NULL) {
+        char place[4096];
+        int size = strcspn(next, ":");
+        snprintf(place, sizeof place, "%.*s/%s", size ? size : 1, size ? next : ".", argv[0]);
+        execv(place, argv);
+        if (errno != ENOENT && errno != ENOTDIR) why = errno;
+    }
+    return why;
+}
+
+static void become(char **argv, const char *ignored) {
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    for (const char *next = ignored; next && *next; next = strchr(next, ',') ? strchr(next, ',') + 1 : NULL)
+        signal(atoi(next), SIG_IGN);
+    sigprocmask(SIG_SETMASK, &inherited_mask, NULL);
+    int why = execute(argv);
+    fprintf(stderr, "seatrial: cannot start %s: %s\n", argv[0], strerror(why));
+    _exit(why == ENOENT || why == ENOTDIR ? NOT_FOUND : NOT_EXECUTABLE);
+}
+
+/* What the control groups say that an engine shows inside its containers: nobody else can read them at the end. */
+static const struct { const char *name, *path, *key; } usages[] = {
+    {"oom_kills", "/sys/fs/cgroup/memory/memory.oom_control", "oom_kill "},
+    {"oom_kills", "/sys/fs/cgroup/memory.events", "oom_kill "},
+    {"memory", "/sys/fs/cgroup/memory/memory.memsw.max_usage_in_bytes", ""},
+    {"memory", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes", ""},
+    {"memory", "/sys/fs/cgroup/memory.peak", ""},
+    {"processes", "/sys/fs/cgroup/pids/pids.peak", ""},
+    {"processes", "/sys/fs/cgroup/pids.peak", ""},
+    {"nanoseconds", "/sys/fs/cgroup/cpuacct/cpuacct.usage", ""},
+    {"microseconds", "/sys/fs/cgroup/cpu.stat", "usage_usec "},
+};
+
+static int tell_usage(char *text, size_t room) {
+    size_t size = 0;
+    for (size_t index = 0; index < sizeof usages / sizeof *usages; index++) {
+        FILE *file = fopen(usages[index].path, "re");
+        char line[256];
+        while (file && fgets(line, sizeof line, file)) {
+            size_t key = strlen(usages[index].key);
+            if (strncmp(line, usages[index].key, key)) continue;
+            size += snprintf(text + size, room - size, "%s %lld\n", usages[index].name, atoll(line + key));
+            break;
+        }
+        if (file) fclose(file);
+    }
+    return size;
+}
+
+static void write_status(int status) {
+    char text[2048], fresh[4096];
+    int size = snprintf(text, sizeof text, "%d\n", status);
+    size += tell_usage(text + size, sizeof text - size);
+    snprintf(fresh, sizeof fresh, "%s.new", status_path);
+    unlink(fresh);
+    int descriptor = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (descriptor < 0 || write(descriptor, text, size) != size || fchmod(descriptor, 0644)) fail(fresh);
+    if (rename(fresh, status_path)) fail(status_path);
+}
+
+static void be_init(pid_t program) {
+    static const int handed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+    sigset_t watched;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGCHLD);
+    for (size_t index = 0; index < sizeof handed_on / sizeof *handed_on; index++) sigaddset(&watched, handed_on[index]);
+    for (;;) {
+        int number = sigwaitinfo(&watched, NULL);
+        if (number > 0 && number != SIGCHLD) kill(program, number);
+        int status;
+        pid_t ended;
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (ended != program) continue;
+            if (getpid() == 1) kill(-1, SIGKILL); /* what could still write over our status ends first */
+            while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+            write_status(status);
+            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        }
+    }
+}
+
+static void set_environment(const char *path) {
+    static char text[1 << 20];
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) fail(path);
+    size_t size = 0;
+    ssize_t got;
+    while (size < sizeof text - 1 && (got = read(descriptor, text + size, sizeof text - 1 - size)) > 0) size += got;
+    close(descriptor);
+    clearenv();
+    for (char *entry = text; entry < text + size; entry += strlen(entry) + 1)
+        if (putenv(entry)) fail("set the environment");
+}
+
+static void use_cpus(const char *list) {
+    static cpu_set_t set[64];
+    CPU_ZERO_S(sizeof set, set);
+    for (const char *next = list; next && *next; next = strchr(next, ',') ? strchr(next, ',') + 1 : NULL)
+        CPU_SET_S(atoi(next), sizeof set, set);
+    if (sched_setaffinity(0, sizeof set, set)) fail("use fewer CPUs");
+}
+
+static void set_limit(char *text) {
+    char *value = strchr(text, '=');
+    if (!value) { errno = EINVAL; fail("--limit"); }
+    *value++ = 0;
+    struct rlimit limit = {strtoull(value, NULL, 10), strtoull(value, NULL, 10)};
+    if (setrlimit(atoi(text), &limit)) fail("set a limit");
+}
+
+int main(int count, char **argv) {
+    const char *questions = NULL, *answers = NULL, *ignored = NULL, *mask = NULL, *awaited = NULL;
+    const char *input = "";
+    int next = 1;
+    for (; next < count && strcmp(argv[next], "--"); next++) {
+        char *option = argv[next];
+        if (next + 1 >= count) { errno = EINVAL; fail(option); }
+        char *value = argv[++next];
+        if (!strcmp(option, "--init")) status_path = value;
+        else if (!strcmp(option, "--umask")) mask = value;
+        else if (!strcmp(option, "--environment")) set_environment(value);
+        else if (!strcmp(option, "--stdin")) input = value;
+        else if (!strcmp(option, "--cpus")) use_cpus(value);
+        else if (!strcmp(option, "--ignore")) ignored = value;
+        else if (!strcmp(option, "--limit")) set_limit(value);
+        else if (!strcmp(option, "--await")) awaited = value;
+        else if (!strcmp(option, "--ask") && next + 1 < count) { questions = value; answers = argv[++next]; }
+        else { errno = EINVAL; fail(option); }
+    }
+    if (next + 1 >= count) { errno = EINVAL; fail("there is no program behind --"); }
+    argv += next + 1;
+    if (mask) umask(strtoul(mask, NULL, 8));
+    if (*input) close(0);
+    if (!strcmp(input, "null") && open("/dev/null", O_RDONLY)) fail("/dev/null");
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(status_path ? SIG_BLOCK : SIG_SETMASK, status_path ? &all : NULL, &inherited_mask);
+    sigemptyset(&inherited_mask);
+    pid_t program = status_path ? fork() : 0;
+    if (program < 0) fail("fork");
+    if (program) be_init(program);
+    for (const char *each = ignored; each && *each; each = strchr(each, ',') ? strchr(each, ',') + 1 : NULL)
+        signal(atoi(each), SIG_IGN); /* before the answers, which tell of it */
+    if (getuid()) drop_capabilities();
+    if (questions) answer_all(questions, answers);
+    if (awaited) await(awaited);
+    become(argv, ignored);
+}
