@@ -29,7 +29,7 @@ def program_of(name: str) -> str:
 def fresh_place(engine: str) -> Path:
     """Make a folder of an engine's own; its path is short, as sockets below it must stay under 108 bytes.
 
-    Its name is no ``mkdtemp`` name: containerd takes it as a namespace, and those neither end in ``_`` nor hold two in a row.
+    Its name is none of ``mkdtemp``: containerd takes it as a namespace, which has no ``_`` at its end nor two in a row.
     """
     folder = Path(tempfile.gettempdir()) / f"seatrial-{engine}-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
