@@ -72,7 +72,9 @@ def started_podman() -> Iterator[str]:
         address = f"unix://{folder}/socket"
         log = stack.enter_context((folder / "log").open("w+b"))
         command = [podman, *podman_options(folder), "system", "service", "--time=0", address]
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=folder
+        )
         stack.callback(stop, process, folder)
         for _ in range(300):
             if process.poll() is not None or _answers(address):

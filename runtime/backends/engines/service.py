@@ -132,6 +132,7 @@ def _podman() -> Service:
     process = subprocess.Popen(  # noqa: S603 - Podman's own command
         [program, *_options(), "system", "service", f"--time={_IDLE_TIME}", address],
         start_new_session=True,
+        cwd=folder,  # conmon leaves a file called "oom" where it was started when memory ran out
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
