@@ -120,6 +120,9 @@ def allow(*names: str) -> tuple[tuple[str, str, str], ...]:
     return (*taken, (profile, '  "writev"\n', ",\n".join(f'  "{name}"' for name in ("writev", *names)) + "\n"))
 
 
+SECCOMP = NATIVE + "seccomp/__init__.py"
+MACHINE = ((SECCOMP, "*jump_equal(ARCHITECTURES[machine], give(KILL), negate=True), ", ""),)
+X32 = ((SECCOMP, "head += jump_at_least(_X32, jump_equal(_NO_CALL, give(KILL), negate=True))", "pass"),)
 EXE = ((NATIVE + "program.py", "raise OSError(errno.ELOOP, _REFUSED) from error", "return"),)
 OPAQUE = ((NATIVE + "processes.py", "prctl(PR_SET_DUMPABLE, 0)", "prctl(PR_SET_DUMPABLE, 1)"),)
 IOCTL = NATIVE + "seccomp/default.json"
@@ -138,7 +141,7 @@ FOLDER = (
 NO_DEV = (
     (
         NATIVE + "steps/kernel_files.py",
-        '        MountKernel("/dev", "tmpfs", MS_NOSUID, "mode=755,size=65536k"),\n',
+        '        MountKernel("/dev", "tmpfs", MS_NOSUID, f"mode={dev_mode:o},size=65536k"),\n',
         "",
     ),
 )
@@ -576,15 +579,22 @@ ATTACKS: Mapping[str, Attack] = {
         argv=P,
         files={"app/probe": probe((INT80, 20))},
         proof=died(signal.SIGSYS),
-        mutant=(
-            (NATIVE + "seccomp/__init__.py", "*jump_equal(_ARCHITECTURES[machine], give(KILL), negate=True), ", ""),
-        ),
+        mutant=MACHINE,
     ),
     "i386_program": Attack(
         check="one architecture", argv=P, files={"app/probe": program_of_32_bits(42)}, proof=died(signal.SIGSYS)
     ),
-    "x32_call": calls(
-        "no x32", (0x40000000 | 39,), (0x40000000 | 165, 1, 1, 1, 0, 0), (0x40000200 | 0,), want=(ENOSYS,) * 3
+    "x32_call": Attack(
+        check="no x32", argv=P, files={"app/probe": probe((0x40000000 | 39,))}, proof=died(signal.SIGSYS), mutant=X32
+    ),
+    "x32_call_of_a_refused_number": Attack(
+        check="no x32",
+        argv=P,
+        files={"app/probe": probe((0x40000000 | 165, 1, 1, 1, 0, 0))},
+        proof=died(signal.SIGSYS),
+    ),
+    "x32_call_of_its_own_number": Attack(
+        check="no x32", argv=P, files={"app/probe": probe((0x40000200 | 0,))}, proof=died(signal.SIGSYS)
     ),
     "unknown_call": calls(
         "unknown calls",
@@ -593,9 +603,9 @@ ATTACKS: Mapping[str, Attack] = {
         want=(ENOSYS,) * 2,
         mutant=(
             (
-                NATIVE + "seccomp/__init__.py",
-                'search(_answers(_data("default.json"), numbers), fail(errno.ENOSYS))',
-                'search(_answers(_data("default.json"), numbers), fail(errno.EPERM))',
+                SECCOMP,
+                "search(_answers(read_profile(profile), numbers), fail(errno.ENOSYS))",
+                "search(_answers(read_profile(profile), numbers), fail(errno.EPERM))",
             ),
         ),
     ),
