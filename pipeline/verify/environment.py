@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from pipeline.verify.compare import Difference, Kind, compare, notes
+from pipeline.verify.endings import is_broken
 from pipeline.verify.events import (
     EnvironmentJudged,
     EnvironmentStarted,
@@ -21,9 +22,7 @@ from pipeline.verify.explain import Cause, CauseState, explain
 from pipeline.verify.headline import headline
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.judge import (
-    ignore_uses,
     inconclusive,
-    is_broken,
     judge_host,
     judge_reference,
     test_counts,
@@ -37,6 +36,7 @@ from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
 from pipeline.verify.reproduce import located, reproducer
+from pipeline.verify.rules import ignore_uses
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.suite import Results
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord

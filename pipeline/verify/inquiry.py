@@ -9,8 +9,8 @@ from pipeline.declare.errors import VerifyError
 from pipeline.declare.image import BuiltImage
 from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
 from pipeline.verify import plugin
-from pipeline.verify.judge import Flaky, Ignore, Rules
 from pipeline.verify.observe import SuiteFacts, suite_digest
+from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.suite import Results
 from runtime.digest import Digest
 from runtime.host import Host

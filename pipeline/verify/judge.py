@@ -1,66 +1,21 @@
 """Judge: what was seen on each host becomes a verdict. Every row of CONTRACT section 5 is a branch here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from fnmatch import fnmatchcase
+from dataclasses import replace
 
 from pipeline.verify.compare import EXIT_ID, Difference, Kind
+from pipeline.verify.endings import FAILING, judge_endings
 from pipeline.verify.explain import Cause, CauseState
-from pipeline.verify.observe import Exit, Observation, SuiteFacts
-from pipeline.verify.pytest_results import WAS_RUNNING
-from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult
-from pipeline.verify.verdict import Finding, HostResult, IgnoreUse, State, VerdictWord
+from pipeline.verify.observe import Observation, SuiteFacts
+from pipeline.verify.rules import Rules, judge_unstable
+from pipeline.verify.suite import TestOutcome, TestReport, TestResult
+from pipeline.verify.verdict import Finding, HostResult, State, VerdictWord
+from pipeline.verify.wording import behaviors_text, tests
 from runtime.host import Host
-from runtime.outcome import Evidence, Fidelity, Limit
+from runtime.outcome import Evidence, Fidelity
 
-_NO_TESTS = 5
-"""pytest's exit code where no test ran."""
-
-_CANNOT_START = "seatrial: cannot start "
-"""How a run tells that its command is no program that it can start."""
-
-_FAILING = (TestOutcome.FAILED, TestOutcome.ERRORED)
 _ORDER = (VerdictWord.PASSED, VerdictWord.INCONCLUSIVE, VerdictWord.FAILED)
 _TRUTH = (Fidelity.ADVISORY, Fidelity.EMULATED, Fidelity.NATIVE)
-
-
-class Flaky(StrEnum):
-    """What an unstable test means for the verdict."""
-
-    REPORT = "report"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignore:
-    """An accepted difference.
-
-    Args:
-        test: pattern of ids: ``*`` and ``?`` only, since ids have brackets of their own.
-        host: pattern of host names; ``reference`` accepts a test that fails there.
-        reason: why.
-    """
-
-    test: str
-    host: str
-    reason: str
-
-    def accepts(self, name: str, host: str) -> bool:
-        """Tell whether the rule accepts a behavior called ``name`` on ``host``."""
-        return fnmatchcase(name, self.test.replace("[", "[[]")) and fnmatchcase(host, self.host.replace("[", "[[]"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the spec says of verdicts."""
-
-    flaky: Flaky = Flaky.REPORT
-    ignore: tuple[Ignore, ...] = ()
-
-    def reason(self, name: str, host: str) -> str:
-        """Return the reason for which a behavior is accepted on a host; empty if it is not."""
-        return next((each.reason for each in self.ignore if each.accepts(name, host)), "")
 
 
 def worst(verdicts: Sequence[VerdictWord]) -> VerdictWord:
@@ -126,7 +81,7 @@ def judge_reference(
         hint = next((text for each in runs if (text := shadows_hint(each, suite))), "")
         return replace(result, verdict=VerdictWord.INCONCLUSIVE, reasons=reasons, hint=hint)
     unstable = {each.difference.id for each in flaky}
-    verdict, sentences = _ended(runs, unstable)
+    verdict, sentences = judge_endings(runs, unstable)
     failing = tuple(_failing(name, runs, rules, host) for name in always_failing(runs) if name not in unstable)
     if any(not each.ignored for each in failing):
         count = sum(not each.ignored for each in failing)
@@ -135,7 +90,7 @@ def judge_reference(
         cut = sentences if all(not each.exit.is_own for each in runs) else ()
         verdict, sentences = VerdictWord.FAILED, (*cut, sentence)
     elif verdict is VerdictWord.PASSED:
-        verdict, sentences = _by_policy(rules, len([each for each in flaky if not each.ignored]))
+        verdict, sentences = judge_unstable(rules, len([each for each in flaky if not each.ignored]))
     return replace(result, verdict=verdict, reasons=sentences, findings=(*failing, *flaky))
 
 
@@ -170,7 +125,7 @@ def judge_host(
         reason = f"{behaviors_text(unclear)} could not be told from chance: {_why(unclear)}"
         return replace(result, state=State.INCONCLUSIVE, verdict=VerdictWord.INCONCLUSIVE, reasons=(reason,))
     if flaky:
-        verdict, sentences = _by_policy(rules, len(flaky))
+        verdict, sentences = judge_unstable(rules, len(flaky))
         return replace(result, state=State.FLAKY, verdict=verdict, reasons=sentences)
     if findings:
         sentence = f"{behaviors_text(findings)} accepted by the spec: {findings[0].ignored}"
@@ -189,29 +144,9 @@ def inconclusive(host: Host, reason: str, hint: str = "", *, named: bool = True)
     return replace(_nothing_ran(host, State.INCONCLUSIVE, VerdictWord.INCONCLUSIVE, reason, hint), named=named)
 
 
-def ignore_uses(rules: Rules, hosts: Sequence[HostResult]) -> tuple[IgnoreUse, ...]:
-    """Return every rule with how many differences it accepted; the first that accepts one is the one that counts."""
-    uses = dict.fromkeys(range(len(rules.ignore)), 0)
-    for host in hosts:
-        for finding in host.findings:
-            name = finding.difference.id
-            accepting = next((i for i, each in enumerate(rules.ignore) if each.accepts(name, host.name)), None)
-            if finding.ignored and accepting is not None:
-                uses[accepting] += 1
-    return tuple(
-        IgnoreUse(test=each.test, host=each.host, reason=each.reason, used=uses[index])
-        for index, each in enumerate(rules.ignore)
-    )
-
-
-def is_broken(runs: Sequence[Observation]) -> bool:
-    """Tell whether a reference has nothing that a host could be compared with."""
-    return all(not each.exit.is_own or not _ran(each.report) for each in runs)
-
-
 def always_failing(runs: Sequence[Observation]) -> tuple[str, ...]:
     """Return the ids of the tests that fail in every run, sorted."""
-    return tuple(sorted(set.intersection(*(set(each.report.having(*_FAILING)) for each in runs))))
+    return tuple(sorted(set.intersection(*(set(each.report.having(*FAILING)) for each in runs))))
 
 
 def fidelity(host: Host, observation: Observation) -> Fidelity:
@@ -239,93 +174,6 @@ def base_result(host: Host, observation: Observation, state: State) -> HostResul
     )
 
 
-def tests(count: int) -> str:
-    """Return ``1 test`` or ``3 tests``."""
-    return f"{count} test{'s' * (count != 1)}"
-
-
-def behaviors_text(findings: Sequence[Finding]) -> str:
-    """Return how many behaviors some findings are, in words."""
-    if all(each.difference.kind is Kind.TEST for each in findings):
-        return tests(len(findings))
-    return f"{len(findings)} behavior{'s' * (len(findings) != 1)}"
-
-
-def _ended(  # noqa: PLR0911 - one row of the table each
-    runs: Sequence[Observation], unstable: set[str]
-) -> tuple[VerdictWord, tuple[str, ...]]:
-    """Judge how the runs of the reference ended, their failing tests apart."""
-    exits = {str(each.exit) for each in runs}
-    first = runs[0]
-    if all(_no_test_ran(each) for each in runs):
-        return VerdictWord.INCONCLUSIVE, (_with_fault("no test ran", first.report),)
-    if all(not each.exit.is_own for each in runs):
-        endings = sorted({_ending(each.exit) for each in runs})
-        return VerdictWord.FAILED, (f"the suite {' or '.join(endings)} on the reference{_under_way(first.report)}",)
-    silent = [each for each in runs if each.exit.code != 0 and not each.report.count(*_FAILING)]
-    if len(silent) == len(runs) and len(exits) == 1:
-        unstarted = _unstarted(first)
-        if unstarted:
-            return VerdictWord.FAILED, (f"the suite's command cannot start on the reference: {unstarted}",)
-        sentence = f"the suite ends with {first.exit} on the reference, and no test fails"
-        return VerdictWord.FAILED, (_with_fault(sentence, first.report),)
-    if len(exits) > 1 and not unstable:
-        return VerdictWord.INCONCLUSIVE, (f"the reference ends with {' or '.join(sorted(exits))}",)
-    if any(not each.exit.is_own for each in runs):
-        return VerdictWord.INCONCLUSIVE, (f"the reference ends with {' or '.join(sorted(exits))}",)
-    if all(_only_skipped(each.report) for each in runs):
-        count = len(first.report.tests)
-        skipped = f"{'the only test is' if count == 1 else f'all {tests(count)} are'} skipped on the reference"
-        why = next((each.reason for each in first.report.tests.values() if each.reason), "")
-        return VerdictWord.INCONCLUSIVE, (f"{skipped}, the first of them for: {why}" if why else skipped,)
-    if first.report.fault:
-        return VerdictWord.INCONCLUSIVE, (first.report.fault,)
-    return VerdictWord.PASSED, ()
-
-
-def _ending(ended: Exit) -> str:
-    """Say of a run that did not end by itself what ended it."""
-    match ended.limit:
-        case Limit.DEADLINE:
-            return "does not end within its timeout"
-        case Limit.OOM:
-            return "runs out of memory"
-        case Limit.OUTPUT:
-            return "writes without end"
-        case None:
-            return f"ends by signal {ended.signal}"
-
-
-def _under_way(report: TestReport) -> str:
-    """Name the test that a run's end cut off."""
-    found = [each.id for each in report.tests.values() if each.message == WAS_RUNNING]
-    return f", while {found[0]} was running" if found else ""
-
-
-def _unstarted(observation: Observation) -> str:
-    """Return why the command could not be started; the program in front of it then says so in its last line."""
-    last = observation.tail.strip().rpartition("\n")[2]
-    said = last.removeprefix(_CANNOT_START)
-    return said if observation.exit.code in (126, 127) and said != last else ""
-
-
-def _no_test_ran(observation: Observation) -> bool:
-    report, ended = observation.report, observation.exit
-    return not _ran(report) and (ended.code == 0 or (report.source is Results.PYTEST and ended.code == _NO_TESTS))
-
-
-def _ran(report: TestReport) -> bool:
-    return any(each.outcome is not TestOutcome.MISSING for each in report.tests.values())
-
-
-def _only_skipped(report: TestReport) -> bool:
-    return all(each.outcome is TestOutcome.SKIPPED for each in report.tests.values())
-
-
-def _with_fault(sentence: str, report: TestReport) -> str:
-    return f"{sentence}: {report.fault}" if report.fault else sentence
-
-
 def _failing(name: str, runs: Sequence[Observation], rules: Rules, host: Host) -> Finding:
     result: TestResult = runs[0].report.tests[name]
     difference = Difference(
@@ -338,13 +186,6 @@ def _failing(name: str, runs: Sequence[Observation], rules: Rules, host: Host) -
         line=result.line,
     )
     return Finding(difference=difference, ignored=rules.reason(name, host.name) or rules.reason(name, "reference"))
-
-
-def _by_policy(rules: Rules, flaky: int) -> tuple[VerdictWord, tuple[str, ...]]:
-    if flaky == 0:
-        return VerdictWord.PASSED, ()
-    sentence = f"{tests(flaky)} {'is' if flaky == 1 else 'are'} flaky"
-    return (VerdictWord.FAILED if rules.flaky is Flaky.FAIL else VerdictWord.PASSED), (sentence,)
 
 
 def _different(result: HostResult, host: Host, observation: Observation, findings: Sequence[Finding]) -> HostResult:

@@ -21,8 +21,8 @@ from pipeline.verify.conclude import conclude
 from pipeline.verify.environment import Interrupted, verify_environment
 from pipeline.verify.explain import CauseState
 from pipeline.verify.inquiry import Choice, Inquiry
-from pipeline.verify.judge import Flaky, Ignore, Rules
 from pipeline.verify.observe import Exit
+from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.suite import Shadow
 from pipeline.verify.suite import TestOutcome as Outcome
 from pipeline.verify.verdict import State, VerdictWord
