@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.build.images import Builder, Tools
+from pipeline.build.images import Builder
+from pipeline.build.layers import Tools
 from pipeline.build.leftovers import sweep_store
 from pipeline.build.lock import Lock, lock_path
 from pipeline.build.locks import current_lock, fetcher_of, renew_lock
@@ -21,7 +22,7 @@ from pipeline.declare.unsupported import unsupported
 from pipeline.report.events import Ended, Planned, Started, Step
 from pipeline.verify import environment, plugin
 from pipeline.verify.conclude import conclude
-from pipeline.verify.inquiry import as_here, ask, suite_run
+from pipeline.verify.inquiry import as_here, ask, of_machine, suite_run
 from pipeline.verify.offers import Examination, examine_machine
 from pipeline.verify.schedule import BackendRunner, ResultCache
 from pipeline.verify.verdict import EnvironmentResult, HostResult, Verification
@@ -30,6 +31,7 @@ from runtime.digest import Digest
 from runtime.errors import BackendError
 from runtime.host import Host
 from runtime.outcome import Outcome
+from runtime.plan import Variant
 
 Tell = Callable[[object], None]
 """Takes what happens, as it happens, for whoever shows progress."""
@@ -80,10 +82,9 @@ class Locked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a lock was built to: the digests of the image's manifest and of the suite's."""
+    """What a lock was built to: the digests of the image's manifest and of the suite's, for each architecture."""
 
-    image: Digest
-    suite: Digest
+    variants: tuple[Variant, ...]
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: what was found until then is worth showing
@@ -127,8 +128,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
     asked = ask(
         spec,
         hosts,
-        image=built.image,
-        suite=built.suite,
+        variants=built.variants,
         lock=lock.digest,
         are_named=not isinstance(options.hosts or spec.hosts, str),
         seed=options.seed,
@@ -240,9 +240,9 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     path = Path(subject) if Path(subject).suffix in {".yaml", ".yml"} else Path("envs") / f"{subject}.yaml"
     (spec,) = _open([path], options)
     base = Catalogue.of(spec.path).host(host or spec.reference)
-    chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}))
     builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody)
-    bare = suite_run(spec, built.image, built.suite)
+    chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}), built.variants)
+    bare = suite_run(spec, built.variants)
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
     with Backends(builder.layers, builder.layout) as backend:
         refusal = backend.refusal(plan)
@@ -310,9 +310,9 @@ def _build(spec: EnvSpec, lock: Lock, options: Options, tell: Tell, *, is_fresh:
     tell(Started(step=Step.BUILD, subject=spec.name))
     with fetcher_of(spec, options.store, lock) as fetcher:
         builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS, is_fresh=is_fresh)
-        image, suite = builder.build(spec, lock)
-    tell(Ended(step=Step.BUILD, subject=spec.name, result=image.short))
-    return builder, Built(image=image, suite=suite)
+        variants = tuple(builder.build(spec, lock, each) for each in spec.architectures)
+    tell(Ended(step=Step.BUILD, subject=spec.name, result=of_machine(variants).image.short))
+    return builder, Built(variants=variants)
 
 
 def _locked(spec: EnvSpec, found: Lock, changed: bool) -> Locked:  # noqa: FBT001 - it is a field

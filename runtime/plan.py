@@ -190,6 +190,21 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The image and the suite as they were built for one architecture.
+
+    Args:
+        architecture: as an image's config has it: ``arm64``.
+        image: digest of the image's manifest.
+        suite: digest of the suite tree's manifest.
+    """
+
+    architecture: str
+    image: Digest
+    suite: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that decides one run.
 
@@ -220,6 +235,8 @@ class Plan:
         artifacts: glob patterns relative to ``workdir`` of files whose digests are behavior.
         results: absolute path of a file that is brought out whole (up to 64 MiB) after the run; empty for none.
         levels: factor name → level, for every factor that differs from its default.
+        architecture: of the image's programs where it is not this machine's; empty where it is.
+        variants: what a host can choose of; none is left when a host was applied.
     """
 
     image: Digest
@@ -248,6 +265,8 @@ class Plan:
     artifacts: tuple[str, ...] = ()
     results: str = ""
     levels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    architecture: str = ""
+    variants: tuple[Variant, ...] = ()
 
     @property
     def digest(self) -> Digest:

@@ -35,7 +35,13 @@ _SHOWN = 1500
 
 
 def bootstrap(
-    folder: Path, packages: Mapping[str, Path], *, epoch: int, locales: Sequence[str] = (), hostname: str = "seatrial"
+    folder: Path,
+    packages: Mapping[str, Path],
+    *,
+    epoch: int,
+    locales: Sequence[str] = (),
+    hostname: str = "seatrial",
+    architecture: str = "",
 ) -> None:
     """Make the tree of some Debian packages; maintainer scripts take effect.
 
@@ -45,6 +51,7 @@ def bootstrap(
         epoch: SOURCE_DATE_EPOCH of the scripts.
         locales: compiled with localedef, such as ``tr_TR.UTF-8``.
         hostname: what the scripts see; no byte of the tree depends on it.
+        architecture: of the packages, where it is not this machine's: their programs are emulated.
 
     Raises:
         PackageError: a package breaks its format.
@@ -54,7 +61,8 @@ def bootstrap(
     names = sorted(packages)
     run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
     commands = [_CONFIGURE, *(_localedef(each) for each in locales)]
-    outcome = run_in_tree(folder, _plan("\n".join(commands), epoch, hostname))
+    plan = replace(_plan("\n".join(commands), epoch, hostname), architecture=architecture)
+    outcome = run_in_tree(folder, plan)
     if outcome.exit_code != 0:
         raise BuildError(f"configuring the packages failed ({_end(outcome)}): {_last_words(outcome)}")
 

@@ -54,7 +54,7 @@ with tarfile.open(out, "w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as ar
 
 
 def compile_bytecode(
-    layers: Sequence[Path], site: str, *, interpreter: str = "/usr/bin/python3"
+    layers: Sequence[Path], site: str, *, interpreter: str = "/usr/bin/python3", architecture: str = ""
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the byte-code of all modules in a folder of an image.
 
@@ -62,6 +62,7 @@ def compile_bytecode(
         layers: unpacked layers, the lowest first; the last may be under way. None of them is changed.
         site: absolute path of the folder in the image.
         interpreter: the Python that will import the modules.
+        architecture: of the image, where it is not this machine's.
 
     Yields:
         The path relative to ``site``, sorted by folder, and the content. A source that does not compile yields nothing.
@@ -71,7 +72,7 @@ def compile_bytecode(
     """
     with (
         NativeBackend(lambda _: tuple(layers)) as backend,
-        backend.start(_plan(site, interpreter), evidence=False) as run,
+        backend.start(_plan(site, interpreter, architecture), evidence=False) as run,
     ):
         outcome = run.wait()
     if outcome.exit_code != 0 or outcome.results is None:
@@ -79,7 +80,7 @@ def compile_bytecode(
     yield from _members(_inflated(outcome.results))
 
 
-def _plan(site: str, interpreter: str) -> Plan:
+def _plan(site: str, interpreter: str, architecture: str) -> Plan:
     bare = Plan(
         image=Digest.of(b""),
         suite=None,
@@ -94,7 +95,8 @@ def _plan(site: str, interpreter: str) -> Plan:
     cpus = str(min(2, len(os.sched_getaffinity(0))))
     plan = Host(name="build", factors={"user": "root", "cpus": cpus}).apply(bare)
     # Before 3.11 the order of a frozen set in byte-code follows the hashes of its members.
-    return replace(plan, environment={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"})
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+    return replace(plan, environment=environment, architecture=architecture)
 
 
 def _inflated(packed: bytes) -> bytes:

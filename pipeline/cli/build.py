@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
+
+    from pipeline.verification import Built
 
 EXAMPLES = """\
 examples:
@@ -32,16 +35,31 @@ def run(arguments: argparse.Namespace) -> int:
     path = one_spec(arguments.spec)
     wishes = options(arguments)
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline.verification import build  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
-        built = verification.build(path, wishes, arguments.check, shown.tell)
+        built = build(path, wishes, arguments.check, shown.tell)
     if arguments.json:
-        keys = {"spec": str(path), "image": str(built.image), "suite": str(built.suite), "checked": arguments.check}
-        sys.stdout.write(json.dumps({"schema": "https://seatrial.dev/built/v1", **keys}, indent=1) + "\n")
+        sys.stdout.write(json.dumps(_document(path, built, arguments.check), indent=1) + "\n")
         return 0
-    sys.stdout.write(f"{built.image}\n")
-    if not arguments.quiet:
-        again = "; built again, the same bytes" if arguments.check else ""
-        sys.stderr.write(f"suite {built.suite}{again}\n")
+    for each in built.variants:
+        sys.stdout.write(f"{each.image}\n")
+        if not arguments.quiet:
+            of = f" for {each.architecture}" if len(built.variants) > 1 else ""
+            again = "; built again, the same bytes" if arguments.check else ""
+            sys.stderr.write(f"suite {each.suite}{of}{again}\n")
     return 0
+
+
+def _document(path: Path, built: Built, is_checked: bool) -> dict[str, object]:  # noqa: FBT001 - a flag
+    """Return what ``--json`` prints: image and suite of the spec's first architecture, and all by name."""
+    first = built.variants[0]
+    every = {each.architecture: {"image": str(each.image), "suite": str(each.suite)} for each in built.variants}
+    return {
+        "schema": "https://seatrial.dev/built/v1",
+        "spec": str(path),
+        "image": str(first.image),
+        "suite": str(first.suite),
+        "architectures": every,
+        "checked": is_checked,
+    }

@@ -6,6 +6,7 @@ from pipeline.declare.faults import Fault, in_order
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import KeyPath, key_place
 from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
+from runtime.oci.platform import MACHINES
 
 _KEYS: tuple[tuple[KeyPath, str], ...] = (
     (("image", "from"), "images that exist already"),
@@ -48,7 +49,7 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
     yield from _entries(root)
     architectures = _at(root, ("architectures",))
     for index, node in enumerate(architectures.items if isinstance(architectures, Items) else ()):
-        if isinstance(node, Scalar) and node.text != "amd64":
+        if isinstance(node, Scalar) and node.text not in MACHINES:
             yield ("architectures", index), f"the architecture {node.text}"
 
 

@@ -14,7 +14,8 @@ from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.suite import Results
 from runtime.digest import Digest
 from runtime.host import Host
-from runtime.plan import Plan, User
+from runtime.oci.platform import own_architecture
+from runtime.plan import Plan, User, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +70,7 @@ def ask(
     spec: EnvSpec,
     hosts: Sequence[Host],
     *,
-    image: Digest,
-    suite: Digest,
+    variants: Sequence[Variant],
     lock: Digest | None,
     are_named: bool,
     seed: int,
@@ -81,21 +81,21 @@ def ask(
     Args:
         spec: names the suite and the rules.
         hosts: the reference first.
-        image: its digest.
-        suite: digest of the suite tree.
-        lock: digest of the lock that both were built from.
+        variants: the image and the suite tree, for each architecture that they were built for.
+        lock: digest of the lock that they were built from.
         are_named: whether the hosts were named one by one: then each must run.
         seed: the same seed plans the same runs.
         milliseconds: how long causes may be searched for.
     """
-    reference, *others = (as_here(each) for each in hosts)
+    plan = suite_run(spec, variants)
+    reference, *others = (as_here(each, variants) for each in hosts)
     return Inquiry(
         name=spec.name,
         spec=str(spec.path),
         lock=lock,
-        image=image,
-        suite=_suite_facts(spec, suite),
-        plan=suite_run(spec, image, suite),
+        image=plan.image,
+        suite=_suite_facts(spec, of_machine(variants).suite),
+        plan=plan,
         reference=reference,
         hosts=tuple(Choice(host=each, named=are_named) for each in others),
         rules=Rules(
@@ -107,8 +107,12 @@ def ask(
     )
 
 
-def suite_run(spec: EnvSpec, image: Digest, suite: Digest) -> Plan:
+def suite_run(spec: EnvSpec, variants: Sequence[Variant]) -> Plan:
     """Return the run of a spec's suite before any host is applied.
+
+    Args:
+        spec: names the suite.
+        variants: the image and the suite tree, for each architecture that they were built for.
 
     Raises:
         VerifyError: the image exists already.
@@ -120,9 +124,10 @@ def suite_run(spec: EnvSpec, image: Digest, suite: Digest) -> Plan:
     results = plugin.RESULTS if asked.results == ResultsFormat.PYTEST else ""
     if isinstance(asked.results, JUnitResults):
         results = str(PurePosixPath(built.workdir) / asked.results.junit)
+    shown = of_machine(variants)
     return Plan(
-        image=image,
-        suite=suite,
+        image=shown.image,
+        suite=shown.suite,
         argv=asked.command,
         workdir=built.workdir,
         environment=dict(built.env),
@@ -131,14 +136,25 @@ def suite_run(spec: EnvSpec, image: Digest, suite: Digest) -> Plan:
         deadline=asked.timeout,
         artifacts=asked.artifacts,
         results=results,
+        variants=tuple(variants),
     )
 
 
-def as_here(host: Host) -> Host:
-    """Return a host as a machine with one CPU can have it: with one CPU, which is another host digest."""
-    if len(os.sched_getaffinity(0)) > 1 or "cpus" in host.factors:
-        return host
-    return replace(host, factors={**host.factors, "cpus": "1"})
+def of_machine(variants: Sequence[Variant]) -> Variant:
+    """Return the variant for this machine's architecture, the first where there is none: it is emulated."""
+    own = own_architecture()
+    return next((each for each in variants if each.architecture == own), variants[0])
+
+
+def as_here(host: Host, variants: Sequence[Variant]) -> Host:
+    """Return a host as this machine can have it, which is another host digest.
+
+    A machine with one CPU has one CPU; an image that is not built for the machine's architecture is emulated.
+    """
+    here = {} if len(os.sched_getaffinity(0)) > 1 else {"cpus": "1"}
+    if own_architecture() not in {each.architecture for each in variants}:
+        here["architecture"] = variants[0].architecture
+    return replace(host, factors={**here, **host.factors}) if here.keys() - host.factors.keys() else host
 
 
 def _suite_facts(spec: EnvSpec, tree: Digest) -> SuiteFacts:

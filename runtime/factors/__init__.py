@@ -6,6 +6,7 @@ loaded by the warm process too, so they import the standard library only, and li
 
 from runtime.errors import FactorError
 from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFactor
+from runtime.factors.architecture import ArchitectureFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
 from runtime.factors.factor import Factor
 from runtime.factors.limits import CpusFactor, LimitsFactor, OpenFilesFactor
@@ -49,6 +50,7 @@ FACTORS: tuple[Factor, ...] = (
     SignalsFactor(),
     HashSeedFactor(),
     PathFactor(),
+    ArchitectureFactor(),
     RuntimeFactor(),
 )
 

@@ -60,6 +60,10 @@ class Answers:
         """Return an answer as text, empty where the question failed."""
         return (self._given.get(question) or b"").decode(errors="replace")
 
+    def raw(self, question: str) -> bytes:
+        """Return an answer as it is, empty where the question failed."""
+        return self._given.get(question) or b""
+
     def words(self, question: str) -> list[str]:
         """Return the words of an answer."""
         return self.text(question).split()

@@ -135,6 +135,8 @@ class EngineBackend:
     def _lacking(self, plan: Plan) -> Unsupported | None:
         if plan.binds:
             return Unsupported(reason=f"{self.name} cannot show one folder of an image at a second place")
+        if plan.architecture:
+            return Unsupported(reason=f"{self.name} is not told of an emulator for {plan.architecture}")
         if plan.network.state is not NetworkState.LOOPBACK:
             return Unsupported(reason=f"{self.name} has no network that is {plan.network.state.value}")
         if self.name == "podman" and any(each.uid or each.gid for each in plan.tmpfs):

@@ -11,6 +11,7 @@ from typing import Self
 from runtime.backend import Unsupported
 from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
+from runtime.backends.native.emulation import lacking_emulator
 from runtime.backends.native.idmap import lacking_range, read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
@@ -78,22 +79,10 @@ class NativeBackend:
 
     def check(self, plan: Plan) -> Mapping[str, Fidelity] | Unsupported:
         """Return the fidelity of each factor's level, or why the plan cannot run here."""
-        missing = self.available()
-        if missing:
-            return missing
-        is_one = self.has_one_id
-        refused = one.refusal(plan, _range_hint()) if is_one else None
+        refused = self.available() or self._misfit(plan)
         if refused:
             return refused
-        wanted = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
-        if wanted != self.name:
-            return Unsupported(reason=f"the plan asks for {wanted}, and this is {self.name}", hint=f"ask {wanted}")
-        cpus, offers = len(os.sched_getaffinity(0)), self._groups().offers
-        if plan.limits.cpus > cpus:
-            return Unsupported(
-                reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
-                hint=f"add `--set cpus={cpus}`",
-            )
+        is_one, offers = self.has_one_id, self._groups().offers
         fidelity = {}
         for each in FACTORS:
             level = plan.levels.get(each.name, each.default)
@@ -105,6 +94,8 @@ class NativeBackend:
                 fidelity[each.name] = Fidelity.EMULATED
             else:
                 return _not_enforced(each.name, level, frozenset(lacking))
+        if plan.architecture:
+            fidelity = dict.fromkeys(fidelity, Fidelity.ADVISORY)
         return MappingProxyType(fidelity)
 
     def refusal(self, plan: Plan) -> Unsupported | None:
@@ -168,6 +159,22 @@ class NativeBackend:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _misfit(self, plan: Plan) -> Unsupported | None:
+        """Tell what a plan asks for that this machine has not, control groups apart."""
+        refused = one.refusal(plan, _range_hint()) if self.has_one_id else None
+        if refused:
+            return refused
+        wanted = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
+        if wanted != self.name:
+            return Unsupported(reason=f"the plan asks for {wanted}, and this is {self.name}", hint=f"ask {wanted}")
+        cpus = len(os.sched_getaffinity(0))
+        if plan.limits.cpus > cpus:
+            return Unsupported(
+                reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
+                hint=f"add `--set cpus={cpus}`",
+            )
+        return lacking_emulator(plan.architecture) if plan.architecture else None
 
     def _foreign(self) -> ForeignRuntime | None:
         """Return who makes the container in our place; a subclass knows one."""

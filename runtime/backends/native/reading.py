@@ -45,6 +45,8 @@ def to_outcome(
     evidence = {each.name: _evidence(each, plan, report, used) for each in _asked(report)}
     for name in answers_itself & evidence.keys():
         evidence[name] = replace(evidence[name], holds=True, fidelity=Fidelity.EMULATED)
+    if plan.architecture:
+        evidence = {name: replace(each, fidelity=Fidelity.ADVISORY) for name, each in evidence.items()}
     return Outcome(
         exit_code=code if code >= 0 and limit is None else None,
         signal=-code if code < 0 and limit is None else None,

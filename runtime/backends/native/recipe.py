@@ -2,7 +2,14 @@
 
 from runtime.backends.native.machine import Machine, cpuinfo_of
 from runtime.backends.native.one_id import as_one_id, is_root, seen_mode
-from runtime.backends.native.steps.kernel_files import MASKED, READ_ONLY, ForbidWriting, Mask, kernel_mounts
+from runtime.backends.native.steps.kernel_files import (
+    MASKED,
+    READ_ONLY,
+    ForbidWriting,
+    Mask,
+    RegisterEmulator,
+    kernel_mounts,
+)
 from runtime.backends.native.steps.rights import (
     BecomeUser,
     BeSeenAs,
@@ -53,6 +60,7 @@ def steps_outside(plan: Plan, machine: Machine, *, layers: int, one_id: bool = F
         *((SetMask(_FOLDER & ~folder),) if folder != _FOLDER else ()),
         *steps_of_tree(plan, layers=layers),
         *kernel_mounts(dev_mode=folder, has_tty_group=not one_id),
+        *((RegisterEmulator(plan.architecture),) if plan.architecture else ()),
         *((MountTmpfs(_OUT),) if layers else ()),
         *map(MountTmpfs, plan.tmpfs),
         *map(MountBind, plan.binds),

@@ -106,6 +106,8 @@ class OciBackend(NativeBackend):
 
     def check(self, plan: Plan) -> Mapping[str, Fidelity] | Unsupported:
         """Return the fidelity of each factor's level, or why the plan cannot run here."""
+        if plan.architecture:
+            return Unsupported(reason=f"{self.name} is not told of an emulator for {plan.architecture}")
         if self._runtime.own_network and (plan.network.state is not NetworkState.LOOPBACK or not plan.network.ipv6):
             return Unsupported(reason=f"{self.name} has a network stack of its own, with a loopback interface only")
         for name in sorted(self._runtime.answers_itself & plan.levels.keys()):

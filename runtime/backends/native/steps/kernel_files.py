@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from runtime.backends.native import mounts
+from runtime.backends.native.emulation import EMULATORS, FOLDER, is_registered, program_of, registration
 from runtime.backends.native.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from runtime.backends.native.steps.step import Sandbox
 from runtime.errors import BackendError
@@ -139,6 +140,32 @@ class ForbidWriting:
             mounts.bind(target, target)
         with mounts.opened(sandbox.root, self.path, links=False) as view:
             mounts.remount_read_only(view)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterEmulator:
+    """Let programs of another architecture run, in this user namespace only.
+
+    The table is mounted at its usual place in /proc, which is covered when /proc/sys becomes read-only: no program sees
+    it, and it lasts as long as the mount namespace.
+    """
+
+    architecture: str
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"register the emulator for {self.architecture}"
+
+    def execute(self, sandbox: Sandbox) -> None:
+        """Mount the namespace's own table and add the emulator, which the kernel opens at once."""
+        emulator = EMULATORS[self.architecture]
+        program = program_of(emulator)
+        if program is None or is_registered(emulator):
+            return  # the whole machine has it, as the backend has seen
+        with mounts.opened(sandbox.root, FOLDER, os.O_PATH | os.O_DIRECTORY, links=False) as target:
+            mounts.mount_at("binfmt_misc", target, "binfmt_misc", _ALL)
+        with mounts.opened(sandbox.root, f"{FOLDER}/register", os.O_WRONLY, links=False) as table:
+            os.write(table, registration(emulator, program))
 
 
 def kernel_mounts(*, dev_mode: int = 0o755, has_tty_group: bool = True) -> tuple[MountKernel | MakeDevices, ...]:
