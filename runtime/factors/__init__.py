@@ -9,7 +9,7 @@ from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFac
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
 from runtime.factors.factor import Factor
 from runtime.factors.limits import CpusFactor, LimitsFactor, OpenFilesFactor
-from runtime.factors.machinery import RuntimeFactor
+from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.factors.network import DnsFactor, HostnameFactor, Ipv6Factor, NetworkFactor
 from runtime.factors.path import PathFactor
 from runtime.factors.privileges import CapabilitiesFactor, NoNewPrivilegesFactor
@@ -50,6 +50,7 @@ FACTORS: tuple[Factor, ...] = (
     HashSeedFactor(),
     PathFactor(),
     RuntimeFactor(),
+    KernelFactor(),
 )
 
 _BY_NAME = {each.name: each for each in FACTORS}

@@ -80,11 +80,12 @@ def test_standard_set_varies_at_least_fourteen_factors():
     assert len(factors) >= 14
 
 
-def test_sets_thorough_and_runtimes_name_every_host_between_them():
-    thorough, runtimes = (set(BROUGHT.set(name).hosts) for name in ("thorough", "runtimes"))
-    assert thorough | runtimes == set(BROUGHT.host_names) - {"reference"}
+def test_sets_thorough_runtimes_and_kernels_name_every_host_between_them():
+    thorough, runtimes, kernels = (set(BROUGHT.set(name).hosts) for name in ("thorough", "runtimes", "kernels"))
+    assert thorough | runtimes | kernels == set(BROUGHT.host_names) - {"reference"}
     assert runtimes == {name for name in BROUGHT.host_names if "runtime" in BROUGHT.host(name).differing}
-    assert not thorough & runtimes
+    assert kernels == {name for name in BROUGHT.host_names if "kernel" in BROUGHT.host(name).differing}
+    assert not thorough & (runtimes | kernels)
 
 
 def test_select_puts_the_reference_first_and_once(spec_of):
