@@ -39,7 +39,6 @@ _FEWEST_CPUS = 2  # the reference's
 _MOST_DISKS = 24  # the machine's bus has places for some more devices
 _PATIENCE = {Accelerator.KVM: 20.0, Accelerator.TCG: 240.0}
 _KVM = "/dev/kvm"
-_TOO_OLD = frozenset({"5.10"})
 
 
 class QemuBackend:
@@ -160,8 +159,6 @@ class QemuBackend:
 
     def _misfit(self, plan: Plan) -> Unsupported | None:
         """Tell what a plan asks for that no machine of ours has."""
-        if self._level in _TOO_OLD:
-            return Unsupported(reason=f"Linux {self._level} mounts no overlay in a user namespace; Linux 5.11 does")
         runtime = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
         if runtime not in (self.name, RuntimeFactor.default):
             return Unsupported(

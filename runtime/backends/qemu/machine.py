@@ -160,6 +160,8 @@ class Machine:
             self._listen()
             self._process.kill()
             self._process.wait()
+            self._lost = self._last_words()
+        self._console.close()
         with self._lock:
             self._alive = False
             answers = dict(self._answers)
