@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from runtime.backend import Unsupported
+from runtime.backend import Unsupported, lacks_kernel
 from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
 from runtime.backends.native.idmap import lacking_range, read_id_map
@@ -82,7 +82,7 @@ class NativeBackend:
         if missing:
             return missing
         is_one = self.has_one_id
-        refused = one.refusal(plan, _range_hint()) if is_one else None
+        refused = lacks_kernel(plan, self.name) or (one.refusal(plan, _range_hint()) if is_one else None)
         if refused:
             return refused
         wanted = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
