@@ -5,8 +5,10 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -16,6 +18,8 @@ from runtime.backend import Unsupported
 from runtime.backends.native.backend import Layers
 from runtime.backends.native.streams import Listener
 from runtime.backends.qemu.command import PROGRAM, Accelerator
+from runtime.backends.qemu.cpio import archive
+from runtime.backends.qemu.disk import disk_of
 from runtime.backends.qemu.first_files import first_files
 from runtime.backends.qemu.kernel import Kernel, Kernels
 from runtime.backends.qemu.machine import Machine
@@ -204,23 +208,28 @@ class QemuBackend:
     def _boot(self, kernel: Kernel, layers: Sequence[Path]) -> Machine:
         """Boot a machine. Whether KVM works is known when one has come up with it, and not before."""
         program = shutil.which(PROGRAM) or PROGRAM
-        while True:
-            accelerator = self._usable[0]
-            try:
-                return Machine(
-                    program=program,
-                    accelerator=accelerator,
-                    kernel=kernel.image,
-                    files=first_files(kernel),
-                    layers=layers,
-                    cpus=_cpus(),
-                    memory=MEMORY // MIB,
-                    patience=_PATIENCE[accelerator],
-                )
-            except BackendError:
-                if len(self._usable) == 1:
-                    raise
-                self._usable = self._usable[1:]
+        with ExitStack() as stack:
+            first = stack.enter_context(tempfile.TemporaryFile())
+            first.writelines(archive(first_files(kernel)))
+            first.flush()
+            disks = [stack.enter_context(disk_of(each)) for each in layers]
+            while True:
+                accelerator = self._usable[0]
+                try:
+                    return Machine(
+                        program=program,
+                        accelerator=accelerator,
+                        kernel=kernel.image,
+                        first=first,
+                        disks=disks,
+                        cpus=_cpus(),
+                        memory=MEMORY // MIB,
+                        patience=_PATIENCE[accelerator],
+                    )
+                except BackendError:
+                    if len(self._usable) == 1:
+                        raise
+                    self._usable = self._usable[1:]
 
 
 def _accelerators() -> tuple[Accelerator, ...]:

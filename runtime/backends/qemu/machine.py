@@ -6,14 +6,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from runtime.backends.qemu.command import Accelerator, Shape, command_line
-from runtime.backends.qemu.cpio import Item, archive
-from runtime.backends.qemu.disk import disk_of
 from runtime.backends.qemu.messages import Message, MessageError, frame, read_frame
 from runtime.errors import BackendError
 
@@ -34,8 +32,8 @@ class Machine:
         program: path of QEMU.
         accelerator: who carries out the guest's instructions.
         kernel: path of the kernel.
-        files: the guest's first files.
-        layers: folders of the unpacked layers that it has as disks.
+        first: an open file with the archive of the guest's first files.
+        disks: open files with the images of the layers; the caller closes them, when it likes.
         cpus: how many processors.
         memory: MiB.
         patience: seconds until it must have come up.
@@ -50,8 +48,8 @@ class Machine:
         program: str,
         accelerator: Accelerator,
         kernel: Path,
-        files: Iterable[Item],
-        layers: Sequence[Path],
+        first: BinaryIO,
+        disks: Sequence[BinaryIO],
         cpus: int,
         memory: int,
         patience: float,
@@ -65,11 +63,7 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection, theirs = socket.socketpair()
         self._console = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the machine
-        with ExitStack() as stack:
-            stack.enter_context(theirs)
-            first = stack.enter_context(tempfile.TemporaryFile())
-            _fill(first, files)
-            disks = [stack.enter_context(disk_of(each)) for each in layers]
+        with theirs:
             opened = [first, self._console, *disks]
             shape = Shape(
                 accelerator=accelerator,
@@ -199,11 +193,6 @@ class Machine:
         size = os.fstat(self._console.fileno()).st_size
         said = os.pread(self._console.fileno(), _LAST_WORDS, max(0, size - _LAST_WORDS))
         return " ".join(said.decode(errors="replace").split()) or "it said nothing"
-
-
-def _fill(file: BinaryIO, items: Iterable[Item]) -> None:
-    file.writelines(archive(items))
-    file.flush()
 
 
 def _path(file: BinaryIO) -> str:
