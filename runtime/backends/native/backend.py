@@ -15,6 +15,7 @@ from runtime.backends.native.idmap import lacking_range, read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
+from runtime.backends.native.stacks import lacks_attributes
 from runtime.backends.native.streams import Listener
 from runtime.backends.native.views import view_of
 from runtime.backends.native.warm import WarmProcess
@@ -54,7 +55,10 @@ class NativeBackend:
         """What it rests on, in one line."""
         from runtime.backends.native.seccomp.reference import summary  # noqa: PLC0415 - only `doctor` asks
 
-        return f"namespaces, overlayfs, seccomp: {summary()} ({'root' if os.geteuid() == 0 else 'rootless'})"
+        who = "root" if os.geteuid() == 0 else "rootless"
+        if os.geteuid() and lacks_attributes():
+            who += "; before Linux 6.6 no run of a plain user can replace a folder of its image"
+        return f"namespaces, overlayfs, seccomp: {summary()} ({who})"
 
     @property
     def ambient(self) -> Mapping[str, str]:

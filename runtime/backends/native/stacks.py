@@ -37,9 +37,12 @@ class Stack:
 
 
 def is_needed() -> bool:
-    """Tell whether root must stack the trees of runs here: a tmpfs takes no attributes of users."""
-    if os.geteuid() != 0:
-        return False
+    """Tell whether root must stack the trees of runs here."""
+    return os.geteuid() == 0 and lacks_attributes()
+
+
+def lacks_attributes() -> bool:
+    """Tell whether a tmpfs takes no attributes of users here, as before Linux 6.6."""
     descriptor = os.memfd_create("seatrial-probe")  # a file of a tmpfs
     try:
         os.setxattr(descriptor, "user.seatrial.probe", b"")
