@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.build.images import Builder
+from pipeline.build.kernels import kernels_of
 from pipeline.build.layers import Tools
 from pipeline.build.leftovers import sweep_store
 from pipeline.build.lock import Lock, lock_path
@@ -137,7 +138,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
     stop = threading.Event()
     result = None
     try:
-        with Backends(builder.layers, builder.layout) as backend:
+        with Backends(builder.layers, builder.layout, kernels_of(options.store)) as backend:
             runner = BackendRunner(
                 backend=backend,
                 suite=asked.suite,
@@ -244,7 +245,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}), built.variants)
     bare = suite_run(spec, built.variants)
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
-    with Backends(builder.layers, builder.layout) as backend:
+    with Backends(builder.layers, builder.layout, kernels_of(options.store)) as backend:
         refusal = backend.refusal(plan)
         if refusal is not None:
             raise BackendError(f"cannot run on host {chosen.name!r}: {refusal.reason}", hint=refusal.hint)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.factors.machinery import KernelFactor
 from runtime.outcome import Fidelity, Outcome
 from runtime.plan import Plan
 
@@ -15,6 +16,16 @@ class Unsupported:
 
     reason: str
     hint: str = ""
+
+
+def lacks_kernel(plan: Plan, name: str) -> Unsupported | None:
+    """Tell that a backend on this machine's own kernel cannot run a plan for another one; None if it need not."""
+    wanted = plan.levels.get(KernelFactor.name, KernelFactor.default)
+    if wanted == KernelFactor.default:
+        return None
+    return Unsupported(
+        reason=f"the plan asks for Linux {wanted}, and {name} has this machine's kernel", hint="ask for `runtime: qemu`"
+    )
 
 
 class Running(AbstractContextManager["Running"], Protocol):

@@ -14,6 +14,9 @@ from runtime.oci.trees import Trees
 RESOLVER = Path("tmp", "uv")
 """The folder in a store where Python packages are resolved."""
 
+KERNELS = Path("kernels")
+"""The folder in a store where kernels of virtual machines lie, each below the hash of its package."""
+
 _FOLDERS = {False: "", True: "one-id"}
 """Below ``trees``, by whether owners are recorded: a user may get a range of ids later, or lose it."""
 
@@ -37,6 +40,14 @@ def sweep_store(store: Path) -> int:
     """
     swept = Cache(store / "cache").sweep() + temporary.sweep(store / RESOLVER, remove=shutil.rmtree)
     swept += sum(temporary.sweep(store / each) for each in _FLAT)
+    swept += temporary.sweep(store / KERNELS, remove=_remove)
     if (store / "oci").is_dir():
         swept += Layout(store / "oci").sweep() + trees_of(store).sweep()
     return swept
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -23,6 +23,7 @@ PARTS = {
     "trees": "their unpacked layers",
     "cache": "downloaded packages",
     "results": "observations",
+    "kernels": "kernels of virtual machines",
     "builds": "build keys",
     "tmp": "work in progress",
 }

@@ -11,7 +11,7 @@ from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.streams import Listener
 from runtime.backends.oci.backend import RUNTIMES, OciBackend
 from runtime.errors import BackendError
-from runtime.factors.machinery import RuntimeFactor
+from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.oci.layout import Layout
 from runtime.outcome import Fidelity
 from runtime.plan import Plan
@@ -19,26 +19,43 @@ from runtime.plan import Plan
 if TYPE_CHECKING:
     from runtime.backends.engines.backend import EngineBackend
     from runtime.backends.engines.running import EngineRunning
+    from runtime.backends.qemu.backend import QemuBackend
+    from runtime.backends.qemu.kernel import Kernels
+    from runtime.backends.qemu.running import QemuRunning
 
 ENGINES = ("docker", "podman")
 
-BACKENDS = ("native", *RUNTIMES, *ENGINES)
+MACHINE = "qemu"
 
-AnyBackend: TypeAlias = "NativeBackend | EngineBackend"
-AnyRunning: TypeAlias = "NativeRunning | EngineRunning"
+BACKENDS = ("native", *RUNTIMES, *ENGINES, MACHINE)
+
+AnyBackend: TypeAlias = "NativeBackend | EngineBackend | QemuBackend"
+AnyRunning: TypeAlias = "NativeRunning | EngineRunning | QemuRunning"
 
 
-def make_backend(name: str, layers: Layers, layout: Layout | None = None) -> AnyBackend:
+def make_backend(
+    name: str,
+    layers: Layers,
+    layout: Layout | None = None,
+    kernels: "Kernels | None" = None,
+    kernel: str = KernelFactor.default,
+) -> AnyBackend:
     """Return the backend called ``name``; nothing is started yet.
 
     Args:
         name: one of ``BACKENDS``.
         layers: where the unpacked layers of an image or a suite are.
         layout: where their manifests and packed layers are; without it an engine can be asked, and runs nothing.
+        kernels: where kernels are; without it a virtual machine can be asked about, and none is booted.
+        kernel: the level of that factor, which virtual machines have.
 
     Raises:
         BackendError: there is none of that name.
     """
+    if name == MACHINE:
+        from runtime.backends.qemu.backend import QemuBackend  # noqa: PLC0415 - few runs need it
+
+        return QemuBackend(layers, kernels, kernel)
     if name in ENGINES:
         from runtime.backends.engines.backend import EngineBackend  # noqa: PLC0415 - large, and few runs need it
 
@@ -56,23 +73,27 @@ class Backends:
     Args:
         layers: where the unpacked layers of an image or a suite are.
         layout: where their manifests and packed layers are.
+        kernels: where the kernels of virtual machines are.
     """
 
     name = "all"
 
-    def __init__(self, layers: Layers, layout: Layout | None = None) -> None:
+    def __init__(self, layers: Layers, layout: Layout | None = None, kernels: "Kernels | None" = None) -> None:
         self._layers = layers
         self._layout = layout
+        self._kernels = kernels
         self._lock = threading.Lock()
-        self._made: dict[str, AnyBackend] = {}
+        self._made: dict[tuple[str, str], AnyBackend] = {}
         self._closed = False
 
     def of(self, plan: Plan) -> AnyBackend:
-        """Return the backend that a plan asks for, made at the first need."""
-        return self.named(plan.levels.get(RuntimeFactor.name, RuntimeFactor.default))
+        """Return the backend that a plan asks for, made at the first need: another kernel implies a machine."""
+        kernel = plan.levels.get(KernelFactor.name, KernelFactor.default)
+        name = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
+        return self.named(name if kernel == KernelFactor.default else MACHINE, kernel)
 
-    def named(self, name: str) -> AnyBackend:
-        """Return a backend by name, made at the first need.
+    def named(self, name: str, kernel: str = KernelFactor.default) -> AnyBackend:
+        """Return a backend by name, made at the first need; virtual machines have one a kernel.
 
         Raises:
             BackendError: there is none, or all have been closed.
@@ -80,9 +101,10 @@ class Backends:
         with self._lock:
             if self._closed:
                 raise BackendError("the backend is closed")
-            if name not in self._made:
-                self._made[name] = make_backend(name, self._layers, self._layout)
-            return self._made[name]
+            key = (name, kernel)
+            if key not in self._made:
+                self._made[key] = make_backend(name, self._layers, self._layout, self._kernels, kernel)
+            return self._made[key]
 
     def ambient(self, plan: Plan) -> Mapping[str, str]:
         """Return facts of the machine that a plan would run on, which no factor sets."""

@@ -10,7 +10,7 @@ from runtime.factors.architecture import ArchitectureFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
 from runtime.factors.factor import Factor
 from runtime.factors.limits import CpusFactor, LimitsFactor, OpenFilesFactor
-from runtime.factors.machinery import RuntimeFactor
+from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.factors.network import DnsFactor, HostnameFactor, Ipv6Factor, NetworkFactor
 from runtime.factors.path import PathFactor
 from runtime.factors.privileges import CapabilitiesFactor, NoNewPrivilegesFactor
@@ -52,6 +52,7 @@ FACTORS: tuple[Factor, ...] = (
     PathFactor(),
     ArchitectureFactor(),
     RuntimeFactor(),
+    KernelFactor(),
 )
 
 _BY_NAME = {each.name: each for each in FACTORS}

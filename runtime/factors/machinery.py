@@ -1,4 +1,4 @@
-"""``runtime``: who makes the container."""
+"""``runtime``: who makes the container; ``kernel``: on which kernel."""
 
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
@@ -20,6 +20,7 @@ class RuntimeFactor(Factor):
         "docker": "Docker Engine",
         "podman": "Podman, with or without root",
         "youki": "youki, by an OCI bundle",
+        "qemu": "Seatrial's own runtime in a virtual machine",
     }
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -35,3 +36,35 @@ class RuntimeFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is the one that was asked for."""
         return found == level
+
+
+class KernelFactor(Factor):
+    """The Linux kernel; one that is not this machine's own runs in a virtual machine."""
+
+    name = "kernel"
+    default = "as-is"
+    control = "as-is"
+    levels = {
+        "as-is": "this machine's own; in a virtual machine that of Debian 12",
+        "5.10": "the kernel of Debian 11, in a virtual machine",
+        "6.1": "the kernel of Debian 12, in a virtual machine",
+        "6.12": "the kernel of Debian 13, in a virtual machine",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Nothing: the plan's levels name the backend."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return plan
+
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """Ask for the kernel's release."""
+        return ("kernel",)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Return the release."""
+        return answers.words("kernel")[0]
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is a release of that version."""
+        return level == self.default or found.startswith(f"{level}.")

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parent))
 from crafted import content_of_tree, fresh_folder, lay_tree, plan_of, remove_all
 from engines import started_dockerd, started_podman
 
+from pipeline.build.kernels import kernels_of
 from runtime.backends.catalogue import BACKENDS, AnyBackend, AnyRunning, make_backend
 from runtime.backends.engines.backend import EngineBackend
 from runtime.backends.native.mapped import run_mapped
@@ -63,7 +64,7 @@ def image(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout
 
 
 @pytest.fixture(scope="session")
-def backends(layer: Path, image: tuple[Layout, Digest]) -> Iterator[Callable[[str], AnyBackend]]:
+def backends(layer: Path, image: tuple[Layout, Digest], store: Path) -> Iterator[Callable[[str], AnyBackend]]:
     """Return a backend by name, started once a session, engines with a daemon of their own."""
     made: dict[str, AnyBackend] = {}
     with ExitStack() as stack:
@@ -74,7 +75,9 @@ def backends(layer: Path, image: tuple[Layout, Digest]) -> Iterator[Callable[[st
                     address = stack.enter_context(STARTED[name]())
                     made[name] = stack.enter_context(EngineBackend(name, image[0], address))
                 else:
-                    made[name] = stack.enter_context(make_backend(name, lambda _: (layer,)))
+                    made[name] = stack.enter_context(
+                        make_backend(name, lambda _: (layer,), kernels=kernels_of(store))
+                    )
             return made[name]
 
         yield get

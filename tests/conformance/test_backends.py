@@ -232,6 +232,15 @@ def test_changed_files_are_listed(run):
     assert not any(path.startswith("/.seatrial") for path in outcome.changed)
 
 
+def test_folder_of_the_image_can_be_replaced(sh):
+    line = "mkdir /home/app/new; rm -r /home/app; mkdir /home/app && touch /home/app/other && ls /home/app; ls /app"
+    assert sh(line, host={"user": "root"}) == "other\n"
+
+
+def test_folder_of_the_image_can_be_removed_and_its_parent_too(sh):
+    assert sh("rm -r /home; mkdir -p /home/else; ls /home", host={"user": "root"}) == "else\n"
+
+
 def test_runs_share_nothing(sh):
     sh("echo x > /home/app/left; echo x > /tmp/left")
     assert sh("echo /home/app/* /tmp/*") == "/home/app/* /tmp/*\n"

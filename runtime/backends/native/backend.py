@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from runtime.backend import Unsupported
+from runtime.backend import Unsupported, lacks_kernel
 from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
 from runtime.backends.native.emulation import lacking_emulator
@@ -16,6 +16,7 @@ from runtime.backends.native.idmap import lacking_range, read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
+from runtime.backends.native.stacks import lacks_attributes
 from runtime.backends.native.streams import Listener
 from runtime.backends.native.views import view_of
 from runtime.backends.native.warm import WarmProcess
@@ -55,7 +56,10 @@ class NativeBackend:
         """What it rests on, in one line."""
         from runtime.backends.native.seccomp.reference import summary  # noqa: PLC0415 - only `doctor` asks
 
-        return f"namespaces, overlayfs, seccomp: {summary()} ({'root' if os.geteuid() == 0 else 'rootless'})"
+        who = "root" if os.geteuid() == 0 else "rootless"
+        if os.geteuid() and lacks_attributes():
+            who += "; before Linux 6.6 no run of a plain user can replace a folder of its image"
+        return f"namespaces, overlayfs, seccomp: {summary()} ({who})"
 
     @property
     def ambient(self) -> Mapping[str, str]:
@@ -162,7 +166,7 @@ class NativeBackend:
 
     def _misfit(self, plan: Plan) -> Unsupported | None:
         """Tell what a plan asks for that this machine has not, control groups apart."""
-        refused = one.refusal(plan, _range_hint()) if self.has_one_id else None
+        refused = lacks_kernel(plan, self.name) or (one.refusal(plan, _range_hint()) if self.has_one_id else None)
         if refused:
             return refused
         wanted = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)

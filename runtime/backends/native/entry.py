@@ -18,8 +18,10 @@ from runtime.backends.native.machine import Machine
 from runtime.backends.native.order import Order
 from runtime.backends.native.program import try_to_execute
 from runtime.backends.native.recipe import steps_inside, steps_outside
+from runtime.backends.native.stacks import Stack
 from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
+from runtime.backends.native.steps.tree import TREE
 from runtime.backends.native.wire import send_json
 from runtime.errors import SeatrialError
 from runtime.factors import FACTORS
@@ -65,6 +67,7 @@ class Entry:
         stdin: descriptor that becomes 0 if the plan inherits it; -1 otherwise.
         one_id: whether the kernel has one id only.
         notices: the calls that a keeper of owners answers; None for none.
+        stack: the tree, where the machine's root has stacked it; None elsewhere.
         doing: what is being done, for the message of an error.
     """
 
@@ -75,6 +78,7 @@ class Entry:
     stdin: int = -1
     one_id: bool = False
     notices: Notices | None = None
+    stack: Stack | None = None
     doing: str = field(default="wait for ids", init=False)
     _keeper: socket.socket | None = field(default=None, init=False)
 
@@ -121,6 +125,13 @@ class Entry:
         for name in DEVICES:
             with suppress(FileNotFoundError):
                 devices[name] = os.open(f"/dev/{name}", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if self.stack:
+            return Sandbox(
+                layers=self.stack.layers,
+                devices=devices,
+                stacked=os.open(f"{self.stack.place}/{TREE}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
+                upper=os.open(f"{self.stack.place}/upper", folder),
+            )
         return Sandbox(
             layers=tuple(os.open(each, folder) for each in self.order.layers),
             tree=os.open(self.order.tree, folder) if self.order.tree else -1,

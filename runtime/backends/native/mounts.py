@@ -23,6 +23,7 @@ MS_NODIRATIME = 2048
 MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
 MS_RELATIME = 1 << 21
 MNT_DETACH = 2  # linux/fs.h
 
@@ -159,10 +160,15 @@ def file_target(root: int, path: str) -> Iterator[int]:
 
 
 def is_kernel_file_system(descriptor: int) -> bool:
-    """Tell whether a descriptor is on procfs or sysfs. Source: fstatfs(2); linux/magic.h."""
+    """Tell whether a descriptor is on procfs or sysfs."""
+    return file_system(descriptor) in (_PROC_SUPER_MAGIC, _SYSFS_MAGIC)
+
+
+def file_system(descriptor: int) -> int:
+    """Return the magic number of the file system that a descriptor is on. Source: fstatfs(2); linux/magic.h."""
     raw = ctypes.create_string_buffer(256)  # struct statfs begins with the type, a long
     call("fstatfs", descriptor, raw)
-    return struct.unpack_from("l", raw.raw)[0] in (_PROC_SUPER_MAGIC, _SYSFS_MAGIC)
+    return int(struct.unpack_from("l", raw.raw)[0])
 
 
 def is_folder(descriptor: int) -> bool:

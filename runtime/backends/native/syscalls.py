@@ -12,8 +12,24 @@ import platform
 # From 424 on all architectures have the same numbers.
 _COMMON = {"open_tree": 428, "move_mount": 429, "clone3": 435, "openat2": 437, "mount_setattr": 442}
 _NUMBERS = {
-    "x86_64": {**_COMMON, "newfstatat": 262, "statx": 332, "pivot_root": 155, "capset": 126, "seccomp": 317},
-    "aarch64": {**_COMMON, "newfstatat": 79, "statx": 291, "pivot_root": 41, "capset": 91, "seccomp": 277},
+    "x86_64": {
+        **_COMMON,
+        "newfstatat": 262,
+        "statx": 332,
+        "pivot_root": 155,
+        "capset": 126,
+        "seccomp": 317,
+        "finit_module": 313,
+    },
+    "aarch64": {
+        **_COMMON,
+        "newfstatat": 79,
+        "statx": 291,
+        "pivot_root": 41,
+        "capset": 91,
+        "seccomp": 277,
+        "finit_module": 273,
+    },
 }
 
 MACHINE = platform.machine()

@@ -32,11 +32,16 @@ def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
     return MappingProxyType(mapping)
 
 
-def send(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
-    """Send a message; the descriptors arrive as copies of their own."""
+def packed(message: object) -> bytes:
+    """Return a message as bytes that ``pickle.loads`` reads."""
     buffer = io.BytesIO()
     _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
-    content = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def send(connection: socket.socket, message: object, descriptors: Sequence[int] = ()) -> None:
+    """Send a message; the descriptors arrive as copies of their own."""
+    content = packed(message)
     rights = struct.pack(f"{len(descriptors)}i", *descriptors)
     beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
     connection.sendmsg([_HEAD.pack(len(content))], beside)

@@ -11,16 +11,17 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.cgroups import RunGroup, read_parents, start_time
 from runtime.backends.native.entries import Entries
 from runtime.backends.native.entry import GROUPS, IDS, LIMITED
-from runtime.backends.native.idmap import read_id_map, write_id_map
+from runtime.backends.native.idmap import IdMap, read_id_map, write_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order
+from runtime.backends.native.stacks import Stack, is_needed, leave_mounts, stacked
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker
 from runtime.errors import SeatrialError
@@ -53,6 +54,7 @@ class Zygote:
         self._machine = read_machine()
         self._parents = read_parents()
         self._owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
+        self._stacks = is_needed()
         self._entries = Entries(self._machine, one_id=one_id)
         self._selector = selectors.DefaultSelector()
         self._selector.register(client, selectors.EVENT_READ, self._take_order)
@@ -60,6 +62,8 @@ class Zygote:
     def serve(self) -> None:
         """Sweep what dead owners left, say hello, and work until the client is gone; then end every run."""
         self._parents.sweep()
+        if self._stacks:
+            leave_mounts()
         try:
             wire.send(self._client, ("hello",))
             while True:
@@ -99,10 +103,11 @@ class Zygote:
             id_map = read_id_map(one_id=self._one_id)
             stdin = descriptors[0] if descriptors else -1
             entry = self._entries.of(order, theirs, stdin)
-            pid = processes.clone(_NAMESPACES)
-            if pid == 0:
-                ours.close()
-                entry.become_run()
+            with self._stacked(order, id_map) as entry.stack:
+                pid = processes.clone(_NAMESPACES)
+                if pid == 0:
+                    ours.close()
+                    entry.become_run()
             write_id_map(pid, id_map)
             # A child that has failed meanwhile is gone; what it said is still to be heard.
             with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
@@ -123,6 +128,12 @@ class Zygote:
             for each in descriptors:
                 os.close(each)
         self._watch(number, order, pid, ours, group)
+
+    def _stacked(self, order: Order, id_map: IdMap) -> AbstractContextManager[Stack | None]:
+        """Stack a run's layers, where this kernel lets no run do so itself."""
+        if not self._stacks or not order.layers:
+            return nullcontext()
+        return stacked(order.layers, id_map.users[0].outside)
 
     def _watch(self, number: int, order: Order, pid: int, control: socket.socket, group: RunGroup) -> None:
         complete = {"memory", "pids"} <= group.groups.keys()

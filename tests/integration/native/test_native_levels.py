@@ -7,7 +7,7 @@ from runtime.factors import FACTORS
 
 # The small tree of these tests has no zone files and no locales; the suites with a Debian image test those.
 UNFIT = {"timezone", "locale"}
-ELSEWHERE = {"runtime"}  # every test of tests/conformance is one of its levels
+ELSEWHERE = {"runtime", "kernel"}  # every test of tests/conformance is one of their levels
 LEVELS = [(each.name, level) for each in FACTORS for level in each.levels if each.name not in UNFIT | ELSEWHERE]
 
 

@@ -80,14 +80,20 @@ def test_standard_set_varies_at_least_fourteen_factors():
     assert len(factors) >= 14
 
 
-def test_sets_thorough_runtimes_and_architectures_name_every_host_between_them():
-    thorough, runtimes, architectures = (
-        set(BROUGHT.set(name).hosts) for name in ("thorough", "runtimes", "architectures")
-    )
-    assert thorough | runtimes | architectures == set(BROUGHT.host_names) - {"reference"}
-    assert runtimes == {name for name in BROUGHT.host_names if "runtime" in BROUGHT.host(name).differing}
-    assert architectures == {name for name in BROUGHT.host_names if "architecture" in BROUGHT.host(name).differing}
-    assert not thorough & (runtimes | architectures)
+SETS_BY_FACTOR = {"runtimes": "runtime", "kernels": "kernel", "architectures": "architecture"}
+
+
+@pytest.mark.parametrize("name", SETS_BY_FACTOR)
+def test_set_has_every_host_that_varies_its_factor(name):
+    varying = {each for each in BROUGHT.host_names if SETS_BY_FACTOR[name] in BROUGHT.host(each).differing}
+    assert set(BROUGHT.set(name).hosts) == varying
+
+
+def test_sets_name_every_host_between_them():
+    thorough = set(BROUGHT.set("thorough").hosts)
+    others = {host for name in SETS_BY_FACTOR for host in BROUGHT.set(name).hosts}
+    assert thorough | others == set(BROUGHT.host_names) - {"reference"}
+    assert not thorough & others
 
 
 def test_select_puts_the_reference_first_and_once(spec_of):

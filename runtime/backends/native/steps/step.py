@@ -12,6 +12,7 @@ class Sandbox:
 
     Args:
         layers: the unpacked layers, lowest first; empty where ``tree`` is the root.
+        stacked: the layers as the machine's root has stacked them; -1 where the run does so itself.
         tree: a folder that is the root itself, written in place; -1 for none.
         devices: name in /dev → descriptor of the device on this machine.
         scratch: root of the run's private tmpfs, which holds the upper folder and small sources of mounts.
@@ -20,6 +21,7 @@ class Sandbox:
     """
 
     layers: tuple[int, ...] = ()
+    stacked: int = -1
     tree: int = -1
     devices: Mapping[str, int] = field(default_factory=dict)
     scratch: int = -1

@@ -15,8 +15,12 @@ UPPER_SIZE = 4 << 30
 """Bytes that a run may write into its tree: without a limit it could fill the machine's memory."""
 
 _UPPER_INODES = 1 << 20
-# Where the scratch tmpfs may be mounted: the mount is private, so any folder will do that exists.
-_PLACES = ("/tmp", "/run", "/mnt", "/var")  # noqa: S108 - nothing is written there
+
+PLACES = ("/tmp", "/run", "/mnt", "/var")  # noqa: S108 - nothing is written there
+"""Where the scratch tmpfs may be mounted: the mount is private, so any folder will do that exists."""
+
+TREE = "root"
+"""The folder of the scratch tmpfs on which the tree is mounted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,8 @@ class Scratch:
 
     def execute(self, sandbox: Sandbox) -> None:
         """Mount it where no one else sees it, and make its folders."""
-        place = next(each for each in _PLACES if os.path.isdir(each))  # noqa: PTH112 - no pathlib in the warm process
-        data = f"mode=755,size={self.size},nr_inodes={_UPPER_INODES}"
-        mounts.mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, data)
+        place = next(each for each in PLACES if os.path.isdir(each))  # noqa: PTH112 - no pathlib in the warm process
+        mounts.mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, scratch_options(self.size))
         sandbox.scratch = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         for name in ("upper", "work", "root"):
             os.mkdir(name, 0o755, dir_fd=sandbox.scratch)
@@ -63,7 +66,7 @@ class StackLayers:
         return f"stack {self.count} layers under a folder that catches what is written"
 
     def execute(self, sandbox: Sandbox) -> None:
-        """Mount an overlay.
+        """Mount an overlay; where the machine's root has done so already, show it here.
 
         ``userxattr`` is what a user namespace may use. Without ``xino`` a file's st_dev is another than its folder's,
         since the upper layer is on another file system than the lower ones: programs then take each file for a mount
@@ -71,6 +74,9 @@ class StackLayers:
 
         Source: kernel Documentation/filesystems/overlayfs.rst, "Inode properties".
         """
+        if sandbox.stacked >= 0:
+            _show_stacked(sandbox)
+            return
         lower = ":".join(f"/proc/self/fd/{each}" for each in reversed(sandbox.layers))
         scratch = f"/proc/self/fd/{sandbox.scratch}"
         data = f"lowerdir={lower},upperdir={scratch}/upper,workdir={scratch}/work,userxattr,xino=on"
@@ -270,6 +276,17 @@ class EnterFolder:
         here = os.getcwd()  # noqa: PTH109 - raises if it is outside the root, as the kernel then says "(unreachable)"
         if not here.startswith("/") or (here + "/").startswith("/proc/"):
             raise BackendError(f"working folder {self.path!r} leads to {here!r}, which is refused")
+
+
+def scratch_options(size: int = UPPER_SIZE) -> str:
+    """Return the options of the tmpfs that catches what a run writes."""
+    return f"mode=755,size={size},nr_inodes={_UPPER_INODES}"
+
+
+def _show_stacked(sandbox: Sandbox) -> None:
+    with mounts.opened(sandbox.scratch, TREE) as target:
+        mounts.bind(sandbox.stacked, target)
+    sandbox.root = os.open(TREE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=sandbox.scratch)
 
 
 def _write(folder: int, name: str, file: File) -> None:

@@ -1,0 +1,1 @@
+"""Runs in a virtual machine with a Linux kernel of a chosen version."""

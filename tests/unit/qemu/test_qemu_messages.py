@@ -1,0 +1,87 @@
+"""What comes out of a machine is read as hostile."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.backends.qemu.messages import HEAD, Message, MessageError, frame, of_outcome, read_frame, to_outcome
+from runtime.digest import Digest
+from runtime.outcome import Evidence, Fidelity, Limit, Outcome, Resources, Stream
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+STREAMS = st.binary(max_size=50).map(lambda raw: Stream(content=raw, size=len(raw) + 7, digest=Digest.of(raw)))
+EVIDENCE = st.builds(Evidence, found=TEXTS, holds=st.booleans(), fidelity=st.sampled_from(Fidelity))
+OUTCOMES = st.builds(
+    Outcome,
+    exit_code=st.none() | st.integers(0, 255),
+    signal=st.none() | st.integers(1, 64),
+    limit=st.none() | st.sampled_from(Limit),
+    stdout=STREAMS,
+    stderr=STREAMS,
+    results=st.none() | st.binary(max_size=50),
+    artifacts=st.dictionaries(TEXTS, st.binary().map(Digest.of), max_size=3),
+    changed=st.lists(TEXTS, max_size=3).map(tuple),
+    resources=st.builds(Resources, peak_memory=st.integers(-1), cpu_time=st.integers(-1)),
+    evidence=st.dictionaries(TEXTS, EVIDENCE),
+    ambient=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    duration=st.integers(0),
+)
+
+
+@given(OUTCOMES)
+def test_outcome_is_what_it_was_on_the_other_side(outcome):
+    assert to_outcome(read_frame(io.BytesIO(frame(of_outcome(3, outcome))).read)) == outcome
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0" * 7, HEAD.pack(5, 0) + b"{}", HEAD.pack(2, 9) + b"{}short"])
+def test_message_that_is_cut_is_the_end(raw):
+    with pytest.raises(EOFError):
+        read_frame(io.BytesIO(raw).read)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD.pack(1 << 30, 0),
+        HEAD.pack(2, 1 << 31),
+        HEAD.pack(3, 0) + b"{}}",
+        HEAD.pack(2, 0) + b"[]",
+        HEAD.pack(20_000, 0) + b"[" * 20_000,
+    ],
+    ids=["long text", "long body", "no JSON", "no object", "nested"],
+)
+def test_message_that_is_none_is_refused(raw):
+    with pytest.raises(MessageError):
+        read_frame(io.BytesIO(raw).read)
+
+
+SOUND = of_outcome(
+    1,
+    Outcome(
+        exit_code=0,
+        stdout=Stream(content=b"", size=0, digest=Digest.of(b"")),
+        stderr=Stream(content=b"", size=0, digest=Digest.of(b"")),
+    ),
+).head["outcome"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exit_code": "0"},
+        {"limit": "moon"},
+        {"streams": []},
+        {"streams": [{"kept": 0, "size": 0, "digest": "md5:1"}] * 2},
+        {"resources": {"other": 1}},
+        {"evidence": {"user": "yes"}},
+        {"artifacts": ["a"]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_outcome_that_is_malformed_is_refused(change):
+    head = json.loads(json.dumps({"what": "ended", "about": 1, "outcome": {**SOUND, **change}}))
+    with pytest.raises(MessageError, match="cannot be read"):
+        to_outcome(Message(head))
