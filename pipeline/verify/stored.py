@@ -1,6 +1,7 @@
 """Observations as JSON, for the cache of results: ``from_json(to_json(x)) == x``."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
@@ -30,13 +31,10 @@ def to_json(observation: Observation) -> Json:
         "streams": {name: content.hex() for name, content in observation.streams.items()},
         "tail": observation.tail,
         "changed": list(observation.changed),
-        "resources": [
-            observation.resources.peak_memory,
-            observation.resources.peak_processes,
-            observation.resources.cpu_time,
-        ],
+        "resources": _resources(observation.resources),
         "evidence": {name: [each.found, each.holds, str(each.fidelity)] for name, each in observation.evidence.items()},
         "ambient": dict(observation.ambient),
+        "sandbox": observation.sandbox.text if observation.sandbox else None,
         "duration": observation.duration,
     }
 
@@ -49,7 +47,6 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
     """
     report = value["report"]
     results = [_result(each) for each in report["tests"]]
-    memory, processes, cpu_time = value["resources"]
     code, signal, limit = value["exit"]
     return Observation(
         suite=Digest(value["suite"]),
@@ -67,11 +64,22 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
         streams=MappingProxyType({name: bytes.fromhex(text) for name, text in value["streams"].items()}),
         tail=value["tail"],
         changed=tuple(value["changed"]),
-        resources=Resources(peak_memory=memory, peak_processes=processes, cpu_time=cpu_time),
+        resources=_read_resources(value["resources"]),
         evidence=MappingProxyType(_evidence(value["evidence"])),
         ambient=MappingProxyType(dict(value["ambient"])),
+        sandbox=Digest(value["sandbox"]) if value["sandbox"] else None,
         duration=value["duration"],
     )
+
+
+def _resources(used: Resources) -> Json:
+    found = {each.name: getattr(used, each.name) for each in fields(used)}
+    return found | {"pressure": dict(used.pressure), "victims": list(used.victims)}
+
+
+def _read_resources(value: Mapping[str, Any]) -> Resources:
+    pressure, victims = MappingProxyType(dict(value["pressure"])), tuple(value["victims"])
+    return Resources(**{**value, "pressure": pressure, "victims": victims})
 
 
 def _evidence(value: Mapping[str, tuple[str, bool, str]]) -> dict[str, Evidence]:
