@@ -89,7 +89,8 @@ def _explain(outcome: Outcome) -> None:
     """Say what the command's own output cannot: which limit ended it, which level did not hold."""
     said = {"deadline": "the deadline ended it", "oom": "it ran out of memory", "output": "it wrote more than is kept"}
     if outcome.limit:
-        sys.stderr.write(f"seatrial: {said[str(outcome.limit)]}\n")
+        victims = ", ".join(outcome.resources.victims[:3]) if str(outcome.limit) == "oom" else ""
+        sys.stderr.write(f"seatrial: {said[str(outcome.limit)]}{f': the kernel killed {victims}' * bool(victims)}\n")
     for factor, evidence in sorted(outcome.evidence.items()):
         if not evidence.holds:
             sys.stderr.write(f"seatrial: warning: {factor} did not take effect: {evidence.found!a} was found\n")

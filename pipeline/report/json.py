@@ -89,6 +89,7 @@ def _host(host: HostResult) -> dict[str, object]:
         "emulated": list(host.emulated),
         "evidence": dict(host.evidence),
         "ambient": dict(host.ambient),
+        "sandbox": _digest(host.sandbox),
         "differences": [_difference(each) for each in host.findings],
         "notes": [_note(each) for each in host.notes],
     }

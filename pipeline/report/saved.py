@@ -164,6 +164,7 @@ def _host(value: Fields) -> HostResult:
         emulated=_texts(value.get("emulated", [])),
         evidence=_levels(value["evidence"]),
         ambient=_levels(value["ambient"]),
+        sandbox=_digest(value.get("sandbox")),
         findings=tuple(_finding(each) for each in value["differences"]),
         notes=tuple(Note(kind=NoteKind(each["kind"]), text=_text(each["text"])) for each in value["notes"]),
     )

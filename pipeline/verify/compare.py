@@ -1,6 +1,6 @@
 """``Difference``: one behavior that differs between two observations, with both sides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from runtime.canonical import to_canonical_json
 
 _MIB = 1024 * 1024
 _NOTABLE_MEMORY = 64 * _MIB
+_NOTABLE_WAIT = 100  # milliseconds
 
 
 class Kind(StrEnum):
@@ -130,7 +131,17 @@ def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, 
     if peak > 0 and here > 2 * peak and here - peak > _NOTABLE_MEMORY:
         text = f"its peak of memory is {here // _MIB} MiB, the reference's is {peak // _MIB} MiB"
         found.append(Note(kind=NoteKind.RESOURCE, text=text))
+    found += [Note(kind=NoteKind.RESOURCE, text=text) for text in _strains(references, other)]
     return tuple(found)
+
+
+def _strains(references: Sequence[Observation], other: Observation) -> Iterator[str]:
+    """Yield what held a run up that held up no run of the reference."""
+    here = other.resources
+    if here.victims and not any(each.resources.victims for each in references):
+        yield f"the kernel killed {', '.join(here.victims[:3])} for want of memory"
+    if here.throttled_time > max(_NOTABLE_WAIT, *(2 * each.resources.throttled_time for each in references)):
+        yield f"it waited {here.throttled_time} ms, in {here.throttled_periods} periods, for its CPU quota"
 
 
 def _tests_explain(reference: Observation, other: Observation) -> bool:

@@ -75,6 +75,7 @@ class Observation:
         resources: what it used.
         evidence: factor → what was found in effect.
         ambient: facts of the machine.
+        sandbox: digest of the effective sandbox; None where nobody looked.
         duration: milliseconds.
     """
 
@@ -88,6 +89,7 @@ class Observation:
     resources: Resources = field(default_factory=Resources)
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sandbox: Digest | None = None
     duration: int = 0
 
 
@@ -110,6 +112,7 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         resources=outcome.resources,
         evidence=outcome.evidence,
         ambient=outcome.ambient,
+        sandbox=Digest.of_json(outcome.sandbox) if outcome.sandbox else None,
         duration=outcome.duration,
     )
 

@@ -30,13 +30,10 @@ def to_json(observation: Observation) -> Json:
         "streams": {name: content.hex() for name, content in observation.streams.items()},
         "tail": observation.tail,
         "changed": list(observation.changed),
-        "resources": [
-            observation.resources.peak_memory,
-            observation.resources.peak_processes,
-            observation.resources.cpu_time,
-        ],
+        "resources": observation.resources.to_json(),
         "evidence": {name: [each.found, each.holds, str(each.fidelity)] for name, each in observation.evidence.items()},
         "ambient": dict(observation.ambient),
+        "sandbox": observation.sandbox.text if observation.sandbox else None,
         "duration": observation.duration,
     }
 
@@ -49,7 +46,6 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
     """
     report = value["report"]
     results = [_result(each) for each in report["tests"]]
-    memory, processes, cpu_time = value["resources"]
     code, signal, limit = value["exit"]
     return Observation(
         suite=Digest(value["suite"]),
@@ -67,9 +63,10 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
         streams=MappingProxyType({name: bytes.fromhex(text) for name, text in value["streams"].items()}),
         tail=value["tail"],
         changed=tuple(value["changed"]),
-        resources=Resources(peak_memory=memory, peak_processes=processes, cpu_time=cpu_time),
+        resources=Resources.from_json(value["resources"]),
         evidence=MappingProxyType(_evidence(value["evidence"])),
         ambient=MappingProxyType(dict(value["ambient"])),
+        sandbox=Digest(value["sandbox"]) if value["sandbox"] else None,
         duration=value["duration"],
     )
 

@@ -72,6 +72,7 @@ class HostResult:
         emulated: the factors whose levels were emulated, those at their defaults too, sorted.
         evidence: factor → what was found in effect.
         ambient: facts of the machine that no factor sets.
+        sandbox: digest of the effective sandbox of its first run; None where nobody looked.
         findings: sorted, worst first.
         notes: traces that differ.
     """
@@ -93,6 +94,7 @@ class HostResult:
     emulated: tuple[str, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sandbox: Digest | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
 

@@ -34,7 +34,7 @@ class Usage:
 
     memory: int = -1
     processes: int = -1
-    oom_kills: int = 0
+    oom_kills: int = -1
     in_effect: Mapping[str, str] | None = None
 
 
@@ -111,7 +111,7 @@ class RunGroup:
         return Usage(
             memory=_peak_memory(memory) if memory else -1,
             processes=_number(f"{pids.path}/pids.peak") if pids else -1,
-            oom_kills=_oom_kills(memory) if memory else 0,
+            oom_kills=_oom_kills(memory) if memory else -1,
             in_effect=in_effect,
         )
 

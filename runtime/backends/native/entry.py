@@ -12,6 +12,7 @@ from typing import NoReturn
 from runtime.backends.native import processes
 from runtime.backends.native.changes import marks
 from runtime.backends.native.collector import write_marks
+from runtime.backends.native.effective import read_inside
 from runtime.backends.native.first_process import start_under_init
 from runtime.backends.native.keeper import be_kept, start_keeper
 from runtime.backends.native.machine import Machine
@@ -205,6 +206,7 @@ class Entry:
             asked = {question for each in FACTORS for question in each.questions(plan)}
             answers = Answers({question: answer(question) for question in asked})
             send_json(self.control, {"evidence": probe_all(plan, answers)})
+            send_json(self.control, {"sandbox": read_inside(self.program)})
         finally:
             os._exit(0)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runtime.backends.native.cgroups import Usage
+from runtime.backends.native.strain import Strain
+from runtime.canonical import Json
 from runtime.plan import Plan
 
 
@@ -59,9 +61,11 @@ class Report:
         duration: milliseconds from the start of the program to the end of its last process.
         cpu_time: milliseconds of user and system time.
         usage: what the control groups, or samples, say it used.
+        strain: what held it up, and what it left.
         watched: True if ``usage`` comes from samples.
         one_id: True if the kernel had one id only, so that the user was emulated.
         evidence: factor → what its probe found.
+        sandbox: the effective sandbox; empty where nobody looked.
     """
 
     status: int
@@ -69,6 +73,8 @@ class Report:
     duration: int = 0
     cpu_time: int = -1
     usage: Usage = field(default_factory=Usage)
+    strain: Strain = field(default_factory=Strain)
     watched: bool = False
     one_id: bool = False
     evidence: Mapping[str, str] = field(default_factory=dict)
+    sandbox: Mapping[str, Json] = field(default_factory=dict)

@@ -41,7 +41,7 @@ def to_outcome(
     """
     code = os.waitstatus_to_exitcode(report.status)
     limit = limit_of(report, flooded=flooded)
-    used = Resources(peak_memory=report.usage.memory, peak_processes=report.usage.processes, cpu_time=report.cpu_time)
+    used = _resources(report)
     evidence = {each.name: _evidence(each, plan, report, used) for each in _asked(report)}
     for name in answers_itself & evidence.keys():
         evidence[name] = replace(evidence[name], holds=True, fidelity=Fidelity.EMULATED)
@@ -59,6 +59,7 @@ def to_outcome(
         resources=used,
         evidence=MappingProxyType(evidence),
         ambient=ambient,
+        sandbox=MappingProxyType(dict(report.sandbox)),
         duration=report.duration,
     )
 
@@ -77,6 +78,22 @@ def limit_of(report: Report, *, flooded: bool) -> Limit | None:
     if code in (-signal.SIGKILL, _KILLED_CHILD) and report.usage.oom_kills > 0:
         return Limit.OOM
     return None
+
+
+def _resources(report: Report) -> Resources:
+    strain = report.strain
+    return Resources(
+        peak_memory=report.usage.memory,
+        peak_processes=report.usage.processes,
+        cpu_time=report.cpu_time,
+        throttled_periods=strain.throttled_periods,
+        throttled_time=strain.throttled_time,
+        pressure=MappingProxyType(dict(strain.pressure)),
+        has_own_pressure=strain.has_own_pressure,
+        oom_kills=report.usage.oom_kills,
+        victims=strain.victims,
+        written=strain.written,
+    )
 
 
 def _asked(report: Report) -> tuple[Factor, ...]:

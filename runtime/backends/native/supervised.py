@@ -6,14 +6,18 @@ import resource
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.collector import Remains, collect
+from runtime.backends.native.effective import namespaces, to_record
 from runtime.backends.native.order import Order, Report
+from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
+from runtime.canonical import Json
 
 SETUP_TIME = 60.0
 """Seconds that the way into a run may take."""
@@ -47,10 +51,12 @@ class Supervised:
     began: float = 0.0
     streams: tuple[int, int] | None = None
     remains: Remains | None = None
+    mark: Mark | None = None
     error: tuple[str, str] | None = None
     status: int | None = None
     deadline: bool = False
     evidence: dict[str, str] = field(default_factory=dict)
+    sandbox: Mapping[str, Json] | None = None
     report: Report | None = None
     findings: int = -1
 
@@ -71,6 +77,8 @@ class Supervised:
             root=rest[uppers] if roots else -1,
             layers=tuple(rest[uppers + roots :]),
         )
+        if self.order.evidence:
+            self.mark = mark(self.group.groups, self.remains.upper)
 
     def end(self, status: int, used: resource.struct_rusage) -> None:
         """Note how process 1 ended, and what the run has used."""
@@ -91,10 +99,22 @@ class Supervised:
             duration=round((ended - self.began) * 1000) if self.began else 0,
             cpu_time=round((used.ru_utime + used.ru_stime) * 1000),
             usage=usage,
+            strain=self._strain(has_oom_kills=usage.oom_kills > 0),
             watched=self.tracker is not None,
             one_id=self.one_id,
             evidence=self.evidence,
+            sandbox=self._sandbox(usage.in_effect or {}),
         )
+
+    def _strain(self, *, has_oom_kills: bool) -> Strain:
+        if self.mark is None or self.remains is None:
+            return Strain()
+        return strain_since(self.mark, self.group.groups, self.remains.upper, has_oom_kills=has_oom_kills)
+
+    def _sandbox(self, groups: Mapping[str, str]) -> Mapping[str, Json]:
+        if self.sandbox is None:
+            return {}
+        return to_record(self.sandbox, namespaces(), groups, self.order.plan.environment)
 
     def start_collecting(self) -> None:
         """Fork the process that reads what the run left; when it has ended, the file ``findings`` holds it."""

@@ -174,6 +174,8 @@ class Zygote:
                 self._limit(run, descriptors)
             case {"evidence": found}:
                 run.evidence.update(found)
+            case {"sandbox": found}:
+                run.sandbox = found
             case {"ready": began, "pid": pid}:
                 run.began = began / 1e9
                 run.due = run.began + run.order.plan.deadline / 1000

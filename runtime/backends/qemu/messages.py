@@ -14,7 +14,7 @@ An answer says what it is, which run it is about, and what its bytes are::
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -82,7 +82,7 @@ def read_frame(read: Callable[[int], bytes]) -> Message:
 def of_outcome(number: int, outcome: Outcome) -> Message:
     """Return the message that brings an outcome."""
     streams = (outcome.stdout, outcome.stderr)
-    said = {
+    said: dict[str, Any] = {
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "limit": outcome.limit,
@@ -90,12 +90,13 @@ def of_outcome(number: int, outcome: Outcome) -> Message:
         "has_results": outcome.results is not None,
         "artifacts": {path: digest.text for path, digest in outcome.artifacts.items()},
         "changed": list(outcome.changed),
-        "resources": {each.name: getattr(outcome.resources, each.name) for each in fields(Resources)},
+        "resources": outcome.resources.to_json(),
         "evidence": {
             name: {"found": each.found, "holds": each.holds, "fidelity": each.fidelity}
             for name, each in outcome.evidence.items()
         },
         "ambient": dict(outcome.ambient),
+        "sandbox": dict(outcome.sandbox),
         "duration": outcome.duration,
     }
     body = b"".join(each.content for each in streams) + (outcome.results or b"")
@@ -125,9 +126,10 @@ def to_outcome(message: Message) -> Outcome:
             results=message.body[out + err :] if said["has_results"] else None,
             artifacts=MappingProxyType({str(path): Digest(text) for path, text in said["artifacts"].items()}),
             changed=tuple(map(str, said["changed"])),
-            resources=Resources(**{name: int(value) for name, value in said["resources"].items()}),
+            resources=Resources.from_json(said["resources"]),
             evidence=MappingProxyType({str(name): _evidence(each) for name, each in said["evidence"].items()}),
             ambient=MappingProxyType({str(name): str(value) for name, value in said["ambient"].items()}),
+            sandbox=MappingProxyType(dict(said["sandbox"])),
             duration=int(said["duration"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, SeatrialError) as error:

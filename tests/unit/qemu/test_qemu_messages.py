@@ -24,9 +24,17 @@ OUTCOMES = st.builds(
     results=st.none() | st.binary(max_size=50),
     artifacts=st.dictionaries(TEXTS, st.binary().map(Digest.of), max_size=3),
     changed=st.lists(TEXTS, max_size=3).map(tuple),
-    resources=st.builds(Resources, peak_memory=st.integers(-1), cpu_time=st.integers(-1)),
+    resources=st.builds(
+        Resources,
+        peak_memory=st.integers(-1),
+        cpu_time=st.integers(-1),
+        pressure=st.dictionaries(TEXTS, st.integers(0), max_size=3),
+        has_own_pressure=st.booleans(),
+        victims=st.lists(TEXTS, max_size=3).map(tuple),
+    ),
     evidence=st.dictionaries(TEXTS, EVIDENCE),
     ambient=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    sandbox=st.dictionaries(TEXTS, TEXTS | st.integers() | st.lists(TEXTS), max_size=3),
     duration=st.integers(0),
 )
 

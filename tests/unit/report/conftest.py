@@ -115,6 +115,7 @@ def host(name, state, *, behavior=UPLOADS_BEHAVIOR, factors=None, **more):
         duration=more.pop("duration", 1200),
         evidence=MappingProxyType(factors or {"umask": "0022"}),
         ambient=MappingProxyType({"kernel": "6.18.44"}),
+        sandbox=Digest.of(b"what held it"),
         **more,
     )
 
