@@ -6,6 +6,7 @@ from pipeline.report.summary import (
     Counts,
     Group,
     Reading,
+    caveats,
     counts,
     groups,
     happens,
@@ -148,8 +149,7 @@ def _inconclusive(verification: Verification) -> list[str]:
         for host, reason in reasons:
             on = f" on **{_plain(host)}**" if host else ""
             lines.append(f"* {_plain(environment.name)}{on}: {_plain(reason)}")
-        if not environment.hermetic:
-            lines.append(f"* {_plain(environment.name)}: the suite may reach the outer network; runs are not hermetic")
+        lines += [f"* {_plain(environment.name)}: {_plain(each)}" for each in caveats(environment)]
     return ["\n".join(lines)] if lines else []
 
 

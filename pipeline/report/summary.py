@@ -16,6 +16,7 @@ from pipeline.verify.verdict import (
     VerdictWord,
     Verification,
 )
+from runtime.outcome import Fidelity
 
 RAN = frozenset({State.REFERENCE, State.SAME, State.DIFFERENT, State.FLAKY})
 """The states of a host that was observed and whose levels held."""
@@ -249,6 +250,17 @@ def untold(environment: EnvironmentResult) -> tuple[str, ...]:
     return tuple(reason for reason in environment.reasons if reason not in told)
 
 
+def caveats(environment: EnvironmentResult) -> tuple[str, ...]:
+    """Return what limits how far all that was seen can be trusted, a sentence each."""
+    found = [] if environment.hermetic else ["the suite may reach the outer network: these runs are not hermetic"]
+    ran = [host for host in environment.hosts if host.state is not State.UNAVAILABLE]
+    advisory = [host.name for host in ran if host.fidelity is Fidelity.ADVISORY]
+    if advisory:
+        where = "every host" if len(advisory) == len(ran) else listed(advisory)
+        found.append(f"advisory on {where}: an emulator runs the programs, and its own quirks may show")
+    return tuple(found)
+
+
 def is_green(environment: EnvironmentResult) -> bool:
     """Tell whether there is nothing to be said of an environment but that it passed."""
     quiet = all(
@@ -257,7 +269,7 @@ def is_green(environment: EnvironmentResult) -> bool:
         for host in environment.hosts
     )
     rules = any(rule.used for rule in environment.ignores)
-    return environment.verdict is VerdictWord.PASSED and quiet and not rules and environment.hermetic
+    return environment.verdict is VerdictWord.PASSED and quiet and not rules and not caveats(environment)
 
 
 def _said(environment: EnvironmentResult) -> str:

@@ -2,7 +2,7 @@
 
 from pipeline.report.findings import block
 from pipeline.report.rows import host_rows
-from pipeline.report.summary import closing, groups, is_green, not_run, sentence, untold
+from pipeline.report.summary import caveats, closing, groups, is_green, not_run, sentence, untold
 from pipeline.report.text import Ink, columns, count, listed, pad, seconds, visible, wrap
 from pipeline.verify.verdict import EnvironmentResult, VerdictWord, Verification
 
@@ -85,8 +85,7 @@ def _emulated(environment: EnvironmentResult, indent: int, ink: Ink) -> list[str
 def _said(environment: EnvironmentResult, ink: Ink) -> list[str]:
     """Return what explains the verdict and is not told by a host's own lines."""
     hint = "" if environment.hint in {host.hint for host in environment.hosts} else environment.hint
-    said = list(untold(environment))
-    said += ["the suite may reach the outer network: these runs are not hermetic"] * (not environment.hermetic)
+    said = [*untold(environment), *caveats(environment)]
     lines = [f"  {line}" for reason in said for line in wrap(visible(reason), ink.width - 2)]
     return [*lines, *([f"  {visible(hint)}"] if hint else [])]
 

@@ -154,7 +154,9 @@ def as_here(host: Host, variants: Sequence[Variant]) -> Host:
     here = {} if len(os.sched_getaffinity(0)) > 1 else {"cpus": "1"}
     if own_architecture() not in {each.architecture for each in variants}:
         here["architecture"] = variants[0].architecture
-    return replace(host, factors={**here, **host.factors}) if here.keys() - host.factors.keys() else host
+    # The reference writes all its levels out: one that is the default asks for nothing.
+    wanted = {name: level for name, level in here.items() if name not in host.differing}
+    return replace(host, factors={**host.factors, **wanted}) if wanted else host
 
 
 def _suite_facts(spec: EnvSpec, tree: Digest) -> SuiteFacts:
