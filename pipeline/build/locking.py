@@ -18,9 +18,11 @@ from pipeline.build.fetch import Fetcher
 from pipeline.build.lock import Lock, LockedTree, Platform, python_version
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
-from pipeline.declare.errors import LockError, PackageError
+from pipeline.declare.errors import LockError, NoArchitectureError, PackageError, PipelineError
+from pipeline.declare.faults import SpecFaults
 from pipeline.declare.image import BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
 from pipeline.declare.spec import EnvSpec
+from pipeline.declare.validate import key_place
 
 INTERPRETER = "python3"
 """The Debian package that ``python:`` implies."""
@@ -72,10 +74,20 @@ class _Resolver:
 
     def platform(self, architecture: str, old: Platform | None) -> Platform:
         """Return what is locked for one architecture; image and suite see the archive at one moment."""
-        universe = read_universe(self._request(architecture), self.fetcher, now=self.now)
+        try:
+            universe = read_universe(self._request(architecture), self.fetcher, now=self.now)
+        except NoArchitectureError as error:
+            raise self._at_its_line(architecture, error) from error
         image = self._image(architecture, universe, old.image if old else LockedTree())
         suite = self._suite(architecture, universe, image, old.suite if old else LockedTree())
         return Platform(image=image, suite=suite)
+
+    def _at_its_line(self, architecture: str, error: NoArchitectureError) -> PipelineError:
+        """Return the error as a fault at the line that names the architecture, where a file has such a line."""
+        if self.spec.source is None:
+            return error
+        path = ("architectures", self.spec.architectures.index(architecture))
+        return SpecFaults([key_place(self.spec.source, path).fault(error.message)])
 
     def _image(self, architecture: str, universe: Universe, old: LockedTree) -> LockedTree:
         part = self.image

@@ -26,6 +26,10 @@ class SpecError(PipelineError):
     """A spec, a configuration file or a file that they name is wrong."""
 
 
+class NoArchitectureError(SpecError):
+    """A suite of the archive has no packages for an architecture that a spec names."""
+
+
 class LockError(PipelineError):
     """A lock cannot be read, made or trusted."""
 

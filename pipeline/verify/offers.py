@@ -8,9 +8,11 @@ from pathlib import Path
 from pipeline.declare.hosts import Catalogue
 from runtime.backend import Unsupported
 from runtime.backends.catalogue import BACKENDS, AnyBackend, Backends
+from runtime.backends.native.emulation import EMULATORS, lacking_emulator
 from runtime.backends.native.idmap import RANGE, lacking_range
 from runtime.digest import Digest
 from runtime.host import Host
+from runtime.oci.platform import own_architecture
 from runtime.plan import Plan, User
 
 
@@ -50,7 +52,8 @@ def examine_machine(catalogue: Catalogue, required: Collection[str] = ()) -> Exa
     with Backends(_no_layers) as backends:
         abilities = tuple(_ability(backends.named(name)) for name in BACKENDS)
         offers = tuple(_offer(host, backends, is_required=host.name in required) for host in catalogue.hosts())
-    return Examination(offers=offers, abilities=(*abilities, _ids(os.geteuid())))
+    foreign = (each for each in EMULATORS if each != own_architecture())
+    return Examination(offers=offers, abilities=(*abilities, *map(_emulator, foreign), _ids(os.geteuid())))
 
 
 def _ids(uid: int) -> Ability:
@@ -61,6 +64,12 @@ def _ids(uid: int) -> Ability:
         reason = f"{lacking.message}: one id is used, and the user of a run is emulated"
         missing = Unsupported(reason=reason, hint=lacking.hint)
     return Ability(name="ids", about=f"a range of {RANGE} ids: the user of a run is native", unavailable=missing)
+
+
+def _emulator(architecture: str) -> Ability:
+    """Return whether images of another architecture can be built and run here."""
+    about = f"images of {architecture}, by {EMULATORS[architecture].program}: advisory"
+    return Ability(name=architecture, about=about, unavailable=lacking_emulator(architecture))
 
 
 def _ability(backend: AnyBackend) -> Ability:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pipeline.build.ecosystems.pypi.index import Listed, parse_page
-from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi
+from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, require_same
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.uv_compile import condensed
 from pipeline.build.fetch import Fetcher
@@ -18,12 +18,27 @@ URL = "https://user:secret@example.org/simple/shop/"
 
 def test_target_of_debian_reads_versions():
     assert (BOOKWORM.python, BOOKWORM.minor, BOOKWORM.glibc) == ("3.11.2", "3.11", 36)
-    assert BOOKWORM.uv_platform == "x86_64-manylinux_2_36"
-    assert TRIXIE.uv_platform == "aarch64-manylinux_2_40"
+    assert BOOKWORM.uv_platforms == ("x86_64-manylinux_2_36",)
+    assert TRIXIE.uv_platforms == ("aarch64-manylinux_2_40",)
+
+
+def test_target_of_a_machine_that_uv_has_no_name_for_is_asked_for_on_all_others():
+    target = Target.of_debian(python="3.11.2-6", libc="2.36-9", architecture="s390x")
+    assert target.uv_platforms == ("x86_64-manylinux_2_36", "aarch64-manylinux_2_36")
+    names = ["a-1-cp311-cp311-manylinux_2_17_s390x.whl", "a-1-cp311-cp311-manylinux_2_17_x86_64.whl"]
+    assert target.best(names) == names[0]
+
+
+def test_packages_that_depend_on_the_machine_are_refused_where_uv_cannot_be_asked():
+    target = Target.of_debian(python="3.11.2-6", libc="2.36-9", architecture="s390x")
+    both = [{"name": "a", "version": "1"}]
+    require_same([both, both], target)
+    with pytest.raises(ResolveError, match="b 2"):
+        require_same([both, [*both, {"name": "b", "version": "2"}]], target)
 
 
 @pytest.mark.parametrize(
-    "given", [("nonsense", "2.36-9", "amd64"), ("3.11.2", "1.2", "amd64"), ("3.11.2", "2.36", "s390x")]
+    "given", [("nonsense", "2.36-9", "amd64"), ("3.11.2", "1.2", "amd64"), ("3.11.2", "2.36", "vax")]
 )
 def test_target_of_strange_versions_is_refused(given):
     with pytest.raises(ResolveError):

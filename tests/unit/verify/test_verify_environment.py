@@ -39,7 +39,9 @@ HARDENED = Host(
 STEADY = {"t.py::test_a": passes, "t.py::test_b": passes}
 
 
-def verify(app, *hosts, check=lambda _: None, named=True, stop=None, tell=lambda _: None, **options):
+def verify(
+    app, *hosts, reference=REFERENCE, check=lambda _: None, named=True, stop=None, tell=lambda _: None, **options
+):
     inquiry = Inquiry(
         name="web",
         spec="envs/web.yaml",
@@ -47,7 +49,7 @@ def verify(app, *hosts, check=lambda _: None, named=True, stop=None, tell=lambda
         image=PLAN.image,
         suite=SUITE,
         plan=PLAN,
-        reference=REFERENCE,
+        reference=reference,
         hosts=tuple(Choice(host=each, named=named) for each in hosts),
         **options,
     )
@@ -186,6 +188,14 @@ def test_verify_tests_that_fail_on_the_reference_are_failed_and_hosts_still_run(
     assert result.hosts[0].reasons == ("3 tests fail on the reference",)
     assert result.hosts[1].state is State.SAME
     assert result.headline == "web does not pass by itself: 3 tests fail on the reference"
+
+
+def test_verify_emulated_reference_that_fails_is_inconclusive_as_an_emulator_fails_nothing():
+    app = SimulatedApp({**STEADY, "t.py::x": fails}, fidelity={"architecture": Fidelity.ADVISORY})
+    emulated = Host(name="reference", factors={"architecture": "s390x"})
+    result = verify(app, UMASK, reference=emulated)
+    assert result.hosts[0].verdict is VerdictWord.INCONCLUSIVE
+    assert "what an emulator shows is advisory" in result.hosts[0].reasons[-1]
 
 
 def test_verify_failing_reference_that_the_spec_accepts_is_passed_with_the_use_reported():

@@ -14,7 +14,15 @@ from pipeline.build.ecosystems.debian.release import Release, check_time, read_r
 from pipeline.build.ecosystems.debian.unpack import Inflated
 from pipeline.build.fetch import Fetcher
 from pipeline.build.sources import mirrored_archives, shown
-from pipeline.declare.errors import ArchiveError, FetchError, LockError, MissingError, PackageError, SpecError
+from pipeline.declare.errors import (
+    ArchiveError,
+    FetchError,
+    LockError,
+    MissingError,
+    NoArchitectureError,
+    PackageError,
+    SpecError,
+)
 
 _RELEASE_LIMIT = 8 << 20
 _INDEX_LIMIT = 1 << 30
@@ -124,7 +132,7 @@ def _packages(request: DebianRequest, fetcher: Fetcher, release: Release, base: 
     """Yield the ``Packages`` files of one pocket, unpacked."""
     architectures = release.fields.get("architectures", "").split()
     if request.architecture not in architectures:
-        raise SpecError(
+        raise NoArchitectureError(
             f"{release.suite} has no architecture {request.architecture!r}; it has {' '.join(architectures)}"
         )
     for component in request.components:

@@ -87,12 +87,16 @@ def lock_pypi(
     _refuse_other_places(wanted)
     with scratch_folder(work) as own:
         output = own / "pylock.toml"
-        if preferred:
-            output.write_text(_preferences(preferred), encoding="utf-8")
-        arguments = [*_arguments(wanted, target, own, constraints or {}), "--output-file", str(output)]
-        compile_with_uv(arguments, sources=fetcher.sources, work=work)
-        entries = _entries(output.read_text("utf-8"))
-    return tuple(_locked(each, target, fetcher) for each in entries)
+        found = []
+        for platform in target.uv_platforms:
+            output.unlink(missing_ok=True)
+            if preferred:
+                output.write_text(_preferences(preferred), encoding="utf-8")
+            arguments = [*_arguments(wanted, target, own, constraints or {}), "--python-platform", platform]
+            compile_with_uv([*arguments, "--output-file", str(output)], sources=fetcher.sources, work=work)
+            found.append(_entries(output.read_text("utf-8")))
+    require_same(found, target)
+    return tuple(_locked(each, target, fetcher) for each in found[0])
 
 
 def lock_tools(
@@ -130,6 +134,18 @@ def lock_tools(
     return tuple(each for each in found if each.name not in has)
 
 
+def require_same(found: Sequence[Sequence[Mapping[str, Any]]], target: Target) -> None:
+    """Refuse packages that depend on the machine, where uv can be asked of other machines only."""
+    chosen: list[set[str]] = [{f"{each['name']} {each.get('version', '')}" for each in entries} for entries in found]
+    differing = sorted(set[str]().union(*chosen) - chosen[0].intersection(*chosen))
+    if differing:
+        raise ResolveError(
+            f"uv cannot tell which packages {target.machine} needs: on other machines {', '.join(differing)} are not "
+            "needed everywhere",
+            hint="pin each of them in the spec",
+        )
+
+
 def _clash(free: Sequence[LockedPackage], has: Mapping[str, str], error: ResolveError) -> ResolveError:
     clashing = [each for each in free if each.name in has and has[each.name] != each.version]
     names = ", ".join(f"{each.name} {each.version}, and the image has {has[each.name]}" for each in clashing)
@@ -158,7 +174,7 @@ def _refuse_other_places(wanted: Wanted) -> None:
 
 def _arguments(wanted: Wanted, target: Target, work: Path, constraints: Mapping[str, str]) -> list[str]:
     arguments = ["--format", "pylock.toml", "--no-build", "--quiet"]
-    arguments += ["--python-version", target.python, "--python-platform", target.uv_platform]
+    arguments += ["--python-version", target.python]
     if wanted.packages:
         arguments.append(_written(work / "requirements.in", wanted.packages))
     if wanted.requirements is not None:

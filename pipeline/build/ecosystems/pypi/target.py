@@ -9,12 +9,13 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from pipeline.declare.errors import ResolveError
 
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "s390x": "s390x"}
 """Debian's name of an architecture → the machine that wheels name."""
 
 # PEP 600, "Legacy manylinux tags".
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-_OLDEST = {"x86_64": 5, "aarch64": 17}
+_OLDEST = {"x86_64": 5, "aarch64": 17, "s390x": 17}
+_KNOWN_TO_UV = ("x86_64", "aarch64")
 _UV_MINORS = (17, 28, *range(31, 41))
 _VERSION = re.compile(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -25,7 +26,7 @@ class Target:
 
     Args:
         python: its whole version, such as ``3.11.2``.
-        machine: ``x86_64`` or ``aarch64``.
+        machine: ``x86_64``, ``aarch64`` or ``s390x``.
         glibc: the minor version: 36 is glibc 2.36.
     """
 
@@ -47,7 +48,7 @@ class Target:
         """
         interpreter, library = _VERSION.match(python), _VERSION.match(libc)
         if architecture not in MACHINES:
-            raise ResolveError(f"wheels are not chosen for {architecture!r} yet; {' and '.join(MACHINES)} are")
+            raise ResolveError(f"wheels are not chosen for {architecture!r} yet; {', '.join(MACHINES)} are")
         if interpreter is None or library is None or library[1] != "2":
             raise ResolveError(f"cannot read the versions of python {python!r} and glibc {libc!r}")
         version = f"{interpreter[1]}.{interpreter[2]}.{interpreter[3] or 0}"
@@ -59,10 +60,15 @@ class Target:
         return ".".join(self.python.split(".")[:2])
 
     @property
-    def uv_platform(self) -> str:
-        """The name that uv gives the newest platform that the target can run."""
+    def uv_platforms(self) -> tuple[str, ...]:
+        """The name that uv gives the newest platform that the target can run.
+
+        Of a machine that uv has no name for, those of all that it knows: what is needed on each of them, in the same
+        version, does not depend on the machine.
+        """
         minor = max(each for each in _UV_MINORS if each <= max(self.glibc, _UV_MINORS[0]))
-        return f"{self.machine}-manylinux_2_{minor}"
+        machines = (self.machine,) if self.machine in _KNOWN_TO_UV else _KNOWN_TO_UV
+        return tuple(f"{each}-manylinux_2_{minor}" for each in machines)
 
     def tags(self) -> tuple[Tag, ...]:
         """Return every tag of a wheel that the target can run, the most specific first.
