@@ -147,8 +147,8 @@ class QemuBackend:
 
     def close(self) -> None:
         """End all machines, and with them all runs; idempotent. Nothing can be started afterwards."""
+        self._closed = True  # before the lock is had: who boots a machine has it, and looks at this
         with self._lock:
-            self._closed = True
             machines, self._machines = list(self._machines.values()), {}
         for each in machines:
             each.close()
@@ -227,8 +227,11 @@ class QemuBackend:
                         cpus=_cpus(),
                         memory=MEMORY // MIB,
                         patience=_PATIENCE[accelerator],
+                        is_given_up=lambda: self._closed,
                     )
-                except BackendError:
+                except BackendError as error:
+                    if self._closed:
+                        raise BackendError("the backend is closed") from error
                     if len(self._usable) == 1:
                         raise
                     self._usable = self._usable[1:]
