@@ -147,6 +147,7 @@ running.wait()
 """
 
 
+@pytest.mark.slow
 def test_killed_client_takes_its_machine_with_it(machines, layer, store):
     machines("6.1")  # skips where there is none
     home = Path(__file__).parents[2]
