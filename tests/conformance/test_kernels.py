@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,6 +147,7 @@ running.wait()
 """
 
 
+@pytest.mark.slow
 def test_killed_client_takes_its_machine_with_it(machines, layer, store):
     machines("6.1")  # skips where there is none
     home = Path(__file__).parents[2]
@@ -172,6 +174,28 @@ def test_killed_machine_loses_its_run_with_a_reason_and_the_next_one_boots_again
         with pytest.raises(BackendError, match="its virtual machine has ended"):
             running.wait()
     assert sh("echo again") == "again\n"
+
+
+@pytest.mark.slow
+def test_backend_that_is_closed_while_a_machine_boots_waits_for_none(layer, store, machines):
+    machines("6.1")
+    backend = QemuBackend(lambda _: (layer,), kernels_of(store), "6.1")
+    found = []
+
+    def start() -> None:
+        try:
+            backend.start(plan_of("true", host={"kernel": "6.1"}))
+        except BackendError as error:
+            found.append(error.message)
+
+    booting = threading.Thread(target=start)
+    booting.start()
+    time.sleep(2)
+    began = time.monotonic()
+    backend.close()
+    booting.join()
+    assert time.monotonic() - began < 3
+    assert found == ["the backend is closed"]
 
 
 @pytest.mark.slow

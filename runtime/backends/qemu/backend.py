@@ -147,8 +147,8 @@ class QemuBackend:
 
     def close(self) -> None:
         """End all machines, and with them all runs; idempotent. Nothing can be started afterwards."""
+        self._closed = True  # before the lock is had: who boots a machine has it, and looks at this
         with self._lock:
-            self._closed = True
             machines, self._machines = list(self._machines.values()), {}
         for each in machines:
             each.close()
@@ -163,25 +163,25 @@ class QemuBackend:
 
     def _misfit(self, plan: Plan) -> Unsupported | None:
         """Tell what a plan asks for that no machine of ours has."""
-        if plan.architecture:
-            return Unsupported(reason=f"a virtual machine here has no emulator for {plan.architecture}")
         runtime = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
+        cpus, memory = _cpus(), (MEMORY - _OWN) // MIB
+        reason, hint = "", ""
         if runtime not in (self.name, RuntimeFactor.default):
-            return Unsupported(
-                reason=f"{runtime} does not run in a virtual machine, which kernel={self._level} needs",
-                hint="leave out `runtime` or `kernel`",
+            reason = f"{runtime} does not run in a virtual machine, which kernel={self._level} needs"
+            hint = "leave out `runtime` or `kernel`"
+        elif plan.architecture:
+            reason = f"a virtual machine has no emulator for {plan.architecture}"
+        elif plan.limits.cpus > cpus:
+            reason = f"the plan asks for {plan.limits.cpus} CPUs, and a virtual machine has {cpus} here"
+            hint = f"add `--set cpus={cpus}`"
+        elif plan.limits.memory and plan.limits.memory > memory * MIB:
+            reason, hint = (
+                f"a run in a virtual machine has {memory}M of memory at most",
+                f"add `--set memory={memory}M`",
             )
-        cpus = _cpus()
-        if plan.limits.cpus > cpus:
-            return Unsupported(
-                reason=f"the plan asks for {plan.limits.cpus} CPUs, and a virtual machine has {cpus} here",
-                hint=f"add `--set cpus={cpus}`",
-            )
-        if plan.limits.memory and plan.limits.memory > MEMORY - _OWN:
-            return Unsupported(reason=f"a run in a virtual machine has {(MEMORY - _OWN) // MIB} MiB of memory at most")
-        if plan.stdin is Stdin.INHERITED:
-            return Unsupported(reason="no file of this machine can be the stdin of a run in a virtual machine")
-        return None
+        elif plan.stdin is Stdin.INHERITED:
+            reason = "no file of this machine can be the stdin of a run in a virtual machine"
+        return Unsupported(reason=reason, hint=hint) if reason else None
 
     def _its_kernel(self) -> Kernel:
         with self._lock:
@@ -227,8 +227,11 @@ class QemuBackend:
                         cpus=_cpus(),
                         memory=MEMORY // MIB,
                         patience=_PATIENCE[accelerator],
+                        is_given_up=lambda: self._closed,
                     )
-                except BackendError:
+                except BackendError as error:
+                    if self._closed:
+                        raise BackendError("the backend is closed") from error
                     if len(self._usable) == 1:
                         raise
                     self._usable = self._usable[1:]

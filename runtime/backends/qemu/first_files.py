@@ -11,7 +11,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.backends.qemu.cpio import Item
@@ -38,7 +38,10 @@ _UNCHECKED = 1  # flags of a .pyc that is never compared with a source; PEP 552
 _FOLDERS = ("dev", "proc", "sys", "tmp", "run", "seatrial/root", "seatrial/layers", MODULES.strip("/"))
 _INIT = "import sys; sys.path.insert(0, {home!r}); from runtime.backends.qemu.guest import main; main()\n"
 _LONGEST_LINE = 127  # linux/binfmts.h: BINPRM_BUF_SIZE before Linux 5.1, less its end
+_FILE = stat.S_IFREG | 0o644
+_EXECUTABLE = stat.S_IFREG | 0o755
 _PT_INTERP = 3  # linux/elf.h
+_TABLE = ((32, 8), (54, 2), (56, 2))  # e_phoff, e_phentsize, e_phnum of an ELF header of 64 bits: where, and how long
 
 
 def first_files(kernel: Kernel) -> Iterator[Item]:
@@ -54,10 +57,6 @@ def first_files(kernel: Kernel) -> Iterator[Item]:
         yield Item(path=f"{MODULES}/{number:02}-{path.name}".strip("/"), mode=_FILE, content=path.read_bytes())
     for each in _FOLDERS:
         yield Item(path=each, mode=stat.S_IFDIR | 0o755)
-
-
-_FILE = stat.S_IFREG | 0o644
-_EXECUTABLE = stat.S_IFREG | 0o755
 
 
 def _program(interpreter: str, home: str) -> Iterator[Item]:
@@ -112,7 +111,7 @@ def _module(source: str) -> Item:
     return Item(path=f"{source}c".strip("/"), mode=_FILE, content=head + marshal.dumps(code))
 
 
-def _data(package: Path) -> Iterable[Item]:
+def _data(package: Path) -> Iterator[Item]:
     for path in sorted(package.rglob("*.json")):
         yield Item(path=str(path).strip("/"), mode=_FILE, content=path.read_bytes())
 
@@ -133,6 +132,3 @@ def elf_interpreter(program: bytes) -> str:
                 start, length = (int.from_bytes(head[at : at + 8], "little") for at in (8, 32))
                 return program[start : start + length].rstrip(b"\0").decode()
     raise BackendError("the program of this Python is not linked as programs of Linux are")
-
-
-_TABLE = ((32, 8), (54, 2), (56, 2))  # e_phoff, e_phentsize, e_phnum of an ELF header of 64 bits

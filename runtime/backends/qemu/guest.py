@@ -21,6 +21,7 @@ from runtime.backends.native.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSU
 from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.streams import Listener
 from runtime.backends.native.syscalls import call
+from runtime.backends.qemu.command import LAYER, PORT
 from runtime.backends.qemu.messages import Message, frame, of_outcome, read_frame
 from runtime.backends.qemu.order import GuestOrder
 from runtime.digest import Digest
@@ -30,8 +31,7 @@ MODULES = "/seatrial/modules"
 """The folder of the kernel's modules, named so that their order is that in which they are loaded."""
 
 _LAYERS = "/seatrial/layers"
-_PORT = "org.seatrial"  # as runtime.backends.qemu.command says it, which the guest has no need of
-_SERIAL = "layer-"
+_SERIAL = LAYER.format("")
 _WAITING = 20.0  # seconds until a disk or the port must be there
 _MS_MOVE = 8192  # linux/mount.h
 _RESTART = 0x01234567  # linux/reboot.h: LINUX_REBOOT_CMD_RESTART
@@ -184,7 +184,7 @@ def _open_port() -> int:
         with suppress(FileNotFoundError):
             for name in os.listdir("/sys/class/virtio-ports"):
                 with open(f"/sys/class/virtio-ports/{name}/name", encoding="ascii") as file:
-                    if file.read().strip() == _PORT:
+                    if file.read().strip() == PORT:
                         return name
         return None
 

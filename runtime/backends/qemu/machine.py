@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ _START = (
     "die_with_parent(int(sys.argv[2])); os.execv(sys.argv[3], sys.argv[3:])"
 )
 _LAST_WORDS = 800
+_LOOK = 0.2  # seconds
 
 Answer = Callable[[Message], None]
 
@@ -37,6 +39,7 @@ class Machine:
         cpus: how many processors.
         memory: MiB.
         patience: seconds until it must have come up.
+        is_given_up: tells, now and then while it comes up, whether nobody waits for it any more.
 
     Raises:
         BackendError: it did not come up; nothing is left of it.
@@ -53,6 +56,7 @@ class Machine:
         cpus: int,
         memory: int,
         patience: float,
+        is_given_up: Callable[[], bool],
     ) -> None:
         self.accelerator = accelerator
         self._answers: dict[int, Answer] = {}
@@ -85,7 +89,11 @@ class Machine:
             )
             self._listener.start()
             started.wait()
-        is_up = self._up.wait(patience)
+        try:
+            is_up = self._await(patience, is_given_up)
+        except BaseException:  # such as Ctrl-C
+            self.close()
+            raise
         if not is_up or not self._alive:
             self.close()
             how = "ended before it came up" if is_up else f"did not come up within {patience:.0f} s"
@@ -131,6 +139,15 @@ class Machine:
             self._connection.shutdown(socket.SHUT_RDWR)
         self._listener.join()
         self._connection.close()
+
+    def _await(self, patience: float, is_given_up: Callable[[], bool]) -> bool:
+        end = time.monotonic() + patience
+        while not self._up.wait(_LOOK):
+            if is_given_up():
+                raise BackendError("the backend is closed")
+            if time.monotonic() > end:
+                return False
+        return True
 
     def _live(self, command: tuple[str, ...], passed: list[int], started: threading.Event) -> None:
         """Start the machine, hear it to its end, and reap it: all in one thread, with which the kernel ends it too."""

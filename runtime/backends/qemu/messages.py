@@ -14,13 +14,15 @@ An answer says what it is, which run it is about, and what its bytes are::
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
+from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import SeatrialError
 from runtime.outcome import Evidence, Fidelity, Limit, Outcome, Resources, Stream
+from runtime.plan import to_json
 
 HEAD = struct.Struct("!II")
 
@@ -80,27 +82,15 @@ def read_frame(read: Callable[[int], bytes]) -> Message:
 
 
 def of_outcome(number: int, outcome: Outcome) -> Message:
-    """Return the message that brings an outcome."""
+    """Return the message that brings an outcome: as JSON, but for what can be long."""
     streams = (outcome.stdout, outcome.stderr)
-    said: dict[str, Any] = {
-        "exit_code": outcome.exit_code,
-        "signal": outcome.signal,
-        "limit": outcome.limit,
-        "streams": [{"kept": len(each.content), "size": each.size, "digest": each.digest.text} for each in streams],
-        "has_results": outcome.results is not None,
-        "artifacts": {path: digest.text for path, digest in outcome.artifacts.items()},
-        "changed": list(outcome.changed),
-        "resources": outcome.resources.to_json(),
-        "evidence": {
-            name: {"found": each.found, "holds": each.holds, "fidelity": each.fidelity}
-            for name, each in outcome.evidence.items()
-        },
-        "ambient": dict(outcome.ambient),
-        "sandbox": dict(outcome.sandbox),
-        "duration": outcome.duration,
-    }
-    body = b"".join(each.content for each in streams) + (outcome.results or b"")
-    return Message({"what": "ended", "about": number, "outcome": said}, body)
+    short = replace(
+        outcome, stdout=replace(streams[0], content=b""), stderr=replace(streams[1], content=b""), results=None
+    )
+    kept = [len(each.content) for each in streams]
+    told = {**cast("Mapping[str, Json]", to_json(short)), "resources": outcome.resources.to_json()}
+    head = {"what": "ended", "about": number, "kept": kept, "has_results": outcome.results is not None, "outcome": told}
+    return Message(head, b"".join(each.content for each in streams) + (outcome.results or b""))
 
 
 def to_outcome(message: Message) -> Outcome:
@@ -111,29 +101,29 @@ def to_outcome(message: Message) -> Outcome:
     """
     try:
         said = message.head["outcome"]
-        out, err = (int(each["kept"]) for each in said["streams"])
-        contents = (message.body[:out], message.body[out : out + err])
-        stdout, stderr = (
-            Stream(content=content, size=int(each["size"]), digest=Digest(each["digest"]))
-            for content, each in zip(contents, said["streams"], strict=True)
-        )
+        out, err = map(int, message.head["kept"])
+        to_canonical_json(said["sandbox"])
         return Outcome(
             exit_code=_number_or_none(said["exit_code"]),
             signal=_number_or_none(said["signal"]),
             limit=Limit(said["limit"]) if said["limit"] else None,
-            stdout=stdout,
-            stderr=stderr,
-            results=message.body[out + err :] if said["has_results"] else None,
+            stdout=_stream(said["stdout"], message.body[:out]),
+            stderr=_stream(said["stderr"], message.body[out : out + err]),
+            results=message.body[out + err :] if message.head["has_results"] else None,
             artifacts=MappingProxyType({str(path): Digest(text) for path, text in said["artifacts"].items()}),
             changed=tuple(map(str, said["changed"])),
             resources=Resources.from_json(said["resources"]),
             evidence=MappingProxyType({str(name): _evidence(each) for name, each in said["evidence"].items()}),
             ambient=MappingProxyType({str(name): str(value) for name, value in said["ambient"].items()}),
-            sandbox=MappingProxyType(dict(said["sandbox"])),
+            sandbox=MappingProxyType(dict(said["sandbox"].items())),
             duration=int(said["duration"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, SeatrialError) as error:
         raise MessageError(f"an outcome that cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _stream(said: Mapping[str, Any], content: bytes) -> Stream:
+    return Stream(content=content, size=int(said["size"]), digest=Digest(said["digest"]))
 
 
 def _evidence(said: Mapping[str, Any]) -> Evidence:

@@ -94,6 +94,7 @@ class QemuRunning:
         match message.head:
             case {"what": "started"}:
                 self._has_begun = True
+                self._begun.set()
             case {"what": ("out" | "err") as name}:
                 listener = self._listeners[name]
                 if listener and message.body:
@@ -106,7 +107,6 @@ class QemuRunning:
                 self._fail(BackendError(f"the run was lost: its virtual machine has ended: {text}"))
             case _:
                 self._fail(BackendError(f"the run was lost: its guest says {sorted(message.head)}"))
-        self._begun.set()
 
     def _finish(self, message: Message) -> None:
         try:
@@ -120,10 +120,13 @@ class QemuRunning:
             evidence[RuntimeFactor.name] = Evidence(found=NAME, holds=True)
         ambient = MappingProxyType({**found.ambient, **self._ambient})
         self._outcome = replace(found, evidence=MappingProxyType(evidence), ambient=ambient)
-        self._machine.forget(self._number)
-        self._ended.set()
+        self._end()
 
     def _fail(self, error: BackendError) -> None:
         self._error = error
+        self._end()
+
+    def _end(self) -> None:
         self._machine.forget(self._number)
         self._ended.set()
+        self._begun.set()

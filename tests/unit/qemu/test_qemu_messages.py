@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -27,21 +28,45 @@ OUTCOMES = st.builds(
     resources=st.builds(
         Resources,
         peak_memory=st.integers(-1),
-        cpu_time=st.integers(-1),
         pressure=st.dictionaries(TEXTS, st.integers(0), max_size=3),
         has_own_pressure=st.booleans(),
         victims=st.lists(TEXTS, max_size=3).map(tuple),
     ),
     evidence=st.dictionaries(TEXTS, EVIDENCE),
     ambient=st.dictionaries(TEXTS, TEXTS, max_size=3),
-    sandbox=st.dictionaries(TEXTS, TEXTS | st.integers() | st.lists(TEXTS), max_size=3),
+    sandbox=st.dictionaries(TEXTS, st.booleans() | st.integers() | st.lists(TEXTS, max_size=2), max_size=3),
     duration=st.integers(0),
+)
+
+NOTHING = Stream(content=b"", size=0, digest=Digest.of(b""))
+BARE = Outcome(exit_code=None, stdout=NOTHING, stderr=NOTHING)
+WHOLE = Outcome(
+    exit_code=1,
+    signal=9,
+    limit=Limit.OOM,
+    stdout=Stream(content=b"out", size=3, digest=Digest.of(b"out")),
+    stderr=Stream(content=b"\0\xff", size=2, digest=Digest.of(b"\0\xff")),
+    results=b"results",
+    artifacts={"a": Digest.of(b"a")},
+    changed=("/a",),
+    resources=Resources(peak_memory=1, pressure={"io": 1}, victims=("sh",)),
+    evidence={"user": Evidence(found="0", holds=True, fidelity=Fidelity.EMULATED)},
+    ambient={"kernel": "6.1"},
+    sandbox={"namespaces": ["pid"]},
+    duration=5,
 )
 
 
 @given(OUTCOMES)
 def test_outcome_is_what_it_was_on_the_other_side(outcome):
     assert to_outcome(read_frame(io.BytesIO(frame(of_outcome(3, outcome))).read)) == outcome
+
+
+def test_every_field_of_an_outcome_is_brought():
+    values = {each.name: getattr(WHOLE, each.name) for each in fields(Outcome)}
+    empty = {name for name, value in values.items() if value == getattr(BARE, name)}
+    assert empty == set()
+    assert to_outcome(of_outcome(3, WHOLE)) == WHOLE
 
 
 @pytest.mark.parametrize("raw", [b"", b"\0" * 7, HEAD.pack(5, 0) + b"{}", HEAD.pack(2, 9) + b"{}short"])
@@ -66,14 +91,7 @@ def test_message_that_is_none_is_refused(raw):
         read_frame(io.BytesIO(raw).read)
 
 
-SOUND = of_outcome(
-    1,
-    Outcome(
-        exit_code=0,
-        stdout=Stream(content=b"", size=0, digest=Digest.of(b"")),
-        stderr=Stream(content=b"", size=0, digest=Digest.of(b"")),
-    ),
-).head["outcome"]
+SOUND = of_outcome(1, BARE).head["outcome"]
 
 
 @pytest.mark.parametrize(
@@ -81,15 +99,17 @@ SOUND = of_outcome(
     [
         {"exit_code": "0"},
         {"limit": "moon"},
-        {"streams": []},
-        {"streams": [{"kept": 0, "size": 0, "digest": "md5:1"}] * 2},
+        {"stdout": {"size": 0, "digest": "md5:1"}},
+        {"stderr": None},
         {"resources": {"other": 1}},
+        {"sandbox": {"size": 0.5}},
+        {"sandbox": 1},
         {"evidence": {"user": "yes"}},
         {"artifacts": ["a"]},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_outcome_that_is_malformed_is_refused(change):
-    head = json.loads(json.dumps({"what": "ended", "about": 1, "outcome": {**SOUND, **change}}))
+    head = {"what": "ended", "about": 1, "kept": [0, 0], "has_results": False, "outcome": {**SOUND, **change}}
     with pytest.raises(MessageError, match="cannot be read"):
-        to_outcome(Message(head))
+        to_outcome(Message(json.loads(json.dumps(head))))
