@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.report.text import Ink
-    from pipeline.verify.offers import Ability, Offer
+    from pipeline.verify.offers import Ability, Examination, LevelOffer, Offer
 
 EXAMPLES = """\
 examples:
@@ -44,14 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     found = verification.examine(paths, wishes)
-    text = _document(found.offers, found.abilities) if arguments.json else ""
-    sys.stdout.write(text or _text(found.offers, found.abilities, Ink.of(sys.stdout, os.environ)))
+    text = _document(found) if arguments.json else ""
+    sys.stdout.write(text or _text(found, Ink.of(sys.stdout, os.environ)))
     return faults.INCONCLUSIVE if any(each.required and each.unavailable for each in found.offers) else faults.PASSED
 
 
-def _text(offers: Sequence[Offer], abilities: Sequence[Ability], ink: Ink) -> str:
+def _text(found: Examination, ink: Ink) -> str:
     from pipeline.report.text import columns, count, pad, visible  # noqa: PLC0415 - not for --help
 
+    offers, abilities = found.offers, found.abilities
     here = sum(each.unavailable is None for each in offers)
     lines = [f"This machine can try {here} of {count(len(offers), 'host')}."]
     width = max((columns(each.name) for each in abilities), default=0)
@@ -64,6 +65,7 @@ def _text(offers: Sequence[Offer], abilities: Sequence[Ability], ink: Ink) -> st
         fits = columns(line) + columns(hint) + 2 <= ink.width
         lines.append(f"{line}  {visible(hint)}" if hint and fits else line)
         lines += [" " * columns(head) + visible(hint)] * bool(hint and not fits)
+    lines += [f"  {line}" for line in _levels(found.levels, ink)]
     for offer in offers:
         if offer.required and offer.unavailable:
             why = offer.unavailable
@@ -72,13 +74,32 @@ def _text(offers: Sequence[Offer], abilities: Sequence[Ability], ink: Ink) -> st
     return "\n".join(lines) + "\n"
 
 
-def _document(offers: Sequence[Offer], abilities: Sequence[Ability]) -> str:
-    def row(name: str, each: Offer | Ability) -> dict[str, object]:
+def _levels(levels: Sequence[LevelOffer], ink: Ink) -> list[str]:
+    """Say how many levels can be had, and name those that are emulated, advisory, or not to be had."""
+    from pipeline.report.text import count, visible, wrap  # noqa: PLC0415 - not for --help
+
+    factors = {each.factor for each in levels}
+    here = sum(each.unavailable is None for each in levels)
+    head = f"{here} of {len(levels)} levels of {count(len(factors), 'factor')} can be had"
+    groups: dict[str, list[str]] = {}
+    for each in levels:
+        word = "not here" if each.unavailable else str(each.fidelity)
+        groups.setdefault(word, []).append(f"{each.factor}={each.level}")
+    said = [f"{word}: {', '.join(groups[word])}" for word in ("emulated", "advisory", "not here") if word in groups]
+    return [head, *(f"  {line}" for text in said for line in wrap(visible(text), ink.width - 4))]
+
+
+def _document(found: Examination) -> str:
+    def row(name: str, each: Offer | Ability | LevelOffer) -> dict[str, object]:
         why = each.unavailable
         reason, hint = (why.reason, why.hint) if why else ("", "")
         return {"name": name, "available": why is None, "reason": reason, "hint": hint}
 
-    hosts = [row(each.host.name, each) | {"required": each.required} for each in offers]
-    parts = [row(each.name, each) | {"about": each.about} for each in abilities]
-    document = {"schema": "https://seatrial.dev/doctor/v1", "hosts": hosts, "abilities": parts}
+    hosts = [row(each.host.name, each) | {"required": each.required} for each in found.offers]
+    parts = [row(each.name, each) | {"about": each.about} for each in found.abilities]
+    levels = [
+        row(each.factor, each) | {"level": each.level, "fidelity": str(each.fidelity) if each.fidelity else None}
+        for each in found.levels
+    ]
+    document = {"schema": "https://seatrial.dev/doctor/v1", "hosts": hosts, "abilities": parts, "levels": levels}
     return json.dumps(document, indent=1) + "\n"

@@ -8,11 +8,18 @@ from pathlib import Path
 from pipeline.declare.hosts import Catalogue
 from runtime.backend import Unsupported
 from runtime.backends.catalogue import BACKENDS, AnyBackend, Backends
+from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.emulation import EMULATORS, lacking_emulator
+from runtime.backends.native.grounds import Ground, read_grounds
 from runtime.backends.native.idmap import RANGE, lacking_range
 from runtime.digest import Digest
+from runtime.factors import FACTORS
+from runtime.factors.factor import Factor
+from runtime.factors.machinery import RuntimeFactor
 from runtime.host import Host
+from runtime.launcher import launcher_path
 from runtime.oci.platform import own_architecture
+from runtime.outcome import Fidelity
 from runtime.plan import Plan, User
 
 
@@ -35,11 +42,22 @@ class Ability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelOffer:
+    """A level of a factor on the native runtime: how true it is here, or why it cannot be had."""
+
+    factor: str
+    level: str
+    fidelity: Fidelity | None = None
+    unavailable: Unsupported | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What this machine can do: hosts in the catalogue's order, and the parts that they rest on."""
+    """What this machine can do: hosts in the catalogue's order, the parts that they rest on, the factors' levels."""
 
     offers: tuple[Offer, ...]
     abilities: tuple[Ability, ...]
+    levels: tuple[LevelOffer, ...] = ()
 
 
 def examine_machine(catalogue: Catalogue, required: Collection[str] = ()) -> Examination:
@@ -52,8 +70,47 @@ def examine_machine(catalogue: Catalogue, required: Collection[str] = ()) -> Exa
     with Backends(_no_layers) as backends:
         abilities = tuple(_ability(backends.named(name)) for name in BACKENDS)
         offers = tuple(_offer(host, backends, is_required=host.name in required) for host in catalogue.hosts())
-    foreign = (each for each in EMULATORS if each != own_architecture())
-    return Examination(offers=offers, abilities=(*abilities, *map(_emulator, foreign), _ids(os.geteuid())))
+        native = backends.named(NativeBackend.name)
+        assert isinstance(native, NativeBackend)  # noqa: S101 - its name says so
+        grounds = tuple(map(_of_ground, read_grounds(_read, os.geteuid(), native.enforces)))
+        levels = tuple(_level(each.name, level, backends) for each in FACTORS for level in _told(each))
+    foreign = tuple(_emulator(each) for each in EMULATORS if each != own_architecture())
+    abilities = (*abilities, *foreign, *grounds, _launcher(), _ids(os.geteuid()))
+    return Examination(offers=offers, abilities=abilities, levels=levels)
+
+
+def _told(factor: Factor) -> tuple[str, ...]:
+    """Return the levels to tell of: which runtimes are here, each backend says for itself."""
+    return () if factor.name == RuntimeFactor.name else tuple(factor.levels)
+
+
+def _level(factor: str, level: str, backends: Backends) -> LevelOffer:
+    found = backends.check(Host(name="level", factors={factor: level}).apply(_empty_plan()))
+    if isinstance(found, Unsupported):
+        return LevelOffer(factor=factor, level=level, unavailable=found)
+    return LevelOffer(factor=factor, level=level, fidelity=found[factor])
+
+
+def _of_ground(ground: Ground) -> Ability:
+    return Ability(name=ground.name, about="" if ground.missing else ground.about, unavailable=ground.missing)
+
+
+def _launcher() -> Ability:
+    """Return whether the small C helper is here: without it the native runtime works, and no other one."""
+    path = launcher_path()
+    missing = Unsupported(
+        reason="the launcher was not built when Seatrial was installed: other runtimes cannot be used",
+        hint="run `sudo apt-get install gcc libc6-dev`, then install Seatrial again",
+    )
+    about = f"{path.name}: starts programs in containers of other runtimes" if path else ""
+    return Ability(name="launcher", about=about, unavailable=None if path else missing)
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
 
 
 def _ids(uid: int) -> Ability:

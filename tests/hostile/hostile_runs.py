@@ -147,6 +147,47 @@ NO_DEV = (
 )
 NO_PROC = ((NATIVE + "steps/kernel_files.py", '        MountKernel("/proc", "proc"),\n', ""),)
 COVER = ((NATIVE + "steps/tree.py", "        refuse_kernel_file_system(target, wanted.path)\n", ""),)
+ANYWHERE = (
+    (
+        NATIVE + "mounts.py",
+        "resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (0 if links else RESOLVE_NO_SYMLINKS)",
+        "resolve = 0",
+    ),
+)
+THROUGH = (
+    (NATIVE + "steps/tree.py", "                os.unlink(name, dir_fd=folder)\n", "                pass\n"),
+    (
+        NATIVE + "steps/tree.py",
+        "os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        "os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC",
+    ),
+)
+POWERFUL = (
+    (
+        NATIVE + "recipe.py",
+        "held = plan.capabilities if plan.user.uid == 0 else ()",
+        'held = (*plan.capabilities, "sys_admin")',
+    ),
+    (NATIVE + "recipe.py", "BoundCapabilities(plan.capabilities)", "BoundCapabilities(held)"),
+)
+MAPPED = (
+    (
+        NATIVE + "idmap.py",
+        "users = (Extent(0, BASE, RANGE - 1)",
+        "users = (Extent(0, BASE, 1), Extent(1, 0, 1), Extent(2, BASE + 2, RANGE - 3)",
+    ),
+)
+UNTOLD = {
+    "all processes end": "they end with the PID namespace, by the kernel",
+    "mount target is a folder": "the kernel mounts no file system over a file",
+    "no device is made": "the kernel makes no device for who is root of a user namespace only",
+    "no kernel log": "where kernel.dmesg_restrict is set the kernel refuses it, too",
+    "no modules": "the kernel asks for capabilities of the machine's own user namespace",
+    "nothing loaded from the image": "the runtime has no code that loads anything after it entered the tree",
+    "own processes only": "the kernel mounts no proc of another PID namespace",
+}
+"""Check → why no mutant tells it apart: there is nothing of ours to disable, or the kernel stands behind it."""
+
 SH_1 = b"#!/bin/sh\n"
 
 
@@ -272,7 +313,10 @@ ATTACKS: Mapping[str, Attack] = {
         ),
     ),
     "workdir_is_root_of_process": Attack(
-        check="working folder by no link of proc", plan={"workdir": "/proc/1/root"}, refused="refused"
+        check="working folder by no link of proc",
+        plan={"workdir": "/proc/1/root"},
+        refused="refused",
+        mutant=ANYWHERE,
     ),
     "descriptors_leaked": Attack(
         check="descriptors closed",
@@ -364,6 +408,13 @@ ATTACKS: Mapping[str, Attack] = {
         files={"etc/hostname": Link("/app/target"), "app/target": b"kept"},
         proof=said("regular file\nkept"),
     ),
+    "etc_hostname_is_a_relative_link": Attack(
+        check="laid files replace links",
+        argv="stat -c %F /etc/hostname; cat /app/target",
+        files={"etc/hostname": Link("../app/target"), "app/target": b"kept"},
+        proof=said("regular file\nkept"),
+        mutant=THROUGH,
+    ),
     "resolv_conf_is_a_link": Attack(
         check="laid files replace links",
         argv="stat -c %F /etc/hosts",
@@ -375,6 +426,13 @@ ATTACKS: Mapping[str, Attack] = {
         argv="stat -f -c %T /elsewhere",
         files={"tmp": Link("../../../elsewhere"), "elsewhere": None},
         proof=said("tmpfs"),
+    ),
+    "tmp_is_a_link_to_a_folder_of_the_machine": Attack(
+        check="links stay in the root",
+        argv="stat -f -c %T /var/tmp",
+        files={"tmp": Link("../" * 20 + "var/tmp"), "var/tmp": None},
+        proof=said("tmpfs"),
+        mutant=ANYWHERE,
     ),
     "tmp_is_a_link_to_proc": Attack(
         check="nothing covers a kernel folder",
@@ -395,8 +453,9 @@ ATTACKS: Mapping[str, Attack] = {
     ),
     "tmp_is_a_link_of_proc": Attack(
         check="mount target by no link of proc",
-        files={"tmp": Link("/proc/self/cwd")},
+        files={"tmp": Link("proc/1/cwd")},
         refused="(ELOOP|Too many levels)",
+        mutant=ANYWHERE,
     ),
     "tmp_is_a_file": Attack(
         check="mount target is a folder", files={"tmp": b""}, refused="Not a directory|NotADirectory"
@@ -421,6 +480,7 @@ ATTACKS: Mapping[str, Attack] = {
         (165, b"none", b"/tmp", b"cgroup", 0, b"memory"),
         (165, b"none", b"/tmp", b"cgroup2", 0, 0),
         plan=FREE,
+        mutant=POWERFUL,
     ),
     "release_agent_in_own_namespace": Attack(
         check="no control groups inside",
@@ -483,13 +543,13 @@ ATTACKS: Mapping[str, Attack] = {
     "keys_are_used": calls(
         "no keys", (250, 0, -3, 0), (248, 1, 1, 0, 0, -3), (249, 1, 1, 0, -3), mutant=allow("keyctl")
     ),
-    "bpf_is_used": calls("no bpf", (321, -1, 0, 0)),
+    "bpf_is_used": calls("no bpf", (321, -1, 0, 0), mutant=allow("bpf")),
     "perf_is_used": calls("no perf", (298, 1, 0, -1, -1, 0), mutant=allow("perf_event_open")),
     "userfaultfd_is_used": calls("no userfaultfd", (323, 1), mutant=allow("userfaultfd")),
     "io_uring_is_used": calls(
         "no io_uring", (425, 1, 1), (426, -1, 0, 0, 0, 0, 0), (427, -1, 0, 0, 0), mutant=allow("io_uring_setup")
     ),
-    "handles_are_opened": calls("no file handles", (304, -1, 1, 0), plan=ROOT),
+    "handles_are_opened": calls("no file handles", (304, -1, 1, 0), plan=ROOT, mutant=allow("open_by_handle_at")),
     "modules_are_loaded": calls(
         "no modules", (175, 1, 1, 1), (313, -1, 1, 0), (176, 1, 0), (246, 1, 1, 1, 1), (320, -1, -1, 0, 1, 0), plan=ROOT
     ),
@@ -503,6 +563,7 @@ ATTACKS: Mapping[str, Attack] = {
         (227, 0, 1),
         (172, 3),
         plan=ROOT,
+        mutant=allow("clock_settime"),
     ),
     "kernel_log_is_read": calls("no kernel log", (103, 3, 1, 100), plan=ROOT),
     "memory_pages_are_moved": calls(
@@ -612,9 +673,10 @@ ATTACKS: Mapping[str, Attack] = {
     # row R16, ids
     "ids_of_the_machine": Attack(
         check="root is not mapped to root",
-        argv="cat /proc/self/uid_map | tr -s ' ' | grep -c ' 0 0 '",
+        argv="grep -cE '^ *[0-9]+ +0 ' /proc/self/uid_map",
         plan=ROOT,
         proof=lambda outcome: outcome.stdout.content == b"0\n",
+        mutant=MAPPED if os.getuid() == 0 else (),
     ),
     # row R18, secrets and dumps
     "core_is_dumped": Attack(
@@ -622,7 +684,14 @@ ATTACKS: Mapping[str, Attack] = {
         argv="kill -SEGV $$",
         proof=lambda outcome: outcome.signal == signal.SIGSEGV and outcome.changed == (),
     ),
-    "core_limit_is_raised": calls("no core dump", (160, 4, b"\xff" * 16), want=(EPERM,)),
+    "core_limit_is_raised": calls(
+        "no core dump",
+        (160, 4, b"\xff" * 16),
+        want=(EPERM,),
+        mutant=(
+            (NATIVE + "recipe.py", '{**plan.limits.resources, "nofile": plan.limits', '{"nofile": plan.limits'),
+        ),
+    ),
     "environment_of_the_caller": Attack(
         check="clean environment",
         argv=("env",),
@@ -649,12 +718,16 @@ ATTACKS: Mapping[str, Attack] = {
         check="zombies are reaped",
         argv="(true & true & true &) ; sleep 0.3; cat /proc/[0-9]*/stat | grep -c ') Z '",
         proof=lambda outcome: outcome.stdout.content == b"0\n",
+        mutant=(
+            (NATIVE + "first_process.py", "os.waitpid(-1, os.WNOHANG)", "os.waitpid(program, os.WNOHANG)"),
+        ),
     ),
     "never_ends": Attack(
         check="deadline",
         argv="trap '' TERM INT; while :; do :; done",
         plan={"deadline": 300},
         proof=lambda outcome: outcome.limit is Limit.DEADLINE,
+        mutant=((NATIVE + "zygote.py", "run.deadline = run.phase is Phase.RUNNING", "run.deadline = False"),),
     ),
     # what is read afterwards
     "results_are_a_link": Attack(
@@ -693,12 +766,22 @@ ATTACKS: Mapping[str, Attack] = {
         argv="i=0; while [ $i -lt 1500 ]; do mkdir d && cd d || break; i=$((i+1)); done; echo x > f",
         plan={**ROOT, "artifacts": ("**",)},
         proof=lambda outcome: outcome.exit_code == 0 and outcome.artifacts is not None,
+        mutant=((NATIVE + "changes.py", "_DEEPEST = 200", "_DEEPEST = 100_000"),),
     ),
     "names_are_hostile": Attack(
         check="names are text",
         argv="touch \"$(echo -e 'a\\033[2J\\n\\xff')\"",
-        plan=ROOT,
+        plan={**ROOT, "artifacts": ("nothing",)},
         proof=lambda outcome: len(outcome.changed) == 1,
+        mutant=(
+            (
+                NATIVE + "changes.py",
+                """gets text that says so.
+        yield os.fsencode(prefix + name).decode("utf-8", "backslashreplace")""",
+                """gets text that says so.
+        yield os.fsencode(prefix + name).decode("utf-8")""",
+            ),
+        ),
     ),
 }
 

@@ -18,7 +18,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from hostile_runs import ATTACKS, Link, lay, lay_base
+from hostile_runs import ATTACKS, UNTOLD, Link, lay, lay_base
 from probe import Result, probe, results
 
 from runtime.backends.native import warm
@@ -33,6 +33,7 @@ from runtime.plan import File, Plan, Tmpfs, User
 
 HOME = Path(__file__).parents[2]
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
+MAPPED_CHECK = ATTACKS["ids_of_the_machine"].check  # a plain user could not map the machine's root if it tried
 MUTANTS = [name for name, each in ATTACKS.items() if each.mutant]
 
 
@@ -138,6 +139,13 @@ def test_attack_is_not_stopped_as_before_without_its_check(name, yard, native, t
 def test_attacks_are_all_different():
     shapes = Counter((each.check, str(each.argv), str(each.files), str(each.plan)) for each in ATTACKS.values())
     assert shapes.most_common(1)[0][1] == 1
+
+
+def test_every_check_has_a_mutant_or_a_reason_for_none():
+    checks = {each.check for each in ATTACKS.values()}
+    told = {each.check for each in ATTACKS.values() if each.mutant} | ({MAPPED_CHECK} if os.getuid() else set())
+    assert told | UNTOLD.keys() == checks
+    assert not told & UNTOLD.keys()
 
 
 def test_checks_are_many():

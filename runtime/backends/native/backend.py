@@ -73,6 +73,11 @@ class NativeBackend:
         """Whether runs have one id only, so that their user is emulated."""
         return read_id_map(one_id=self._one_id).has_one_id
 
+    @property
+    def enforces(self) -> frozenset[str]:
+        """The limits that this user can enforce here: of ``memory``, ``processes``, ``cpu-quota``."""
+        return self._groups().offers
+
     def available(self) -> Unsupported | None:
         """Tell why nothing can run here, or None."""
         try:

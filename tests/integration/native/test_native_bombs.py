@@ -109,3 +109,20 @@ def test_suite_that_ignores_every_signal_ends_within_a_second_of_its_deadline(na
     assert outcome.limit is Limit.DEADLINE
     assert outcome.duration < 1000 + LATE * 1000
     assert time.monotonic() - began < 5
+
+
+def test_fork_bomb_that_nothing_counts_ends_at_its_deadline_with_all_its_processes(native, plan):
+    """A plain user without control groups has the deadline, and limits of its own such as this bomb's ``ulimit``."""
+    line = f"ulimit -u 200; {FORK_BOMB}"
+    outcome, took = beside(native, plan, "bash", "-c", line, deadline=2000)
+    assert outcome.limit is Limit.DEADLINE, outcome
+    assert outcome.duration < 2000 + LATE * 1000
+    assert outcome.resources.peak_processes > 5
+    assert took < 1.0
+
+
+def test_memory_bomb_meets_the_limit_of_a_process_where_no_group_counts(run):
+    outcome = run("bash", "-c", MEMORY_BOMB, host={"limits": "data=64M"}, deadline=20_000)
+    assert (outcome.exit_code, outcome.limit) == (2, None), outcome
+    assert b"cannot allocate" in outcome.stderr.content
+    assert outcome.resources.peak_memory < 256 * MIB
