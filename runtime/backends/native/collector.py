@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.backends.native import processes
-from runtime.backends.native.changes import Mark, changed_paths
+from runtime.backends.native.changes import ManyPathsError, Mark, changed_if_few, changed_paths
+from runtime.backends.native.idmap import IdMap
 from runtime.canonical import to_text
 from runtime.errors import BackendError
 from runtime.plan import MIB, Plan
@@ -66,6 +67,24 @@ class Findings:
     artifacts: Mapping[str, str]
     changed: tuple[str, ...] = ()
     error: str = ""
+
+
+def collect_at_once(plan: Plan, remains: Remains, id_map: IdMap) -> Findings | None:
+    """Read what a dead run left without entering anything, if the plan asks for no file and there is little to read.
+
+    Only names and attributes below descriptors are looked at, no link is followed and no file opened: that may be done
+    with the rights of this machine, too.
+    """
+    if plan.results or plan.artifacts or remains.root >= 0:
+        return None
+    if remains.upper < 0:
+        return Findings(artifacts={})
+    try:
+        before = read_marks(remains.before)
+        changed = changed_if_few(remains.upper, remains.layers, before, id_map.inside)
+    except (ManyPathsError, OSError):
+        return None
+    return Findings(artifacts={}, changed=changed)
 
 
 def collect(plan: Plan, remains: Remains, *, parent: int) -> Findings:

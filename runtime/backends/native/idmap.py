@@ -30,6 +30,7 @@ _RESTRICTED = (
     "this machine may restrict user namespaces: see `sysctl kernel.apparmor_restrict_unprivileged_userns "
     "kernel.unprivileged_userns_clone user.max_user_namespaces`"
 )
+_OVERFLOW = 65534  # linux/highuid.h: DEFAULT_OVERFLOWUID
 _FIRST_FREE = 100000  # SUB_UID_MIN of login.defs(5)
 
 
@@ -57,6 +58,10 @@ class IdMap:
     def has_one_id(self) -> bool:
         """Whether there is nobody inside but user 0."""
         return sum(each.count for each in self.users) == 1
+
+    def inside(self, uid: int, gid: int) -> tuple[int, int]:
+        """Return what ids outside are inside of the namespace; the kernel's "nobody" for those that are not mapped."""
+        return _inside(self.users, uid), _inside(self.groups, gid)
 
 
 def map_for_root() -> IdMap:
@@ -172,6 +177,13 @@ def be_seen_as(uid: int, gid: int) -> None:
     _write("/proc/self/uid_map", str(Extent(uid, outer[0], 1)))
     _write("/proc/self/gid_map", str(Extent(gid, outer[1], 1)))
     processes.be_opaque()
+
+
+def _inside(extents: tuple[Extent, ...], number: int) -> int:
+    for each in extents:
+        if each.outside <= number < each.outside + each.count:
+            return each.inside + number - each.outside
+    return _OVERFLOW
 
 
 def _write_map(path: str, extents: tuple[Extent, ...], text: str) -> None:

@@ -117,9 +117,9 @@ class NativeRunning:
                 )
                 for each in self._pumps:
                     each.start()
-            case "ended", _, Report() as report:
+            case "ended", _, Report() as report, found:
                 self._report = report
-                self._findings = _read_findings(descriptors[0])
+                self._findings = found or _read_findings(descriptors[0])
                 self._finish()
             case "failed", _, str(text), str(hint):
                 self._error = BackendError(text, hint=hint)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from runtime.backends.native.cgroups import RunGroup
-from runtime.backends.native.collector import Remains, collect
+from runtime.backends.native.collector import Findings, Remains, collect, collect_at_once
 from runtime.backends.native.effective import namespaces, to_record
+from runtime.backends.native.idmap import IdMap
 from runtime.backends.native.order import Order, Report
 from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
@@ -115,6 +116,11 @@ class Supervised:
         if self.sandbox is None:
             return {}
         return to_record(self.sandbox, namespaces(), groups, self.order.plan.environment)
+
+    def findings_at_once(self, id_map: IdMap) -> Findings | None:
+        """Return what the run left if that can be read in a moment; None asks for ``start_collecting``."""
+        assert self.remains is not None  # noqa: S101 - a run that began has handed them over
+        return collect_at_once(self.order.plan, self.remains, id_map)
 
     def start_collecting(self) -> None:
         """Fork the process that reads what the run left; when it has ended, the file ``findings`` holds it."""

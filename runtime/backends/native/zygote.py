@@ -213,7 +213,7 @@ class Zygote:
         if run.phase is Phase.COLLECTING:
             findings, run.findings = run.findings, -1
             self._forget(run)  # before it is told: who hears of the end finds nothing left
-            wire.send(self._client, ("ended", run.number, run.report), [findings])
+            wire.send(self._client, ("ended", run.number, run.report, None), [findings])
             os.close(findings)
         elif run.phase is Phase.ENTERING or (run.error and run.status is None):
             text = f"the process ended with {os.waitstatus_to_exitcode(status)} before the program began"
@@ -221,6 +221,10 @@ class Zygote:
             wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
         else:
             run.end(status, used)
+            if found := run.findings_at_once(read_id_map(one_id=self._one_id)):
+                self._forget(run)
+                wire.send(self._client, ("ended", run.number, run.report, found))
+                return
             run.start_collecting()
             self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
 
