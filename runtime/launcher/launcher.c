@@ -10,6 +10,10 @@
  *
  * FILE holds the whole environment, NUL behind each entry: runtimes add variables of their own, which are dropped.
  *
+ * Started by the name "init" alone, it is process 1 of a native run. Descriptor 3 is then the socket to the warm process,
+ * and 4 a file that says what to start: NUL behind each part, numbers in decimal: how many ignored signals, paths to try,
+ * arguments, variables; then those. So nothing of this machine shows in its command line or environment.
+ *
  * The questions, one a line, and what they answer are described in runtime/factors/questions.py, which answers the
  * same ones in Python; a conformance test holds the two equal. An answer is its length in decimal, a newline, and the
  * bytes; -1 and a newline if it failed.
@@ -27,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -338,25 +343,36 @@ static void write_status(int status) {
     if (rename(fresh, status_path)) fail(status_path);
 }
 
-static void be_init(pid_t program) {
+static sigset_t watched;
+
+static void watch_signals(void) {
     static const int handed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
-    sigset_t watched;
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);
     for (size_t index = 0; index < sizeof handed_on / sizeof *handed_on; index++) sigaddset(&watched, handed_on[index]);
+    sigprocmask(SIG_BLOCK, &watched, NULL);
+}
+
+static int attend(pid_t program) { /* reap orphans and hand signals on until the program ends; its wait status */
     for (;;) {
         int number = sigwaitinfo(&watched, NULL);
         if (number > 0 && number != SIGCHLD) kill(program, number);
         int status;
         pid_t ended;
-        while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-            if (ended != program) continue;
-            if (getpid() == 1) kill(-1, SIGKILL); /* what could still write over our status ends first */
-            while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
-            write_status(status);
-            _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-        }
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+            if (ended == program) return status;
     }
+}
+
+static int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+static void be_init(pid_t program) {
+    watch_signals();
+    int status = attend(program);
+    if (getpid() == 1) kill(-1, SIGKILL); /* what could still write over our status ends first */
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+    write_status(status);
+    _exit(exit_code(status));
 }
 
 static void set_environment(const char *path) {
@@ -388,7 +404,76 @@ static void set_limit(char *text) {
     if (setrlimit(atoi(text), &limit)) fail("set a limit");
 }
 
+/* ---- process 1 of a native run ---- */
+
+#define CONTROL 3
+#define TASK 4
+
+static void tell(const char *format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    send(CONTROL, text, size, MSG_NOSIGNAL); /* if the warm process is gone, so are we in a moment */
+}
+
+static char *next_part(char **at) {
+    char *part = *at;
+    *at += strlen(part) + 1;
+    return part;
+}
+
+static char **next_parts(char **at, int count) {
+    char **parts = calloc(count + 1, sizeof *parts);
+    if (!parts) fail("read what to start");
+    for (int index = 0; index < count; index++) parts[index] = next_part(at);
+    return parts;
+}
+
+static void start_task(char *text) {
+    int counts[4];
+    for (int index = 0; index < 4; index++) counts[index] = atoi(next_part(&text));
+    char **ignored = next_parts(&text, counts[0]), **paths = next_parts(&text, counts[1]);
+    char **argv = next_parts(&text, counts[2]), **environment = next_parts(&text, counts[3]);
+    for (; *ignored; ignored++) signal(atoi(*ignored), SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    tell("{\"ready\": %lld, \"pid\": %d}", now.tv_sec * 1000000000LL + now.tv_nsec, getpid());
+    int why = ENOENT;
+    for (; *paths; paths++) {
+        execve(*paths, argv, environment);
+        if (errno != ENOENT && errno != ENOTDIR) why = errno;
+    }
+    fprintf(stderr, "seatrial: cannot start %s: %s\n", argv[0], strerror(why));
+    _exit(why == ENOENT || why == ENOTDIR ? NOT_FOUND : NOT_EXECUTABLE);
+}
+
+static void be_first_process(void) {
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* exec has undone it: nobody may trace us, or open our /proc/1/exe */
+    prctl(PR_SET_NAME, "init", 0, 0, 0);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL); /* Python ignores some, and exec keeps that */
+    fcntl(CONTROL, F_SETFD, FD_CLOEXEC);
+    struct stat found;
+    if (fstat(TASK, &found)) fail("find what to start");
+    char *text = mmap(NULL, found.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, TASK, 0);
+    if (text == MAP_FAILED) fail("read what to start");
+    close(TASK);
+    watch_signals();
+    pid_t program = fork();
+    if (program < 0) fail("fork");
+    if (!program) start_task(text);
+    munmap(text, found.st_size);
+    int status = attend(program);
+    tell("{\"status\": %d}", status);
+    _exit(exit_code(status)); /* and all else in the namespace dies with us */
+}
+
 int main(int count, char **argv) {
+    if (count == 1 && !strcmp(argv[0], "init")) be_first_process();
     const char *questions = NULL, *answers = NULL, *ignored = NULL, *mask = NULL, *awaited = NULL;
     const char *input = "";
     int next = 1;

@@ -74,12 +74,16 @@ class Parents:
                 with suppress(FileExistsError):
                     os.mkdir(group.path)  # noqa: PTH102 - no pathlib in the warm process
                 made[each] = group
-            for each, group in made.items():
-                _limit(each, group, limits)
         except OSError as error:
             RunGroup(made).remove()
             raise BackendError(f"cannot limit a run by control groups: {error}") from error
-        return RunGroup(made)
+        groups = RunGroup(made)
+        try:
+            groups.limit(limits)
+        except BackendError:
+            groups.remove()
+            raise
+        return groups
 
     def sweep(self) -> int:
         """Remove the groups of owners that are dead, with every process in them; return how many."""
@@ -98,6 +102,18 @@ class RunGroup:
     """The groups of one run: controller → folder; on v2 the same folder for all."""
 
     groups: Mapping[str, Group]
+
+    def limit(self, limits: Limits) -> None:
+        """Set the limits of all processes in the groups together.
+
+        Raises:
+            BackendError: a limit was refused.
+        """
+        try:
+            for each, group in self.groups.items():
+                _limit(each, group, limits)
+        except OSError as error:
+            raise BackendError(f"cannot limit a run by control groups: {error}") from error
 
     def add(self, pid: int) -> None:
         """Put a process into the groups."""

@@ -16,20 +16,23 @@ class Entries:
     Args:
         machine: what this machine is.
         one_id: whether runs have one id only.
+        init: descriptor of the compiled process 1; -1 for none.
     """
 
-    def __init__(self, machine: Machine, *, one_id: bool) -> None:
+    def __init__(self, machine: Machine, *, one_id: bool, init: int = -1) -> None:
         self._machine = machine
+        self._init = init
         self._one_id = one_id
         self._filters: dict[tuple[object, ...], bytes] = {}
 
-    def of(self, order: Order, control: socket.socket, stdin: int) -> Entry:
+    def of(self, order: Order, control: socket.socket, stdin: int, *, is_spare: bool = False) -> Entry:
         """Return the entry of an order.
 
         Args:
             order: the run.
             control: its socket to the warm process.
             stdin: descriptor that the plan inherits; -1 for none.
+            is_spare: whether the order itself comes later, and this one is like it.
         """
         if order.runtime:
             from runtime.backends.oci.entry import BundleEntry  # noqa: PLC0415 - only such runs need it
@@ -40,14 +43,17 @@ class Entries:
         return Entry(
             order=order,
             machine=self._machine,
-            program=self._filter(order.plan),
+            program=self.filter_of(order.plan),
             control=control,
             stdin=stdin,
             one_id=self._one_id,
             notices=self._notices() if self._one_id and order.tree else None,
+            init=self._init,
+            is_spare=is_spare,
         )
 
-    def _filter(self, plan: Plan) -> bytes:
+    def filter_of(self, plan: Plan) -> bytes:
+        """Return the compiled filter of a plan's system calls; empty for none."""
         if plan.seccomp == "unconfined" and not plan.denials:
             return b""
         denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)

@@ -1,6 +1,7 @@
 """The way of a freshly cloned process into a run: it executes the steps and becomes the program."""
 
 import os
+import pickle
 import signal
 import socket
 import time
@@ -12,18 +13,19 @@ from typing import NoReturn
 from runtime.backends.native import processes
 from runtime.backends.native.changes import marks
 from runtime.backends.native.collector import write_marks
+from runtime.backends.native.compiled_init import become_compiled_init, task_of
 from runtime.backends.native.effective import read_inside
 from runtime.backends.native.first_process import start_under_init
 from runtime.backends.native.keeper import be_kept, start_keeper
 from runtime.backends.native.machine import Machine
 from runtime.backends.native.order import Order
-from runtime.backends.native.program import try_to_execute
-from runtime.backends.native.recipe import steps_inside, steps_outside
+from runtime.backends.native.program import places, refuse_magic_links, try_to_execute
+from runtime.backends.native.recipe import steps_ahead, steps_inside, steps_outside
 from runtime.backends.native.stacks import Stack
 from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.steps.tree import TREE
-from runtime.backends.native.wire import send_json
+from runtime.backends.native.wire import receive_json, send_json
 from runtime.errors import SeatrialError
 from runtime.factors import FACTORS
 from runtime.factors.factor import Factor
@@ -69,6 +71,8 @@ class Entry:
         one_id: whether the kernel has one id only.
         notices: the calls that a keeper of owners answers; None for none.
         stack: the tree, where the machine's root has stacked it; None elsewhere.
+        init: descriptor of the compiled process 1; -1 for none.
+        is_spare: whether ``order`` is only what an order is expected to be like, and the order itself comes later.
         doing: what is being done, for the message of an error.
     """
 
@@ -80,11 +84,16 @@ class Entry:
     one_id: bool = False
     notices: Notices | None = None
     stack: Stack | None = None
+    init: int = -1
+    is_spare: bool = False
     doing: str = field(default="wait for ids", init=False)
     _keeper: socket.socket | None = field(default=None, init=False)
 
     def become_run(self) -> NoReturn:
         """Go all the way; an error on it is told to the warm process."""
+        # The warm process holds pipes and namespaces of other runs: they would live as long as this one.
+        layers = self.stack.layers if self.stack else ()
+        _close_all_but({self.control.fileno(), self.stdin, self.init, *layers})
         try:
             self._go_in()
         except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not return into its parent's code
@@ -94,14 +103,21 @@ class Entry:
 
     def _go_in(self) -> None:
         self._await(IDS)
-        plan = self.order.plan
         sandbox = self._open_sources()
         become_root_inside()
+        ahead = steps_ahead(self.order.plan, layers=len(self.order.layers), one_id=self.one_id)
+        self._execute(ahead, sandbox)
+        if self.is_spare:
+            self._enter_groups()
+            self._take_order()
+        plan = self.order.plan
         readers = self._redirect(plan)
-        self._execute(steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id), sandbox)
+        self._execute(
+            steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)[len(ahead) :], sandbox
+        )
         self._hand_over(sandbox, readers)
-        self._await(GROUPS)
-        processes.unshare(processes.CLONE_NEWCGROUP)  # now, so that its root is the group of the run
+        if not self.is_spare:
+            self._enter_groups()
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
         _set_stdin(plan.stdin)
@@ -110,8 +126,41 @@ class Entry:
             self._keeper = start_keeper(self.notices.numbers)
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
+            self._become_init(plan)
             start_under_init(self._be_program, self.control)
         self._be_program()
+
+    def _enter_groups(self) -> None:
+        """Leave the control groups' namespace when the process is in its groups: their root is the run's group then."""
+        self._await(GROUPS)
+        processes.unshare(processes.CLONE_NEWCGROUP)
+
+    def _take_order(self) -> None:
+        """Wait for the order that this spare was made for."""
+        self.doing = "wait for an order"
+        message, descriptors = receive_json(self.control)
+        if message is None:
+            os._exit(_OURS)
+        written, *inherited = descriptors
+        with os.fdopen(written, "rb") as file:
+            file.seek(0)
+            self.order, self.program = pickle.load(file)  # noqa: S301 - from the warm process
+        self.stdin = inherited[0] if inherited else -1
+
+    def _become_init(self, plan: Plan) -> None:
+        """Become the compiled process 1, which starts the program; return where that cannot be."""
+        if self.init < 0 or self.notices:
+            return
+        paths = places(plan.argv[0], plan.environment)
+        try:
+            for each in paths:
+                refuse_magic_links(each)
+        except OSError:
+            return  # the program is refused in the same words, whatever process 1 is
+        if self.order.evidence:
+            self._gather_evidence(plan)
+        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals)
+        become_compiled_init(self.init, self.control.fileno(), task)
 
     def _await(self, word: bytes) -> None:
         """Wait for the parent; if it is gone, so are we."""
@@ -172,15 +221,10 @@ class Entry:
     def _close_machine(self, root: int) -> None:
         """Close every descriptor of this machine but the root, before any folder is entered (CVE-2024-21626).
 
-        The root stays until the next step has left this machine by it.
+        The root stays until the next step has left this machine by it; the compiled process 1, until it is executed.
         """
         self.doing = "close descriptors"
-        kept = sorted({self.control.fileno(), root})
-        begin = _FIRST
-        for each in kept:
-            os.closerange(begin, each)
-            begin = each + 1
-        os.closerange(begin, _LAST)
+        _close_all_but({self.control.fileno(), root, self.init})
 
     def _be_program(self) -> NoReturn:
         plan = self.order.plan
@@ -201,6 +245,7 @@ class Entry:
             os.waitpid(twin, 0)
             return
         try:
+            _set_signals(frozenset(plan.ignored_signals))
             os.environ.clear()
             os.environ.update(plan.environment)
             asked = {question for each in FACTORS for question in each.questions(plan)}
@@ -228,6 +273,15 @@ def become_root_inside() -> None:
     processes.be_opaque()
     os.umask(0)
     os.setsid()
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Close every descriptor but these and the three that each process has."""
+    begin = _FIRST
+    for each in sorted(each for each in kept if each >= _FIRST):
+        os.closerange(begin, each)
+        begin = each + 1
+    os.closerange(begin, _LAST)
 
 
 def _set_signals(ignored: frozenset[int]) -> None:

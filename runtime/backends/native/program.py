@@ -13,11 +13,8 @@ _REFUSED = "leads through a link of /proc or in a circle, which is refused"
 
 def try_to_execute(argv: tuple[str, ...], environment: Mapping[str, str]) -> OSError:
     """Replace this process, or return why not: the last error along PATH that is not "not there"."""
-    program = argv[0]
-    folders = [""] if "/" in program else environment.get("PATH", os.defpath).split(":")
     found: OSError = FileNotFoundError(errno.ENOENT, "No such file or directory")
-    for folder in folders:
-        path = f"{folder or '.'}/{program}" if "/" not in program else program
+    for path in places(argv[0], environment):
         try:
             refuse_magic_links(path)
             os.execve(path, argv, dict(environment))  # noqa: S606 - to start a program without a shell is the purpose
@@ -25,6 +22,13 @@ def try_to_execute(argv: tuple[str, ...], environment: Mapping[str, str]) -> OSE
             if not isinstance(error, FileNotFoundError | NotADirectoryError):
                 found = error
     return found
+
+
+def places(program: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where a program may be, in order: at its own path, or by its name along PATH."""
+    if "/" in program:
+        return (program,)
+    return tuple(f"{folder or '.'}/{program}" for folder in environment.get("PATH", os.defpath).split(":"))
 
 
 def refuse_magic_links(path: str) -> None:

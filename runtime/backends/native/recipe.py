@@ -53,37 +53,44 @@ def steps_outside(plan: Plan, machine: Machine, *, layers: int, one_id: bool = F
         layers: how many layers are stacked; 0 uses a given folder as the root, without the results' folder.
         one_id: whether the kernel has one id only.
     """
-    folder, owner = _FOLDER, (plan.user.uid, plan.user.gid)
+    owner, shown = (plan.user.uid, plan.user.gid), _shown(_FOLDER, plan, one_id=one_id)
+    ahead = steps_ahead(plan, layers=layers, one_id=one_id)
     if one_id:
-        folder, owner, plan = seen_mode(_FOLDER, ROOT, plan.user), ROOT, as_one_id(plan)
+        owner, plan = ROOT, as_one_id(plan)
     return (
-        *((SetMask(_FOLDER & ~folder),) if folder != _FOLDER else ()),
-        *steps_of_tree(plan, layers=layers),
-        *kernel_mounts(dev_mode=folder, has_tty_group=not one_id),
-        *((RegisterEmulator(plan.architecture),) if plan.architecture else ()),
-        *((MountTmpfs(_OUT),) if layers else ()),
+        *ahead,
+        *_own_files(plan),
         *map(MountTmpfs, plan.tmpfs),
         *map(MountBind, plan.binds),
         MakeFolder(plan.user.home, *owner, _FOLDER),
-        MakeFolder(plan.workdir, *ROOT, folder),
-        SetNetwork(plan.network.state, plan.network.ipv6),
+        MakeFolder(plan.workdir, *ROOT, shown),
         *map(LayFile, kernel_files(plan, machine)),
-        *map(Mask, MASKED),
-        *map(ForbidWriting, READ_ONLY),
         *((ReadOnlyRoot(),) if plan.root_filesystem is RootFilesystem.READ_ONLY else ()),
         SetHostname(plan.hostname),
     )
 
 
+def steps_ahead(plan: Plan, *, layers: int, one_id: bool = False) -> tuple[Step, ...]:
+    """Return the first of ``steps_outside``: what nearly every plan has alike, and can be done before its order comes.
+
+    The kernel's file systems are masked before a path of the plan is looked at: none can lead behind a mask.
+    """
+    folder = _shown(_FOLDER, plan, one_id=one_id)
+    return (
+        *((SetMask(_FOLDER & ~folder),) if folder != _FOLDER else ()),
+        *_stacked(layers),
+        *kernel_mounts(dev_mode=folder, has_tty_group=not one_id),
+        *((RegisterEmulator(plan.architecture),) if plan.architecture else ()),
+        *map(Mask, MASKED),
+        *map(ForbidWriting, READ_ONLY),
+        *((MountTmpfs(_OUT),) if layers else ()),
+        SetNetwork(plan.network.state, plan.network.ipv6),
+    )
+
+
 def steps_of_tree(plan: Plan, *, layers: int) -> tuple[Step, ...]:
     """Return the first steps: up to a tree that has the plan's own files and nothing of the kernel's."""
-    return (
-        PrivateMounts(),
-        Scratch(),
-        StackLayers(layers) if layers else UseTree(),
-        *(LayFile(each) for each in plan.files if not each.over),
-        *map(SetAttributes, plan.attributes),
-    )
+    return (*_stacked(layers), *_own_files(plan))
 
 
 def kernel_files(plan: Plan, machine: Machine) -> tuple[File, ...]:
@@ -117,6 +124,19 @@ def steps_inside(plan: Plan, machine: Machine, program: bytes, *, one_id: bool =
         BecomeUser(plan.user, held),
         *late,
     )
+
+
+def _stacked(layers: int) -> tuple[Step, ...]:
+    return (PrivateMounts(), Scratch(), StackLayers(layers) if layers else UseTree())
+
+
+def _own_files(plan: Plan) -> tuple[Step, ...]:
+    return (*(LayFile(each) for each in plan.files if not each.over), *map(SetAttributes, plan.attributes))
+
+
+def _shown(mode: int, plan: Plan, *, one_id: bool) -> int:
+    """Return the mode of a folder that is root's, as it must be where root's id is the only one."""
+    return seen_mode(mode, ROOT, plan.user) if one_id else mode
 
 
 def _fewer_cpus(plan: Plan, machine: Machine) -> tuple[File, ...]:

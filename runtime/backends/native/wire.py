@@ -5,6 +5,7 @@ Both ends are the same program under the same user, joined by a socket that nobo
 
 import io
 import json
+import os
 import pickle
 import socket
 import struct
@@ -62,6 +63,8 @@ def receive(connection: socket.socket) -> tuple[Any, list[int]]:
     while missing:
         part = connection.recv(min(missing, 1 << 20))
         if not part:
+            for each in descriptors:  # of a message whose end will never come
+                os.close(each)
             raise EOFError
         parts.append(part)
         missing -= len(part)

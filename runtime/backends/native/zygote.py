@@ -11,32 +11,25 @@ import signal
 import socket
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 from runtime.backends.native import processes, wire
-from runtime.backends.native.cgroups import RunGroup, read_parents, start_time
+from runtime.backends.native.births import Births, Newborn
+from runtime.backends.native.cgroups import read_parents, start_time
+from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
-from runtime.backends.native.entry import GROUPS, IDS, LIMITED
-from runtime.backends.native.idmap import IdMap, read_id_map, write_id_map
+from runtime.backends.native.entry import LIMITED
+from runtime.backends.native.idmap import read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order
-from runtime.backends.native.stacks import Stack, is_needed, leave_mounts, stacked
+from runtime.backends.native.stacks import is_needed, leave_mounts
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker
 from runtime.errors import SeatrialError
 
 ONE_ID = "one-id"
 """The argument that tells of it."""
-
-_NAMESPACES = (
-    processes.CLONE_NEWUSER
-    | processes.CLONE_NEWNS
-    | processes.CLONE_NEWPID
-    | processes.CLONE_NEWNET
-    | processes.CLONE_NEWIPC
-    | processes.CLONE_NEWUTS
-)
 
 
 class Zygote:
@@ -45,17 +38,20 @@ class Zygote:
     Args:
         client: gives orders, and hears how they end.
         one_id: whether runs have one id only.
+        init: descriptor of the compiled process 1; -1 for none.
     """
 
-    def __init__(self, client: socket.socket, *, one_id: bool) -> None:
+    def __init__(self, client: socket.socket, *, one_id: bool, init: int) -> None:
         self._client = client
         self._one_id = one_id
         self._runs: dict[int, Supervised] = {}
-        self._machine = read_machine()
         self._parents = read_parents()
-        self._owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
         self._stacks = is_needed()
-        self._entries = Entries(self._machine, one_id=one_id)
+        owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
+        entries = Entries(read_machine(), one_id=one_id, init=init)
+        self._births = Births(entries, self._parents, owner, one_id=one_id, stacks=self._stacks)
+        self._together = 0
+        self._ended = 0
         self._selector = selectors.DefaultSelector()
         self._selector.register(client, selectors.EVENT_READ, self._take_order)
 
@@ -95,62 +91,33 @@ class Zygote:
         return run if run and run.phase is not Phase.COLLECTING else None
 
     def _start(self, number: int, order: Order, descriptors: list[int]) -> None:
-        group = RunGroup({})
-        pid = 0
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            group = self._parents.make(f"{self._owner}-{number}", order.plan.limits)
-            id_map = read_id_map(one_id=self._one_id)
-            stdin = descriptors[0] if descriptors else -1
-            entry = self._entries.of(order, theirs, stdin)
-            with self._stacked(order, id_map) as entry.stack:
-                pid = processes.clone(_NAMESPACES)
-                if pid == 0:
-                    ours.close()
-                    entry.become_run()
-            write_id_map(pid, id_map)
-            # A child that has failed meanwhile is gone; what it said is still to be heard.
-            with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
-                ours.send(IDS)
-                if not order.runtime or order.runtime.limited_whole:
-                    group.add(pid)
-                ours.send(GROUPS)
+            newborn = self._births.give(order, descriptors)
         except Exception as error:  # noqa: BLE001 - one order that fails must not end the runs of others
-            ours.close()
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            group.remove()
             wire.send(self._client, ("failed", number, *_told(error)))
             return
         finally:
-            theirs.close()
             for each in descriptors:
                 os.close(each)
-        self._watch(number, order, pid, ours, group)
+        self._watch(number, order, newborn)
 
-    def _stacked(self, order: Order, id_map: IdMap) -> AbstractContextManager[Stack | None]:
-        """Stack a run's layers, where this kernel lets no run do so itself."""
-        if not self._stacks or not order.layers:
-            return nullcontext()
-        return stacked(order.layers, id_map.users[0].outside)
-
-    def _watch(self, number: int, order: Order, pid: int, control: socket.socket, group: RunGroup) -> None:
-        complete = {"memory", "pids"} <= group.groups.keys()
+    def _watch(self, number: int, order: Order, newborn: Newborn) -> None:
+        complete = {"memory", "pids"} <= newborn.group.groups.keys()
         run = Supervised(
             number=number,
             order=order,
-            pid=pid,
-            pidfd=os.pidfd_open(pid),
-            control=control,
-            group=group,
-            tracker=None if complete else Tracker(pid),
+            pid=newborn.pid,
+            pidfd=os.pidfd_open(newborn.pid),
+            control=newborn.control,
+            group=newborn.group,
+            tracker=None if complete else Tracker(newborn.pid),
             one_id=self._one_id,
             due=time.monotonic() + SETUP_TIME,
         )
         self._runs[number] = run
-        control.setblocking(False)  # noqa: FBT003 - the interface of sockets
-        self._selector.register(control, selectors.EVENT_READ, lambda: self._hear(run))
+        self._together = max(self._together, len(self._runs))
+        run.control.setblocking(False)  # noqa: FBT003 - the interface of sockets
+        self._selector.register(run.control, selectors.EVENT_READ, lambda: self._hear(run))
         self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
 
     def _hear(self, run: Supervised) -> None:
@@ -215,6 +182,7 @@ class Zygote:
             self._forget(run)  # before it is told: who hears of the end finds nothing left
             wire.send(self._client, ("ended", run.number, run.report, None), [findings])
             os.close(findings)
+            self._prepare(run.order)
         elif run.phase is Phase.ENTERING or (run.error and run.status is None):
             text = f"the process ended with {os.waitstatus_to_exitcode(status)} before the program began"
             self._forget(run)
@@ -224,9 +192,16 @@ class Zygote:
             if found := run.findings_at_once(read_id_map(one_id=self._one_id)):
                 self._forget(run)
                 wire.send(self._client, ("ended", run.number, run.report, found))
+                self._prepare(run.order)
                 return
             run.start_collecting()
             self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+
+    def _prepare(self, order: Order) -> None:
+        """Make ready for the next order: not after the first one, which is the only one as often as not."""
+        self._ended += 1
+        if self._ended > 1:
+            self._births.prepare(order, most=self._together)
 
     def _forget(self, run: Supervised) -> None:
         with suppress(KeyError):
@@ -257,6 +232,7 @@ class Zygote:
             run.due = now + SETUP_TIME  # a second kill only if the first had no effect
 
     def _end_all(self) -> None:
+        self._births.end()
         for run in self._runs.values():
             run.kill()
         for run in self._runs.values():
@@ -266,12 +242,16 @@ class Zygote:
 
 
 def main() -> None:
-    """Serve on the socket whose number is the first argument; the third is ``one-id`` if runs have one id only."""
+    """Serve on the socket whose number is the first argument, from the folder that the second one names.
+
+    The third is ``one-id`` if runs have one id only.
+    """
     for encoding in ("ascii", "latin-1", "utf-8"):
         codecs.lookup(encoding)  # loaded from this machine's files now; inside a run there are none
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client has made a session for this process: no terminal's Ctrl-C
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Zygote(socket.socket(fileno=int(sys.argv[1])), one_id=sys.argv[3:] == [ONE_ID]).serve()
+    init = open_compiled_init(sys.argv[2])
+    Zygote(socket.socket(fileno=int(sys.argv[1])), one_id=sys.argv[3:] == [ONE_ID], init=init).serve()
 
 
 def _told(error: Exception) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What a run wrote, read in a moment or at length: both say the same."""
 
-# ruff: noqa: PTH101, PTH103, PTH112, PTH208
+# ruff: noqa: PTH208
 
 import os
 

@@ -4,13 +4,12 @@ A container without a user namespace has root's own id. Its program may be ``#!/
 binary made the container; overwriting that was CVE-2019-5736.
 """
 
-import fcntl
 import os
 import sys
 from typing import NoReturn
 
-_F_ADD_SEALS = 1033  # linux/fcntl.h
-_ALL_SEALS = 0x0001 | 0x0002 | 0x0004 | 0x0008  # F_SEAL_SEAL, _SHRINK, _GROW, _WRITE
+from runtime.backends.native.sealed_copy import sealed_copy
+
 _MEMFD = "/memfd:"
 _NAME = "seatrial-oci"
 
@@ -22,12 +21,6 @@ def is_sealed() -> bool:
 
 def start_again_sealed() -> NoReturn:
     """Replace this process by itself, run from a sealed copy of its interpreter; nothing may have been begun."""
-    copy = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    original = os.open("/proc/self/exe", os.O_RDONLY | os.O_CLOEXEC)
-    size = os.fstat(original).st_size
-    while size:
-        size -= os.sendfile(copy, original, None, size)
-    os.fchmod(copy, 0o500)
-    fcntl.fcntl(copy, _F_ADD_SEALS, _ALL_SEALS)
+    copy = sealed_copy(os.open("/proc/self/exe", os.O_RDONLY | os.O_CLOEXEC), _NAME)
     # The first word is where Python looks for its library from.
     os.execve(copy, [sys.executable, *sys.orig_argv[1:]], os.environ)  # noqa: S606 - ourselves, without a shell

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from runtime.backends.native import mounts
@@ -121,7 +122,7 @@ class LayFile:
             os.close(source)
             return
         parent, _, name = self.file.path.rpartition("/")
-        with mounts.directory(sandbox.root, parent) as folder:
+        with _no_link_of_proc(self.file.path), mounts.directory(sandbox.root, parent) as folder:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
             if self.file.link:
@@ -144,7 +145,7 @@ class SetAttributes:
     def execute(self, sandbox: Sandbox) -> None:
         """Change it by descriptor."""
         wanted = self.attributes
-        with mounts.directory(sandbox.root, wanted.path):
+        with _no_link_of_proc(wanted.path), mounts.directory(sandbox.root, wanted.path):
             pass
         with mounts.opened(sandbox.root, wanted.path, os.O_RDONLY | os.O_DIRECTORY) as folder:
             os.fchown(folder, wanted.uid, wanted.gid)
@@ -166,15 +167,8 @@ class MakeFolder:
 
     def execute(self, sandbox: Sandbox) -> None:
         """Make it with its parents; one that exists keeps its owner."""
-        try:
-            with suppress(FileNotFoundError), mounts.opened(sandbox.root, self.path):
-                return
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise BackendError(
-                    f"{self.path!r} leads through a link of /proc or in a circle, which is refused"
-                ) from error
-            raise
+        with _no_link_of_proc(self.path), suppress(FileNotFoundError), mounts.opened(sandbox.root, self.path):
+            return
         with (
             mounts.directory(sandbox.root, self.path),
             mounts.opened(sandbox.root, self.path, os.O_RDONLY | os.O_DIRECTORY) as folder,
@@ -287,6 +281,17 @@ def _show_stacked(sandbox: Sandbox) -> None:
     with mounts.opened(sandbox.scratch, TREE) as target:
         mounts.bind(sandbox.stacked, target)
     sandbox.root = os.open(TREE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=sandbox.scratch)
+
+
+@contextmanager
+def _no_link_of_proc(path: str) -> Iterator[None]:
+    """Say it plainly where a path of the plan leads through a link that the kernel was told not to follow."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BackendError(f"{path!r} leads through a link of /proc or in a circle, which is refused") from error
+        raise
 
 
 def _write(folder: int, name: str, file: File) -> None:

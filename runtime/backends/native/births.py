@@ -1,0 +1,199 @@
+"""The processes that become runs: cloned when an order comes, or ahead of it, as spares.
+
+A spare has done what hardly any plan changes: it is in namespaces and control groups of its own, has stacked the
+layers, mounted and masked the kernel's file systems, and waits for its order. It is made after a run has ended, like
+that run, since nearly every image is run more than once; it serves one order and never sees a second. An order that
+needs something else (another image, another network, a limit that wants one control group more) is cloned as ever.
+"""
+
+import os
+import signal
+import socket
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+
+from runtime.backends.native import processes, wire
+from runtime.backends.native.cgroups import Parents, RunGroup
+from runtime.backends.native.entries import Entries
+from runtime.backends.native.entry import GROUPS, IDS
+from runtime.backends.native.idmap import IdMap, read_id_map, write_id_map
+from runtime.backends.native.order import Order
+from runtime.backends.native.recipe import steps_ahead
+from runtime.backends.native.stacks import Stack, stacked
+from runtime.backends.native.steps.step import Step
+from runtime.plan import Limits
+
+MOST_SPARES = 4
+"""How many wait at most: one for each run that went on at the same time, which is one for each CPU as a rule."""
+
+_NO_LIMITS = Limits(memory=None, processes=None)
+
+_NAMESPACES = (
+    processes.CLONE_NEWUSER
+    | processes.CLONE_NEWNS
+    | processes.CLONE_NEWPID
+    | processes.CLONE_NEWNET
+    | processes.CLONE_NEWIPC
+    | processes.CLONE_NEWUTS
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newborn:
+    """A process on its way into a run: it holds nothing that the caller does not know of.
+
+    Args:
+        pid: of its process 1.
+        control: the socket to it.
+        group: its control groups.
+    """
+
+    pid: int
+    control: socket.socket
+    group: RunGroup
+
+    def end(self) -> None:
+        """End it, and leave nothing."""
+        self.control.close()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.group.remove()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Likeness:
+    """What orders have in common that the same spare can serve."""
+
+    layers: tuple[str, ...]
+    ahead: tuple[Step, ...]
+
+
+class Births:
+    """Clones the processes that become runs, and keeps the spares.
+
+    Args:
+        entries: makes the ways in.
+        parents: where control groups are made.
+        owner: the beginning of their names, which tells whose they are.
+        one_id: whether runs have one id only.
+        stacks: whether this kernel lets no run stack its layers by itself.
+    """
+
+    def __init__(self, entries: Entries, parents: Parents, owner: str, *, one_id: bool, stacks: bool) -> None:
+        self._stacks = stacks
+        self._entries = entries
+        self._parents = parents
+        self._owner = owner
+        self._one_id = one_id
+        self._spares: list[tuple[_Likeness, Newborn]] = []
+        self._born = 0
+
+    def give(self, order: Order, descriptors: list[int]) -> Newborn:
+        """Return the process of an order, on its way: a spare if one is like it.
+
+        Args:
+            order: the run to become.
+            descriptors: its stdin, if its plan inherits it.
+
+        Raises:
+            BackendError: ids or control groups were refused; nothing is left behind.
+            OSError: the kernel refused a process.
+        """
+        likeness = self._likeness(order)
+        while spare := self._take(likeness):
+            try:
+                self._hand_order(spare, order, descriptors)
+            except (BrokenPipeError, ConnectionResetError):  # it has died while it waited
+                spare.end()
+            except BaseException:
+                spare.end()
+                raise
+            else:
+                return spare
+        return self._clone(order, descriptors[0] if descriptors else -1)
+
+    def prepare(self, order: Order, *, most: int) -> None:
+        """Make a spare for an order like this one, unless there are enough; those that are like others end.
+
+        Args:
+            order: one that has come before.
+            most: how many there may be.
+        """
+        likeness = self._likeness(order)
+        if likeness is None:
+            return
+        others = [each for each in self._spares if each[0] != likeness]
+        self._spares = [each for each in self._spares if each[0] == likeness]
+        for _, each in others:
+            each.end()
+        if len(self._spares) < min(most, MOST_SPARES):
+            with suppress(Exception):  # whatever it is, the next order meets it and tells of it
+                self._spares.append((likeness, self._clone(order, -1, is_spare=True)))
+
+    def end(self) -> None:
+        """End all spares."""
+        for _, each in self._spares:
+            each.end()
+        self._spares.clear()
+
+    def _likeness(self, order: Order) -> _Likeness | None:
+        """Return what a spare must be like for this order, None if none can serve it."""
+        if order.runtime or order.tree or order.plan.limits.cpu_quota:
+            return None
+        ahead = steps_ahead(order.plan, layers=len(order.layers), one_id=self._one_id)
+        return _Likeness(layers=order.layers, ahead=ahead)
+
+    def _take(self, likeness: _Likeness | None) -> Newborn | None:
+        for position, (each, spare) in enumerate(self._spares):
+            if each == likeness:
+                del self._spares[position]
+                return spare
+        return None
+
+    def _hand_order(self, spare: Newborn, order: Order, descriptors: list[int]) -> None:
+        spare.group.limit(order.plan.limits)
+        written = os.memfd_create("order")
+        with os.fdopen(written, "wb") as file:
+            file.write(wire.packed((order, self._entries.filter_of(order.plan))))
+            file.flush()
+            wire.send_json(spare.control, {"order": True}, [written, *descriptors])
+
+    def _clone(self, order: Order, stdin: int, *, is_spare: bool = False) -> Newborn:
+        self._born += 1
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        group = RunGroup({})
+        pid = 0
+        try:
+            limits = _NO_LIMITS if is_spare else order.plan.limits
+            group = self._parents.make(f"{self._owner}-{self._born}", limits)
+            id_map = read_id_map(one_id=self._one_id)
+            entry = self._entries.of(order, theirs, stdin, is_spare=is_spare)
+            with self._stacked(order, id_map) as entry.stack:
+                pid = processes.clone(_NAMESPACES)
+                if pid == 0:
+                    ours.close()
+                    entry.become_run()
+            write_id_map(pid, id_map)
+            # A child that has failed meanwhile is gone; what it said is still to be heard.
+            with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
+                ours.send(IDS)
+                if not order.runtime or order.runtime.limited_whole:
+                    group.add(pid)
+                ours.send(GROUPS)
+        except BaseException:
+            if pid:
+                Newborn(pid=pid, control=ours, group=group).end()
+            else:
+                ours.close()
+                group.remove()
+            raise
+        finally:
+            theirs.close()
+        return Newborn(pid=pid, control=ours, group=group)
+
+    def _stacked(self, order: Order, id_map: IdMap) -> AbstractContextManager[Stack | None]:
+        """Stack a run's layers, where this kernel lets no run do so itself."""
+        if not self._stacks or not order.layers:
+            return nullcontext()
+        return stacked(order.layers, id_map.users[0].outside)
