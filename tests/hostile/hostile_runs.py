@@ -124,7 +124,11 @@ SECCOMP = NATIVE + "seccomp/__init__.py"
 MACHINE = ((SECCOMP, "*jump_equal(ARCHITECTURES[machine], give(KILL), negate=True), ", ""),)
 X32 = ((SECCOMP, "head += jump_at_least(_X32, jump_equal(_NO_CALL, give(KILL), negate=True))", "pass"),)
 EXE = ((NATIVE + "program.py", "raise OSError(errno.ELOOP, _REFUSED) from error", "return"),)
-OPAQUE = ((NATIVE + "processes.py", "prctl(PR_SET_DUMPABLE, 0)", "prctl(PR_SET_DUMPABLE, 1)"),)
+OPAQUE = (
+    (NATIVE + "compiled_init.py", "_EXECUTABLE_ONLY = 0o111", "_EXECUTABLE_ONLY = 0o555"),
+    ("runtime/launcher/launcher.c", "    prctl(PR_SET_DUMPABLE, 0, 0", "    prctl(PR_SET_DUMPABLE, 1, 0"),
+    (NATIVE + "processes.py", "prctl(PR_SET_DUMPABLE, 0)", "prctl(PR_SET_DUMPABLE, 1)"),
+)
 IOCTL = NATIVE + "seccomp/default.json"
 FOLDER = (
     (
@@ -325,8 +329,8 @@ ATTACKS: Mapping[str, Attack] = {
         mutant=(
             (
                 NATIVE + "entry.py",
-                "        os.closerange(begin, _LAST)\n",
-                "        os.set_inheritable(os.open('/', 0), True)\n",
+                "        _close_all_but({self.control.fileno(), root, self.init})\n",
+                "        [os.set_inheritable(os.open('/', 0), True) for _ in range(9)]\n",
             ),
         ),
     ),
@@ -696,7 +700,13 @@ ATTACKS: Mapping[str, Attack] = {
         check="clean environment",
         argv=("env",),
         proof=lambda outcome: b"SEATRIAL_SECRET" not in outcome.stdout.content,
-        mutant=((NATIVE + "program.py", "dict(environment))", "{**environment, 'SEATRIAL_SECRET': 'x'})"),),
+        mutant=(
+            (
+                NATIVE + "entry.py",
+                "plan.environment, plan.ignored",
+                "{**plan.environment, 'SEATRIAL_SECRET': 'x'}, plan.ignored",
+            ),
+        ),
     ),
     "environment_of_others": Attack(
         check="own processes only",

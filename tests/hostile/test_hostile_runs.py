@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -126,6 +127,9 @@ def test_attack_is_not_stopped_as_before_without_its_check(name, yard, native, t
         source = (tmp_path / path).read_text()
         assert source.count(old) == 1, (path, old)
         (tmp_path / path).write_text(source.replace(old, new))
+        if path.endswith(".c"):
+            built = tmp_path / path.replace(".c", f"-{platform.machine()}")
+            subprocess.run(["cc", "-O2", "-static", "-o", built, tmp_path / path], check=True)
     monkeypatch.setattr(warm, "__file__", str(tmp_path / "runtime/backends/native/warm.py"))
     with NativeBackend(yard.layers_of) as backend:
         did = failed_to_hold(ATTACKS[name], backend, yard.plan(name, deadline=6_000))

@@ -55,10 +55,13 @@ class NativeBackend:
     def about(self) -> str:
         """What it rests on, in one line."""
         from runtime.backends.native.seccomp.reference import summary  # noqa: PLC0415 - only `doctor` asks
+        from runtime.launcher import launcher_path  # noqa: PLC0415 - likewise
 
         who = "root" if os.geteuid() == 0 else "rootless"
         if os.geteuid() and lacks_attributes():
             who += "; before Linux 6.6 no run of a plain user can replace a folder of its image"
+        if launcher_path() is None:
+            who += "; slower starts: no C compiler made the launcher at installation"
         return f"namespaces, overlayfs, seccomp: {summary()} ({who})"
 
     @property

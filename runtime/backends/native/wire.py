@@ -56,6 +56,15 @@ def receive(connection: socket.socket) -> tuple[Any, list[int]]:
         EOFError: the other end is gone.
     """
     head, descriptors = receive_raw(connection, _HEAD.size)
+    try:
+        return pickle.loads(_receive_body(connection, head)), descriptors  # noqa: S301 - see above: one program, one user
+    except BaseException:
+        for each in descriptors:  # of a message whose end will never come
+            os.close(each)
+        raise
+
+
+def _receive_body(connection: socket.socket, head: bytes) -> bytes:
     if len(head) < _HEAD.size:
         raise EOFError
     missing = _HEAD.unpack(head)[0]
@@ -63,12 +72,10 @@ def receive(connection: socket.socket) -> tuple[Any, list[int]]:
     while missing:
         part = connection.recv(min(missing, 1 << 20))
         if not part:
-            for each in descriptors:  # of a message whose end will never come
-                os.close(each)
             raise EOFError
         parts.append(part)
         missing -= len(part)
-    return pickle.loads(b"".join(parts)), descriptors  # noqa: S301 - see above: one program, one user
+    return b"".join(parts)
 
 
 def send_json(connection: socket.socket, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
