@@ -139,12 +139,13 @@ def settled(pid: int) -> int:
 
 def test_descriptors_of_the_warm_process_do_not_grow(native, plan):
     pid = native._process().pid
-    native.start(plan("true")).wait()
+    for _ in range(2):  # the second one leaves a sandbox for the next
+        native.start(plan("true")).wait()
     before = settled(pid)
     for _ in range(5):
         with native.start(plan("true")) as running:
             running.wait()
-    assert settled(pid) == before
+    assert settled(pid) <= before
 
 
 def test_descriptors_and_groups_after_many_runs_are_as_before(rootfs, plan):
