@@ -21,10 +21,12 @@ def children(pid: int) -> set[int]:
 
 
 def spares(pid: int) -> set[int]:
-    """Wait until a spare is there, which is a moment after the end of a run was told."""
+    """Wait until a spare is there, which is a moment after the end of a run was told; newuidmap is another child."""
     end = time.monotonic() + 10
-    while not (found := children(pid)) and time.monotonic() < end:
-        time.sleep(0.01)
+    before: set[int] = set()
+    while (not (found := children(pid)) or found != before) and time.monotonic() < end:
+        before = found
+        time.sleep(0.1)
     return found
 
 
