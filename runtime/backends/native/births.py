@@ -164,11 +164,13 @@ class Births:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         group = RunGroup({})
         pid = 0
+        doors: tuple[int, ...] = ()
         try:
             limits = _NO_LIMITS if is_spare else order.plan.limits
             group = self._parents.make(f"{self._owner}-{self._born}", limits)
             id_map = read_id_map(one_id=self._one_id)
             entry = self._entries.of(order, theirs, stdin, is_spare=is_spare)
+            entry.doors = doors = group.doors() if is_spare else ()
             with self._stacked(order, id_map) as entry.stack:
                 pid = processes.clone(_NAMESPACES)
                 if pid == 0:
@@ -178,9 +180,10 @@ class Births:
             # A child that has failed meanwhile is gone; what it said is still to be heard.
             with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
                 ours.send(IDS)
-                if not order.runtime or order.runtime.limited_whole:
-                    group.add(pid)
-                ours.send(GROUPS)
+                if not is_spare:
+                    if not order.runtime or order.runtime.limited_whole:
+                        group.add(pid)
+                    ours.send(GROUPS)
         except BaseException:
             if pid:
                 Newborn(pid=pid, control=ours, group=group).end()
@@ -190,6 +193,8 @@ class Births:
             raise
         finally:
             theirs.close()
+            for each in doors:
+                os.close(each)
         return Newborn(pid=pid, control=ours, group=group)
 
     def _stacked(self, order: Order, id_map: IdMap) -> AbstractContextManager[Stack | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from runtime.backends.native import processes
+from runtime.backends.native.cgroups import enter
 from runtime.backends.native.changes import marks
 from runtime.backends.native.collector import write_marks
 from runtime.backends.native.compiled_init import become_compiled_init, task_of
@@ -73,6 +74,7 @@ class Entry:
         stack: the tree, where the machine's root has stacked it; None elsewhere.
         init: descriptor of the compiled process 1; -1 for none.
         is_spare: whether ``order`` is only what an order is expected to be like, and the order itself comes later.
+        doors: by which a spare puts itself into its control groups: the warm process has others to serve meanwhile.
         doing: what is being done, for the message of an error.
     """
 
@@ -86,6 +88,7 @@ class Entry:
     stack: Stack | None = None
     init: int = -1
     is_spare: bool = False
+    doors: tuple[int, ...] = ()
     doing: str = field(default="wait for ids", init=False)
     _keeper: socket.socket | None = field(default=None, init=False)
 
@@ -93,7 +96,7 @@ class Entry:
         """Go all the way; an error on it is told to the warm process."""
         # The warm process holds pipes and namespaces of other runs: they would live as long as this one.
         layers = self.stack.layers if self.stack else ()
-        _close_all_but({self.control.fileno(), self.stdin, self.init, *layers})
+        _close_all_but({self.control.fileno(), self.stdin, self.init, *self.doors, *layers})
         try:
             self._go_in()
         except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not return into its parent's code
@@ -104,11 +107,14 @@ class Entry:
     def _go_in(self) -> None:
         self._await(IDS)
         sandbox = self._open_sources()
+        if self.is_spare:
+            self.doing = "enter the control groups"
+            enter(self.doors)
+            processes.unshare(processes.CLONE_NEWCGROUP)
         become_root_inside()
         ahead = steps_ahead(self.order.plan, layers=len(self.order.layers), one_id=self.one_id)
         self._execute(ahead, sandbox)
         if self.is_spare:
-            self._enter_groups()
             self._take_order()
         plan = self.order.plan
         readers = self._redirect(plan)
@@ -117,7 +123,8 @@ class Entry:
         )
         self._hand_over(sandbox, readers)
         if not self.is_spare:
-            self._enter_groups()
+            self._await(GROUPS)
+            processes.unshare(processes.CLONE_NEWCGROUP)  # now, so that its root is the group of the run
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
         _set_stdin(plan.stdin)
@@ -129,11 +136,6 @@ class Entry:
             self._become_init(plan)
             start_under_init(self._be_program, self.control)
         self._be_program()
-
-    def _enter_groups(self) -> None:
-        """Leave the control groups' namespace when the process is in its groups: their root is the run's group then."""
-        self._await(GROUPS)
-        processes.unshare(processes.CLONE_NEWCGROUP)
 
     def _take_order(self) -> None:
         """Wait for the order that this spare was made for."""
