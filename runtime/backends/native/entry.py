@@ -110,7 +110,7 @@ class Entry:
         if self.is_spare:
             self.doing = "enter the control groups"
             enter(self.doors)
-            processes.unshare(processes.CLONE_NEWCGROUP)
+            _hide_groups_above()
         become_root_inside()
         ahead = steps_ahead(self.order.plan, layers=len(self.order.layers), one_id=self.one_id)
         self._execute(ahead, sandbox)
@@ -124,7 +124,7 @@ class Entry:
         self._hand_over(sandbox, readers)
         if not self.is_spare:
             self._await(GROUPS)
-            processes.unshare(processes.CLONE_NEWCGROUP)  # now, so that its root is the group of the run
+            _hide_groups_above()
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
         _set_stdin(plan.stdin)
@@ -275,6 +275,11 @@ def become_root_inside() -> None:
     processes.be_opaque()
     os.umask(0)
     os.setsid()
+
+
+def _hide_groups_above() -> None:
+    """Take a namespace of control groups whose root is the group of the run: this process is in it by now."""
+    processes.unshare(processes.CLONE_NEWCGROUP)
 
 
 def _close_all_but(kept: set[int]) -> None:
