@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runtime.backends.native.backend import NativeBackend
+from runtime.backends.native.births import MOST_SPARES
 from runtime.errors import BackendError
 
 HOME = Path(__file__).parents[3]
@@ -142,10 +143,10 @@ def test_descriptors_of_the_warm_process_do_not_grow(native, plan):
     for _ in range(2):  # the second one leaves a sandbox for the next
         native.start(plan("true")).wait()
     before = settled(pid)
-    for _ in range(5):
+    for _ in range(30):
         with native.start(plan("true")) as running:
             running.wait()
-    assert settled(pid) <= before
+    assert settled(pid) <= before + MOST_SPARES  # each holds one, and may be there or not be there yet
 
 
 def test_descriptors_and_groups_after_many_runs_are_as_before(rootfs, plan):

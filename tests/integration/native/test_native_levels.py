@@ -7,7 +7,9 @@ from runtime.factors import FACTORS
 
 # The small tree of these tests has no zone files and no locales; the suites with a Debian image test those.
 UNFIT = {"timezone", "locale"}
-ELSEWHERE = {"runtime", "kernel"}  # every test of tests/conformance is one of their levels
+# Every test of tests/conformance is a level of a runtime or a kernel; programs of another architecture are run by
+# test_native_emulation.py, and those of this tree are no evidence for one.
+ELSEWHERE = {"runtime", "kernel", "architecture"}
 LEVELS = [(each.name, level) for each in FACTORS for level in each.levels if each.name not in UNFIT | ELSEWHERE]
 
 
