@@ -728,7 +728,8 @@ ATTACKS: Mapping[str, Attack] = {
         check="zombies are reaped",
         argv="(true & true & true &) ; sleep 0.3; cat /proc/[0-9]*/stat | grep -c ') Z '",
         proof=lambda outcome: outcome.stdout.content == b"0\n",
-        mutant=(
+        mutant=(  # of the process 1 in Python; the compiled one, which is the usual one, is left out with it
+            (NATIVE + "entry.py", "if self.init < 0 or ", "if True or "),
             (NATIVE + "first_process.py", "os.waitpid(-1, os.WNOHANG)", "os.waitpid(program, os.WNOHANG)"),
         ),
     ),
