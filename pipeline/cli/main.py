@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline.cli import faults, oci_runtime, stopping
 from pipeline.cli.arguments import Command, parse, verb_of
@@ -15,16 +15,22 @@ from runtime.errors import SeatrialError
 
 def main() -> int:
     """Run ``seatrial VERB …``; return its exit code."""
-    return start(sys.argv[1:], program="seatrial")
+    return start(sys.argv[1:], program="seatrial", settle=stopping.settle)
 
 
 def verify() -> int:
     """Run ``verify …``, which is ``seatrial verify …``; return its exit code."""
-    return start(sys.argv[1:], program="verify")
+    return start(sys.argv[1:], program="verify", settle=stopping.settle)
 
 
-def start(argv: Sequence[str], *, program: str) -> int:
-    """Run a command line and return its exit code; nothing is raised but ``SystemExit`` for ``--help``."""
+def start(argv: Sequence[str], *, program: str, settle: Callable[[], None] = lambda: None) -> int:
+    """Run a command line and return its exit code; nothing is raised but ``SystemExit`` for ``--help``.
+
+    Args:
+        argv: the words after the program's name.
+        program: ``seatrial`` or ``verify``.
+        settle: called when the result is out, where the process ends with it.
+    """
     _soften(sys.stdout)
     _soften(sys.stderr)
     if program == "seatrial" and argv[:1] == [oci_runtime.NAME] and argv[1:] not in (["--help"], ["-h"]):
@@ -36,6 +42,7 @@ def start(argv: Sequence[str], *, program: str) -> int:
         command = parse(argv, program=program)
         code = command.verb.run(command.arguments)
         sys.stdout.flush()
+        settle()
     except SeatrialError as error:
         code = faults.OURS if _is_run(argv, program) else faults.exit_code_of(error)
         faults.show(error, as_json=wants_json, exit_code=code)

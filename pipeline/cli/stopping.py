@@ -2,16 +2,20 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import TypeAlias
 
 ONE = 0.5
 """Seconds in which further signals are the same wish, told twice: a terminal and a wrapper both hand on a Ctrl-C."""
 
+_PAUSE = 0.01  # seconds
 _LAST_WORDS = b"stopped at once; the next start removes what is left\n"
 
 Handler = Callable[[int, FrameType | None], None]
+Hook: TypeAlias = "Callable[[sys.UnraisableHookArgs], object]"
 
 
 class Terminated(KeyboardInterrupt):
@@ -39,6 +43,7 @@ def install(*, clock: Callable[[], float] = time.monotonic, leave: Callable[[int
         clock: seconds of a monotonic clock.
         leave: ends the process with an exit code.
     """
+    sys.unraisablehook = _raised_again(sys.unraisablehook)
     stop = _handler(clock, leave)
     for number, default in (
         (signal.SIGINT, signal.default_int_handler),
@@ -49,9 +54,40 @@ def install(*, clock: Callable[[], float] = time.monotonic, leave: Callable[[int
             signal.signal(number, stop)
 
 
+def settle() -> None:
+    """Ignore signals from now on: the result is out, and only the interpreter's own end is left.
+
+    It gives each signal its default back early on that way: a Ctrl-C there would kill a process whose verdict was told.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def exit_code(stop: BaseException | None) -> int:
     """Return 128 and the number of the signal behind ``stop``."""
     return 128 + (stop.number if isinstance(stop, Terminated) else int(signal.SIGINT))
+
+
+def _raised_again(tell: "Hook") -> "Hook":
+    """Return a hook that raises ``Terminated`` once more where nobody could catch it.
+
+    Python drops what is raised in a finalizer or in a callback of a weak reference, as imports have them: the signal
+    would be lost. A timer brings it back when the way out of there is over.
+    """
+
+    def hook(dropped: "sys.UnraisableHookArgs") -> None:
+        stop = dropped.exc_value
+        if not isinstance(stop, Terminated):
+            tell(dropped)
+            return
+
+        def once_more(*_: object) -> None:
+            raise Terminated(stop.number)
+
+        signal.signal(signal.SIGALRM, once_more)
+        signal.setitimer(signal.ITIMER_REAL, _PAUSE)
+
+    return hook
 
 
 def _handler(clock: Callable[[], float], leave: Callable[[int], object]) -> Handler:

@@ -14,7 +14,8 @@ from pipeline.build.lock import read_lock
 
 SIGNALS = {"sigint": signal.SIGINT, "sigkill": signal.SIGKILL, "sigterm": signal.SIGTERM, "twice": signal.SIGINT}
 # Where a second Ctrl-C meets the interpreter's own end, it is the signal itself that ends it: 130 to a shell as well.
-CODES = {"sigint": {130}, "sigkill": {-9}, "sigterm": {143}, "twice": {130, -2}}
+# And where a first one comes when the verdict is out, that stands: 0.
+CODES = {"sigint": {130, 0}, "sigkill": {-9}, "sigterm": {143, 0}, "twice": {130, -2, 0}}
 MOMENTS = {"sigint": range(5), "sigkill": range(5), "sigterm": range(1), "twice": range(1)}
 
 
@@ -98,6 +99,27 @@ except KeyboardInterrupt as stop:
     assert subprocess.run([sys.executable, "-m", "told"], cwd=tmp_path, check=False).returncode == 130
 
 
+def test_interrupt_where_python_drops_exceptions_is_raised_once_more(tmp_path):
+    (tmp_path / "finalizer.py").write_text(f"""
+import os, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from pipeline.cli import stopping
+stopping.install()
+
+class Gone:
+    def __del__(self):
+        os.kill(os.getpid(), 2)
+
+try:
+    Gone()
+    time.sleep(10)
+except KeyboardInterrupt as stop:
+    sys.exit(stopping.exit_code(stop))
+""")
+    done = subprocess.run([sys.executable, "-m", "finalizer"], cwd=tmp_path, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 @pytest.fixture
 def voyage(berth, sea, orphans, seed, capsys):
     """Interrupt a `verify` in one phase, look what is left, and verify again."""
@@ -127,7 +149,10 @@ def voyage(berth, sea, orphans, seed, capsys):
         assert not (is_soft and mine and left), said
         half_done = sea.unfinished(store, spec)
         assert not (is_soft and half_done), said
-        if is_soft:
+        if code == 0:
+            assert took < 1, f"{said}: the signal was lost: {run.errors}"
+            assert sea.facts(run.document) == berth.wanted, said
+        elif is_soft:
             check_report(run, spec, said)
         check_lock(spec)
 
