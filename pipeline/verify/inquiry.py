@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from pipeline.declare.errors import VerifyError
+from pipeline.declare.errors import SpecError, VerifyError
 from pipeline.declare.image import AnyImage, BuiltImage
 from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
 from pipeline.verify import plugin
@@ -118,7 +118,8 @@ def suite_run(spec: EnvSpec, variants: Sequence[Variant], services: Mapping[str,
         services: name → digest of its image.
 
     Raises:
-        VerifyError: an image exists already, or a service runs nothing.
+        VerifyError: an image exists already.
+        SpecError: a service runs nothing.
     """
     built = _built(spec, spec.image)
     asked = spec.suite
@@ -166,7 +167,7 @@ def _service(spec: EnvSpec, name: str, image: Digest) -> Service:
     built = _built(spec, asked.image)
     argv = (*built.entrypoint, *(asked.command or built.command))
     if not argv:
-        raise VerifyError(
+        raise SpecError(
             f"{spec.path}: service {name!r} has nothing to run",
             hint=f"add `command: […]` to services.{name}, or to its image",
         )

@@ -262,7 +262,7 @@ def _last_lines(companion: _Companion) -> str:
     text = companion.tail.decode("utf-8", "backslashreplace").strip()
     if not text:
         return "; it wrote nothing"
-    return "; it wrote last:\n" + "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN_LINES:])
+    return "; it wrote last: " + " | ".join(line.strip() for line in text.splitlines()[-_SHOWN_LINES:])
 
 
 def _hint(companion: _Companion) -> str:
