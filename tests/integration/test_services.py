@@ -15,6 +15,8 @@ from pipeline.declare.read import read_specs
 ROOT = Path(__file__).parents[2]
 ASK = "import urllib.request; print(urllib.request.urlopen('http://web:8000/').status)"
 
+HOSTS = ("umask-0077", "timezone-kolkata", "openshift")
+
 pytestmark = pytest.mark.network
 
 
@@ -54,3 +56,10 @@ def test_suite_reaches_its_service_on_each_host_and_nothing_is_said_of_it(store,
         "no-network": "UNAVAILABLE",
     }, done.stderr
     assert "http.server" not in done.stdout + done.stderr
+
+@pytest.mark.slow
+@pytest.mark.bar("3 services")
+@pytest.mark.parametrize("host", HOSTS)
+def test_app_with_postgresql_and_redis_is_passed(store, host):
+    done, found = verify(store, "envs/examples/orders.yaml", "--hosts", host)
+    assert (found["verdict"], found["tests"]["passed"], done.returncode) == ("PASSED", 6, 0), done.stderr
