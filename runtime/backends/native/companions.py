@@ -250,7 +250,7 @@ def _not_ready(companion: _Companion) -> str:
 def _how_it_ended(companion: _Companion) -> str:
     if companion.error:
         return f"could not be started: {companion.error[0]}"
-    if companion.group.usage().oom_kills:
+    if companion.group.usage().oom_kills > 0:  # -1 where nobody counts
         return "ended: it wanted more memory than its limit allows"
     code = os.waitstatus_to_exitcode(companion.status or 0)
     how = f"with signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
