@@ -83,9 +83,10 @@ class Locked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a lock was built to: the digests of the image's manifest and of the suite's, for each architecture."""
+    """What a lock was built to: manifests of image and suite, for each architecture, and of the services, by name."""
 
     variants: tuple[Variant, ...]
+    services: Mapping[str, Digest]
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: what was found until then is worth showing
@@ -130,6 +131,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
         spec,
         hosts,
         variants=built.variants,
+        services=built.services,
         lock=lock.digest,
         are_named=not isinstance(options.hosts or spec.hosts, str),
         seed=options.seed,
@@ -243,7 +245,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     base = Catalogue.of(spec.path).host(host or spec.reference)
     builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody)
     chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}), built.variants)
-    bare = suite_run(spec, built.variants)
+    bare = suite_run(spec, built.variants, built.services)
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
     with Backends(builder.layers, builder.layout, kernels_of(options.store)) as backend:
         refusal = backend.refusal(plan)
@@ -312,8 +314,9 @@ def _build(spec: EnvSpec, lock: Lock, options: Options, tell: Tell, *, is_fresh:
     with fetcher_of(spec, options.store, lock) as fetcher:
         builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS, is_fresh=is_fresh)
         variants = tuple(builder.build(spec, lock, each) for each in spec.architectures)
+        services = builder.build_services(spec, lock)
     tell(Ended(step=Step.BUILD, subject=spec.name, result=of_machine(variants).image.short))
-    return builder, Built(variants=variants)
+    return builder, Built(variants=variants, services=services)
 
 
 def _locked(spec: EnvSpec, found: Lock, changed: bool) -> Locked:  # noqa: FBT001 - it is a field

@@ -28,6 +28,14 @@ def lacks_kernel(plan: Plan, name: str) -> Unsupported | None:
     )
 
 
+def refuse_services(plan: Plan, backend: str) -> Unsupported | None:
+    """Tell that a backend starts no services, or return None where the plan has none."""
+    if not plan.services:
+        return None
+    names = ", ".join(each.name for each in plan.services)
+    return Unsupported(reason=f"services ({names}) run on native only, and this is {backend}", hint="ask native")
+
+
 class Running(AbstractContextManager["Running"], Protocol):
     """One run under way. Leaving the context ends every process of the run."""
 

@@ -205,6 +205,44 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """When a service is ready.
+
+    Args:
+        port: it accepts connections on this port of 127.0.0.1.
+        within: milliseconds after its start; a service that needs longer is an error.
+    """
+
+    port: int
+    within: int = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Another image that runs beside the suite, on the same network; no host is applied to it.
+
+    Args:
+        name: by which it is reached, and told of.
+        image: digest of its image's manifest.
+        argv: the program and its arguments.
+        workdir: absolute working folder.
+        environment: the variables of its image and of the spec.
+        user: who runs it.
+        ready: when the suite may begin; None for as soon as the program has begun.
+        limits: what it may use, apart from what the suite may.
+    """
+
+    name: str
+    image: Digest
+    argv: tuple[str, ...]
+    workdir: str = "/"
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    user: User
+    ready: Ready | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that decides one run.
 
@@ -237,6 +275,7 @@ class Plan:
         levels: factor name → level, for every factor that differs from its default.
         architecture: of the image's programs where it is not this machine's; empty where it is.
         variants: what a host can choose of; none is left when a host was applied.
+        services: other images that run beside the suite, in the order of their start.
     """
 
     image: Digest
@@ -267,11 +306,18 @@ class Plan:
     levels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     architecture: str = ""
     variants: tuple[Variant, ...] = ()
+    services: tuple[Service, ...] = ()
 
     @property
     def digest(self) -> Digest:
-        """The digest of all values: two plans with the same digest ask for the same run."""
-        return Digest.of_json(to_json(self))
+        """The digest of all values: two plans with the same digest ask for the same run.
+
+        Services are in it where there are any: a plan without has the digest that it had before there were services.
+        """
+        values = {each.name: to_json(getattr(self, each.name)) for each in fields(self)}
+        if not self.services:
+            del values["services"]
+        return Digest.of_json(values)
 
 
 def to_json(value: object) -> Json:  # noqa: PLR0911 - one row a type

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import essential_closure, unpack_packages
+from pipeline.build.first_use import after_scripts, before_scripts
 from pipeline.build.left_out import PACKAGES
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import run_in_tree
@@ -23,11 +24,11 @@ from runtime.plan import Denial, Plan, User
 _MERGED = ("bin", "sbin", "lib", "lib64")
 _FOLDERS = ("usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "proc", "sys", "dev", "etc", "root", "var", "var/lib")
 _DPKG = ("var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates")
-_CONFIGURE = """set -e
+_UNPACK = """set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
 dpkg --force-unsafe-io --force-depends --unpack /debs/*.deb
-dpkg --force-unsafe-io --force-depends --configure -a
 """
+_FINISH = "dpkg --force-unsafe-io --force-depends --configure -a\n"
 _SYNC = ("fsync", "fdatasync", "msync", "sync", "syncfs", "sync_file_range")
 """What dpkg calls after every file and every change of its database; the tree is packed and thrown away."""
 _TIMEOUT = 900_000
@@ -60,7 +61,8 @@ def bootstrap(
     _copy(packages, folder / PACKAGES)
     names = sorted(packages)
     run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
-    commands = [_CONFIGURE, *(_localedef(each) for each in locales)]
+    install = _UNPACK + before_scripts(names) + _FINISH + after_scripts(names)
+    commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch, hostname), architecture=architecture)
     outcome = run_in_tree(folder, plan)
     if outcome.exit_code != 0:

@@ -1,5 +1,6 @@
-"""Build an image and a suite from a lock: two trees, two digests."""
+"""Build an image and a suite from a lock, two trees with two digests, and the images of the services beside them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from pipeline.build.assemble import assemble_image, assemble_suite
 from pipeline.build.fetch import Fetcher
 from pipeline.build.layers import Making, Tools
 from pipeline.build.leftovers import trees_of
-from pipeline.build.lock import Lock
+from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.twice import Workshop
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage
@@ -80,16 +81,7 @@ class Builder:
                 hint="name python3 in image.packages where only the suite uses it",
             )
         is_own = architecture == own_architecture()
-        making = Making(
-            workshop=self.workshop,
-            fetcher=self.fetcher,
-            tools=self.tools,
-            spec=spec,
-            image=spec.image,
-            platform=platform,
-            epoch=lock.epoch,
-            foreign="" if is_own else architecture,
-        )
+        making = self._making(spec, spec.image, platform, lock.epoch, foreign="" if is_own else architecture)
         base = making.base()
         image_layers = [base, *making.app(base)]
         suite_layers = [making.suite(image_layers)]
@@ -98,3 +90,44 @@ class Builder:
         image = assemble_image(spec.image, image_layers, layout, name=name, architecture=architecture, epoch=epoch)
         suite = assemble_suite(suite_layers, layout, name=name, architecture=architecture, epoch=epoch)
         return Variant(architecture=architecture, image=image, suite=suite)
+
+    def build_services(self, spec: EnvSpec, lock: Lock) -> Mapping[str, Digest]:
+        """Return name → digest of the manifest of each service's image, made as the environment's own is.
+
+        The layout lists each as ``NAME/services/SERVICE`` too.
+
+        Raises:
+            BuildError: as of ``build``, or the spec has not this machine's own architecture: nobody asks how a service
+                behaves under emulation.
+            PackageError, NotReproducibleError, FetchError: as of ``build``.
+        """
+        own, built = own_architecture(), {}
+        if spec.services and own not in lock.platforms:
+            raise BuildError(
+                f"{spec.path}: services run on this machine's own architecture, which the spec has not ({own})",
+                hint=f"add {own} to `architectures`, and lock again",
+            )
+        for name, service in spec.services.items():
+            if not isinstance(service.image, BuiltImage):
+                raise BuildError(f"{spec.path}: an image that exists already is not built")
+            platform = Platform(image=lock.platforms[own].services[name], suite=LockedTree())
+            making = self._making(spec, service.image, platform, lock.epoch)
+            base = making.base()
+            layers = [base, *making.app(base)]
+            listed = f"{spec.name}/services/{name}"
+            built[name] = assemble_image(
+                service.image, layers, self.layout, name=listed, architecture=own, epoch=lock.epoch
+            )
+        return built
+
+    def _making(self, spec: EnvSpec, image: BuiltImage, platform: Platform, epoch: int, *, foreign: str = "") -> Making:
+        return Making(
+            workshop=self.workshop,
+            fetcher=self.fetcher,
+            tools=self.tools,
+            spec=spec,
+            image=image,
+            platform=platform,
+            epoch=epoch,
+            foreign=foreign,
+        )

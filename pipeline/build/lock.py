@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from pipeline.build.artifact import LockedPackage
@@ -71,10 +72,24 @@ class LockedTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """What is locked for one architecture."""
+    """What is locked for one architecture.
+
+    Args:
+        image: of the environment's own image.
+        suite: of its suite.
+        services: name → of a service's image; a lock without services has no such section.
+    """
 
     image: LockedTree
     suite: LockedTree
+    services: Mapping[str, LockedTree] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the section as a lock holds it."""
+        section: dict[str, Json] = {"image": self.image.to_json(), "suite": self.suite.to_json()}
+        if self.services:
+            section["services"] = {name: each.to_json() for name, each in sorted(self.services.items())}
+        return section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +123,7 @@ class Lock:
             "epoch": _time(self.epoch),
             "locked": _time(self.locked),
             "debian": self.debian,
-            "architectures": {
-                name: {"image": each.image.to_json(), "suite": each.suite.to_json()}
-                for name, each in sorted(self.platforms.items())
-            },
+            "architectures": {name: each.to_json() for name, each in sorted(self.platforms.items())},
         }
 
     @classmethod
@@ -236,10 +248,22 @@ def _spec_of(path: Path) -> Path:
 
 def _platform(value: Json) -> Platform:
     match value:
-        case {"image": image, "suite": suite, **rest} if not rest:
-            return Platform(image=LockedTree.from_json(image), suite=LockedTree.from_json(suite))
+        case {"image": image, "suite": suite, **rest} if not rest.keys() - {"services"}:
+            return Platform(
+                image=LockedTree.from_json(image),
+                suite=LockedTree.from_json(suite),
+                services=_services(rest.get("services", {})),
+            )
         case _:
-            raise LockError("an architecture in a lock has the keys 'image' and 'suite', and no others")
+            raise LockError(
+                "an architecture in a lock has the keys 'image' and 'suite', 'services' if it has any, and no others"
+            )
+
+
+def _services(value: object) -> dict[str, LockedTree]:
+    if not isinstance(value, Mapping):
+        raise LockError("'services' in a lock maps names to trees")
+    return {name: LockedTree.from_json(each) for name, each in value.items()}
 
 
 def _digest(text: str) -> Digest:

@@ -1,6 +1,6 @@
 """Make a lock: resolve what a spec asks for, keep what an older lock chose, and find the epoch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
 from pipeline.declare.errors import LockError, NoArchitectureError, PackageError, PipelineError
 from pipeline.declare.faults import SpecFaults
-from pipeline.declare.image import BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
+from pipeline.declare.image import AnyImage, BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import key_place
 
@@ -50,10 +50,13 @@ def make_lock(
         LockError, ResolveError, ArchiveError: no lock can be made; the message says why.
         FetchError: an archive cannot be read.
     """
-    image = _built(spec)
+    image = _built(spec, spec.image)
     if old is not None and old.debian != image.debian.suite:
         old = None  # its packages are those of another suite
-    resolver = _Resolver(spec=spec, image=image, fetcher=fetcher, now=now, work=work, upgrade=upgrade)
+    services = {name: _built(spec, each.image) for name, each in spec.services.items()}
+    resolver = _Resolver(
+        spec=spec, image=image, services=services, fetcher=fetcher, now=now, work=work, upgrade=upgrade
+    )
     platforms = {name: resolver.platform(name, old.platforms.get(name) if old else None) for name in spec.architectures}
     epoch = _epoch(image, platforms.values(), fetcher)
     lock = Lock(
@@ -67,20 +70,29 @@ def make_lock(
 class _Resolver:
     spec: EnvSpec
     image: BuiltImage
+    services: Mapping[str, BuiltImage]
     fetcher: Fetcher
     now: datetime
     work: Path
     upgrade: Upgrade
 
     def platform(self, architecture: str, old: Platform | None) -> Platform:
-        """Return what is locked for one architecture; image and suite see the archive at one moment."""
+        """Return what is locked for one architecture; image, suite and services see the archive at one moment."""
+        old = old or Platform(image=LockedTree(), suite=LockedTree())
+        universe = self._universe(self.image, architecture)
+        image = self._image(self.image, architecture, universe, old.image)
+        suite = self._suite(architecture, universe, image, old.suite)
+        services = {}
+        for name, part in self.services.items():
+            seen = universe if part.debian == self.image.debian else self._universe(part, architecture)
+            services[name] = self._image(part, architecture, seen, old.services.get(name, LockedTree()))
+        return Platform(image=image, suite=suite, services=services)
+
+    def _universe(self, part: BuiltImage, architecture: str) -> Universe:
         try:
-            universe = read_universe(self._request(architecture), self.fetcher, now=self.now)
+            return read_universe(self._request(part, architecture), self.fetcher, now=self.now)
         except NoArchitectureError as error:
             raise self._at_its_line(architecture, error) from error
-        image = self._image(architecture, universe, old.image if old else LockedTree())
-        suite = self._suite(architecture, universe, image, old.suite if old else LockedTree())
-        return Platform(image=image, suite=suite)
 
     def _at_its_line(self, architecture: str, error: NoArchitectureError) -> PipelineError:
         """Return the error as a fault at the line that names the architecture, where a file has such a line."""
@@ -89,10 +101,9 @@ class _Resolver:
         path = ("architectures", self.spec.architectures.index(architecture))
         return SpecFaults([key_place(self.spec.source, path).fault(error.message)])
 
-    def _image(self, architecture: str, universe: Universe, old: LockedTree) -> LockedTree:
-        part = self.image
+    def _image(self, part: BuiltImage, architecture: str, universe: Universe, old: LockedTree) -> LockedTree:
         implied = (*_implied(part.python), *(COMPILER if part.locales else ()))
-        debian = self._debian(self._request(architecture, *part.packages, *implied), universe, (), old)
+        debian = self._debian(self._request(part, architecture, *part.packages, *implied), universe, (), old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
             target = _target(debian, architecture)
@@ -106,7 +117,7 @@ class _Resolver:
         part = self.spec.suite
         debian: tuple[LockedPackage, ...] = ()
         if part.packages or part.python is not None:
-            request = self._request(architecture, *part.packages, *_implied(part.python))
+            request = self._request(self.image, architecture, *part.packages, *_implied(part.python))
             debian = self._debian(request, universe, image.debian, old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
@@ -120,8 +131,8 @@ class _Resolver:
             )
         return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
 
-    def _request(self, architecture: str, *packages: str) -> DebianRequest:
-        part = self.image.debian
+    def _request(self, image: BuiltImage, architecture: str, *packages: str) -> DebianRequest:
+        part = image.debian
         return DebianRequest(
             suite=part.suite,
             packages=tuple(dict.fromkeys(packages)),
@@ -145,10 +156,10 @@ class _Resolver:
         return tuple(lock_sdist(each, self.fetcher) for each in wanted)
 
 
-def _built(spec: EnvSpec) -> BuiltImage:
-    if not isinstance(spec.image, BuiltImage):
+def _built(spec: EnvSpec, image: AnyImage) -> BuiltImage:
+    if not isinstance(image, BuiltImage):
         raise LockError(f"{spec.path}: an image that exists already is not locked by this version")
-    return spec.image
+    return image
 
 
 def _implied(part: PythonPart | None) -> tuple[str, ...]:
@@ -161,6 +172,7 @@ def _target(debian: tuple[LockedPackage, ...], architecture: str) -> Target:
 
 
 def _epoch(image: BuiltImage, platforms: Iterable[Platform], fetcher: Fetcher) -> int:
+    """Return the newest time in the packages of image and suite: what runs beside them changes no byte of an image."""
     packages = [package for each in platforms for package in (*each.image.packages, *each.suite.packages)]
     paths = fetcher.fetch_all([each.artifact for each in packages])
     if image.epoch is not None:

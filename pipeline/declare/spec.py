@@ -108,7 +108,9 @@ class Ready(Part):
     """When a service is ready."""
 
     tcp: Port
-    """It accepts connections on this port."""
+    """It accepts connections on this port of 127.0.0.1."""
+    within: Duration = 30_000
+    """How long that may take (30s by default)."""
 
 
 class Service(Part):

@@ -8,14 +8,11 @@ from pipeline.declare.validate import KeyPath, key_place
 from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
 from runtime.oci.platform import MACHINES
 
-_KEYS: tuple[tuple[KeyPath, str], ...] = (
-    (("image", "from"), "images that exist already"),
-    (("image", "node"), "packages from npm"),
-    (("image", "stages"), "stages"),
-    (("suite", "node"), "packages from npm"),
-    (("suite", "packages"), "Debian packages of a suite"),
-    (("suite", "secrets"), "secrets"),
-    (("services",), "services"),
+_IMAGE_KEYS = (("from", "images that exist already"), ("node", "packages from npm"), ("stages", "stages"))
+_SUITE_KEYS = (
+    ("node", "packages from npm"),
+    ("packages", "Debian packages of a suite"),
+    ("secrets", "secrets"),
 )
 _VALUES: tuple[tuple[KeyPath, str, str], ...] = (
     (("suite", "results"), "tap", "results as TAP"),
@@ -39,29 +36,38 @@ def unsupported(spec: EnvSpec) -> tuple[Fault, ...]:
 
 
 def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
-    for path, what in _KEYS:
+    images = _images(root)
+    keys = [((*image, key), what) for image in images for key, what in _IMAGE_KEYS]
+    keys += [(("suite", key), what) for key, what in _SUITE_KEYS]
+    for path, what in keys:
         if _at(root, path) is not None:
             yield path, what
     for path, value, what in _VALUES:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:
             yield path, what
-    yield from _entries(root)
+    for part in (*images, ("suite",)):
+        yield from _entries(root, part)
     architectures = _at(root, ("architectures",))
     for index, node in enumerate(architectures.items if isinstance(architectures, Items) else ()):
         if isinstance(node, Scalar) and node.text not in MACHINES:
             yield ("architectures", index), f"the architecture {node.text}"
 
 
-def _entries(root: Node) -> Iterator[tuple[KeyPath, str]]:
-    for part in ("image", "suite"):
-        files = _at(root, (part, "files"))
-        for index, entry in enumerate(files.items if isinstance(files, Items) else ()):
-            for key, what in _ENTRIES:
-                if _at(entry, (key,)) is not None:
-                    yield (part, "files", index, key), what
-            if _at(entry, ("sdist",)) is not None and _at(entry, ("mode",)) is not None:
-                yield (part, "files", index, "mode"), "a mode for files of a source distribution"
+def _images(root: Node) -> tuple[KeyPath, ...]:
+    services = _at(root, ("services",))
+    names = services.values if isinstance(services, Table) else ()
+    return ("image",), *(("services", name, "image") for name in names)
+
+
+def _entries(root: Node, part: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    files = _at(root, (*part, "files"))
+    for index, entry in enumerate(files.items if isinstance(files, Items) else ()):
+        for key, what in _ENTRIES:
+            if _at(entry, (key,)) is not None:
+                yield (*part, "files", index, key), what
+        if _at(entry, ("sdist",)) is not None and _at(entry, ("mode",)) is not None:
+            yield (*part, "files", index, "mode"), "a mode for files of a source distribution"
 
 
 def _at(node: Node | None, path: KeyPath) -> Node | None:

@@ -1,12 +1,12 @@
 """``Inquiry``: all that is asked about one environment, as a spec asks it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from pipeline.declare.errors import VerifyError
-from pipeline.declare.image import BuiltImage
+from pipeline.declare.errors import SpecError, VerifyError
+from pipeline.declare.image import AnyImage, BuiltImage
 from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
 from pipeline.verify import plugin
 from pipeline.verify.observe import SuiteFacts, suite_digest
@@ -15,7 +15,7 @@ from pipeline.verify.suite import Results
 from runtime.digest import Digest
 from runtime.host import Host
 from runtime.oci.platform import own_architecture
-from runtime.plan import Plan, User, Variant
+from runtime.plan import Plan, Ready, Service, User, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,7 @@ def ask(
     hosts: Sequence[Host],
     *,
     variants: Sequence[Variant],
+    services: Mapping[str, Digest],
     lock: Digest | None,
     are_named: bool,
     seed: int,
@@ -82,19 +83,20 @@ def ask(
         spec: names the suite and the rules.
         hosts: the reference first.
         variants: the image and the suite tree, for each architecture that they were built for.
-        lock: digest of the lock that they were built from.
+        services: name → digest of its image.
+        lock: digest of the lock that all were built from.
         are_named: whether the hosts were named one by one: then each must run.
         seed: the same seed plans the same runs.
         milliseconds: how long causes may be searched for.
     """
-    plan = suite_run(spec, variants)
+    plan = suite_run(spec, variants, services)
     reference, *others = (as_here(each, variants) for each in hosts)
     return Inquiry(
         name=spec.name,
         spec=str(spec.path),
         lock=lock,
         image=plan.image,
-        suite=_suite_facts(spec, of_machine(variants).suite),
+        suite=_suite_facts(spec, of_machine(variants).suite, services),
         plan=plan,
         reference=reference,
         hosts=tuple(Choice(host=each, named=are_named) for each in others),
@@ -107,19 +109,19 @@ def ask(
     )
 
 
-def suite_run(spec: EnvSpec, variants: Sequence[Variant]) -> Plan:
-    """Return the run of a spec's suite before any host is applied.
+def suite_run(spec: EnvSpec, variants: Sequence[Variant], services: Mapping[str, Digest]) -> Plan:
+    """Return the run of a spec's suite, and of its services beside it, before any host is applied.
 
     Args:
         spec: names the suite.
         variants: the image and the suite tree, for each architecture that they were built for.
+        services: name → digest of its image.
 
     Raises:
-        VerifyError: the image exists already.
+        VerifyError: an image exists already.
+        SpecError: a service runs nothing.
     """
-    built = spec.image
-    if not isinstance(built, BuiltImage):
-        raise VerifyError(f"{spec.path}: an image that exists already is not run by this version")
+    built = _built(spec, spec.image)
     asked = spec.suite
     results = plugin.RESULTS if asked.results == ResultsFormat.PYTEST else ""
     if isinstance(asked.results, JUnitResults):
@@ -131,12 +133,13 @@ def suite_run(spec: EnvSpec, variants: Sequence[Variant]) -> Plan:
         argv=asked.command,
         workdir=built.workdir,
         environment=dict(built.env),
-        user=User(uid=built.user.uid, gid=built.user.uid, home=built.user.home),
+        user=_user(built),
         capabilities=(),
         deadline=asked.timeout,
         artifacts=asked.artifacts,
         results=results,
         variants=tuple(variants),
+        services=tuple(_service(spec, name, digest) for name, digest in services.items()),
     )
 
 
@@ -159,7 +162,37 @@ def as_here(host: Host, variants: Sequence[Variant]) -> Host:
     return replace(host, factors={**host.factors, **wanted}) if wanted else host
 
 
-def _suite_facts(spec: EnvSpec, tree: Digest) -> SuiteFacts:
+def _service(spec: EnvSpec, name: str, image: Digest) -> Service:
+    asked = spec.services[name]
+    built = _built(spec, asked.image)
+    argv = (*built.entrypoint, *(asked.command or built.command))
+    if not argv:
+        raise SpecError(
+            f"{spec.path}: service {name!r} has nothing to run",
+            hint=f"add `command: […]` to services.{name}, or to its image",
+        )
+    return Service(
+        name=name,
+        image=image,
+        argv=argv,
+        workdir=built.workdir,
+        environment={**built.env, **asked.env},
+        user=_user(built),
+        ready=Ready(port=asked.ready.tcp, within=asked.ready.within) if asked.ready else None,
+    )
+
+
+def _built(spec: EnvSpec, image: AnyImage) -> BuiltImage:
+    if not isinstance(image, BuiltImage):
+        raise VerifyError(f"{spec.path}: an image that exists already is not run by this version")
+    return image
+
+
+def _user(image: BuiltImage) -> User:
+    return User(uid=image.user.uid, gid=image.user.uid, home=image.user.home)
+
+
+def _suite_facts(spec: EnvSpec, tree: Digest, services: Mapping[str, Digest]) -> SuiteFacts:
     suite = spec.suite
     junit = suite.results.junit if isinstance(suite.results, JUnitResults) else ""
     digest = suite_digest(
@@ -171,7 +204,7 @@ def _suite_facts(spec: EnvSpec, tree: Digest) -> SuiteFacts:
         artifacts=suite.artifacts,
         output=[each.value for each in suite.output],
         behavior=[each.value for each in suite.behavior],
-        services={},
+        services=services,
     )
     return SuiteFacts(
         digest=digest,

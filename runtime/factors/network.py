@@ -122,13 +122,14 @@ class HostnameFactor(Factor):
     }
 
     def apply(self, plan: Plan, level: str) -> Plan:
-        """Set the UTS name, and write /etc/hosts and /etc/hostname."""
+        """Set the UTS name, and write /etc/hosts, with the names of the services, and /etc/hostname."""
         name = _NAMED_HOSTS.get(level, level)
         if not _NAME.fullmatch(name):
             raise self.unknown(level)
         hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
         if level != "unresolvable":
             hosts += f"127.0.1.1\t{name}\n"
+        hosts += "".join(f"127.0.0.1\t{each.name}\n" for each in plan.services)
         files = (
             File(path="/etc/hosts", content=hosts.encode()),
             File(path="/etc/hostname", content=f"{name}\n".encode()),

@@ -13,7 +13,7 @@ import pytest
 from runtime.backends.native.idmap import BASE
 from runtime.digest import Digest
 from runtime.host import Host
-from runtime.plan import Plan, User
+from runtime.plan import Plan, Service, User
 
 PROGRAMS = (
     "bash",
@@ -29,6 +29,7 @@ PROGRAMS = (
     "mkdir",
     "mv",
     "nproc",
+    "perl",
     "readlink",
     "rm",
     "sleep",
@@ -87,7 +88,9 @@ def remove_all(folder: int) -> None:
             os.unlink(name)
 
 
-def plan_of(*argv: str, host: dict[str, str] | None = None, **changes: object) -> Plan:
+def plan_of(
+    *argv: str, host: dict[str, str] | None = None, services: tuple[Service, ...] = (), **changes: object
+) -> Plan:
     bare = Plan(
         image=IMAGE,
         suite=None,
@@ -97,6 +100,7 @@ def plan_of(*argv: str, host: dict[str, str] | None = None, **changes: object) -
         user=User(uid=1000, gid=1000, home="/home/app"),
         capabilities=(),
         deadline=20_000,
+        services=services,
     )
     cpus = str(min(2, len(os.sched_getaffinity(0))))
     plan = Host(name="test", factors={"cpus": cpus, **(host or {})}).apply(bare)

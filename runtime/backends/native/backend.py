@@ -16,6 +16,7 @@ from runtime.backends.native.idmap import lacking_range, read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
+from runtime.backends.native.service_plans import service_plans, without_loopback
 from runtime.backends.native.stacks import lacks_attributes
 from runtime.backends.native.streams import Listener
 from runtime.backends.native.views import view_of
@@ -140,17 +141,13 @@ class NativeBackend:
         missing = self.available()
         if missing:
             raise BackendError(missing.reason, hint=missing.hint)
-        layers: tuple[Path, ...] = ()
-        if tree is None:
-            layers = self._layers(plan.image) + (self._layers(plan.suite) if plan.suite else ())
-            if self.has_one_id and one.needs_view(plan):
-                layers = tuple(view_of(each, plan.user, one_id=self._one_id) for each in layers)
         order = Order(
             plan=plan,
-            layers=tuple(str(each.resolve()) for each in layers),
+            layers=() if tree else self._stack(plan),
             tree=str(tree.resolve()) if tree else "",
             evidence=evidence,
             runtime=self._foreign(),
+            services=tuple(Order(plan=each, layers=self._stack(each), evidence=False) for each in service_plans(plan)),
         )
         warm = self._process()
         number = next(self._numbers)
@@ -172,9 +169,17 @@ class NativeBackend:
     ) -> None:
         self.close()
 
+    def _stack(self, plan: Plan) -> tuple[str, ...]:
+        """Return the folders of a plan's layers, the lowest first, as its user meets them."""
+        layers = self._layers(plan.image) + (self._layers(plan.suite) if plan.suite else ())
+        if self.has_one_id and one.needs_view(plan):
+            layers = tuple(view_of(each, plan.user, one_id=self._one_id) for each in layers)
+        return tuple(str(each.resolve()) for each in layers)
+
     def _misfit(self, plan: Plan) -> Unsupported | None:
         """Tell what a plan asks for that this machine has not, control groups apart."""
-        refused = lacks_kernel(plan, self.name) or (one.refusal(plan, _range_hint()) if self.has_one_id else None)
+        refused = lacks_kernel(plan, self.name) or without_loopback(plan)
+        refused = refused or (one.refusal(plan, _range_hint()) if self.has_one_id else None)
         if refused:
             return refused
         wanted = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)

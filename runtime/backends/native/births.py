@@ -21,11 +21,13 @@ from runtime.backends.native.order import Order
 from runtime.backends.native.recipe import steps_ahead
 from runtime.backends.native.stacks import Stack, stacked
 from runtime.backends.native.steps.step import Step
+from runtime.errors import BackendError
 from runtime.plan import Limits
 
 MOST_SPARES = 4
 """How many wait at most: one for each run that went on at the same time, which is one for each CPU as a rule."""
 
+_JOINING_TIME = 10.0  # seconds until a process has joined a run: it opens folders and enters namespaces
 _NO_LIMITS = Limits(memory=None, processes=None)
 
 _NAMESPACES = (
@@ -113,6 +115,44 @@ class Births:
                 return spare
         return self._clone(order, descriptors[0] if descriptors else -1)
 
+    def join(self, order: Order, namespaces: tuple[int, int], port: int) -> Newborn:
+        """Return the process of a service, on its way.
+
+        Args:
+            order: what it runs.
+            namespaces: the user and the network namespace of its run.
+            port: whose first answer it tells; 0 for none.
+
+        Raises:
+            BackendError: it could not join the run; nothing is left behind.
+            OSError: the kernel refused a process.
+        """
+        self._born += 1
+        group = self._parents.make(f"{self._owner}-{self._born}", order.plan.limits)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = 0
+        try:
+            with theirs, self._stacked(order, read_id_map(one_id=self._one_id)) as stack:
+                entry = self._entries.of_service(order, theirs, namespaces, port)
+                entry.stack = stack
+                joining = os.fork()
+                if joining == 0:
+                    ours.close()
+                    entry.become_run()
+                pid = _joined(ours, joining)
+            with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):  # as above
+                ours.send(IDS)
+                group.add(pid)
+                ours.send(GROUPS)
+        except BaseException:
+            if pid:
+                Newborn(pid=pid, control=ours, group=group).end()
+            else:
+                ours.close()
+                group.remove()
+            raise
+        return Newborn(pid=pid, control=ours, group=group)
+
     def prepare(self, order: Order, *, most: int) -> None:
         """Make a spare for an order like this one, unless there are enough; those that are like others end.
 
@@ -139,7 +179,7 @@ class Births:
 
     def _likeness(self, order: Order) -> _Likeness | None:
         """Return what a spare must be like for this order, None if none can serve it."""
-        if order.runtime or order.tree or order.plan.limits.cpu_quota:
+        if order.runtime or order.tree or order.services or order.plan.limits.cpu_quota:
             return None
         ahead = steps_ahead(order.plan, layers=len(order.layers), one_id=self._one_id)
         return _Likeness(layers=order.layers, ahead=ahead)
@@ -183,7 +223,8 @@ class Births:
                 if not is_spare:
                     if not order.runtime or order.runtime.limited_whole:
                         group.add(pid)
-                    ours.send(GROUPS)
+                    if not order.services:  # until they are ready, their run waits
+                        ours.send(GROUPS)
         except BaseException:
             if pid:
                 Newborn(pid=pid, control=ours, group=group).end()
@@ -202,3 +243,22 @@ class Births:
         if not self._stacks or not order.layers:
             return nullcontext()
         return stacked(order.layers, id_map.users[0].outside)
+
+
+def _joined(control: socket.socket, joining: int) -> int:
+    """Return the pid of a service's process 1, which the one that joined the run has made a child of ours."""
+    control.settimeout(_JOINING_TIME)
+    try:
+        message, _ = wire.receive_json(control)
+    except TimeoutError:
+        os.kill(joining, signal.SIGKILL)
+        message = None
+    finally:
+        os.waitpid(joining, 0)
+    match message:
+        case {"pid": int(pid)}:
+            return pid
+        case {"error": str(text), "hint": str(hint)}:
+            raise BackendError(text, hint=hint)
+        case _:
+            raise BackendError("it did not join the run")

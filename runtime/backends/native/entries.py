@@ -7,6 +7,7 @@ from runtime.backends.native.keeper import NOTICED
 from runtime.backends.native.machine import Machine
 from runtime.backends.native.one_id import is_root
 from runtime.backends.native.order import Order
+from runtime.backends.native.service_entry import ServiceEntry
 from runtime.plan import Plan
 
 
@@ -50,6 +51,25 @@ class Entries:
             notices=self._notices() if self._one_id and order.tree else None,
             init=self._init,
             is_spare=is_spare,
+        )
+
+    def of_service(self, order: Order, control: socket.socket, namespaces: tuple[int, int], port: int) -> ServiceEntry:
+        """Return the entry of a service.
+
+        Args:
+            order: what it runs.
+            control: its socket to the warm process.
+            namespaces: the user and the network namespace of its run, which it joins.
+            port: whose first answer is told; 0 for none.
+        """
+        return ServiceEntry(
+            order=order,
+            machine=self._machine,
+            program=self.filter_of(order.plan),
+            control=control,
+            one_id=self._one_id,
+            namespaces=namespaces,
+            port=port,
         )
 
     def filter_of(self, plan: Plan) -> bytes:

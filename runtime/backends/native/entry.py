@@ -95,14 +95,18 @@ class Entry:
     def become_run(self) -> NoReturn:
         """Go all the way; an error on it is told to the warm process."""
         # The warm process holds pipes and namespaces of other runs: they would live as long as this one.
-        layers = self.stack.layers if self.stack else ()
-        _close_all_but({self.control.fileno(), self.stdin, self.init, *self.doors, *layers})
+        _close_all_but(self._brought())
         try:
             self._go_in()
         except BaseException as error:  # noqa: BLE001 - whatever it is, this process must not return into its parent's code
             with suppress(BaseException):
                 self._tell(error)
         os._exit(_OURS)
+
+    def _brought(self) -> set[int]:
+        """Return the descriptors that this process was made with."""
+        layers = self.stack.layers if self.stack else ()
+        return {self.control.fileno(), self.stdin, self.init, *self.doors, *layers}
 
     def _go_in(self) -> None:
         self._await(IDS)
@@ -122,12 +126,14 @@ class Entry:
             steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)[len(ahead) :], sandbox
         )
         self._hand_over(sandbox, readers)
+        if plan.services:
+            self._let_join()
         if not self.is_spare:
-            self._await(GROUPS)
+            self._await(GROUPS)  # with services: when all of them are ready
             _hide_groups_above()
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
-        _set_stdin(plan.stdin)
+        set_stdin(plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
             self._keeper = start_keeper(self.notices.numbers)
@@ -220,6 +226,11 @@ class Entry:
         handed = {"handed": len(upper), "roots": len(roots)}
         send_json(self.control, handed, [*readers, *spaces, before, *upper, *roots, *sandbox.layers])
 
+    def _let_join(self) -> None:
+        """Give the warm process the namespaces that services share with us."""
+        shared = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "net")]
+        send_json(self.control, {"shared": True}, shared)
+
     def _close_machine(self, root: int) -> None:
         """Close every descriptor of this machine but the root, before any folder is entered (CVE-2024-21626).
 
@@ -304,7 +315,8 @@ def _probe(factor: Factor, plan: Plan, answers: Answers) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def _set_stdin(stdin: Stdin) -> None:
+def set_stdin(stdin: Stdin) -> None:
+    """Set what the program finds on descriptor 0."""
     match stdin:
         case Stdin.NULL:
             null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)

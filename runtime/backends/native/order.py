@@ -19,6 +19,7 @@ class Order:
         tree: instead of layers, a folder that is the root itself, written in place.
         evidence: whether the factors' probes are asked before the program starts.
         runtime: who makes the container; None for ourselves.
+        services: what runs beside it, each an order of its own, in the order of ``plan.services``.
     """
 
     plan: Plan
@@ -26,6 +27,7 @@ class Order:
     tree: str = ""
     evidence: bool = True
     runtime: "ForeignRuntime | None" = None
+    services: tuple["Order", ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+CLONE_PARENT = 0x00008000
+
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
@@ -59,11 +61,13 @@ class _Program(ctypes.Structure):
 def clone(flags: int) -> int:
     """Fork into new namespaces; returns 0 in the child and its pid in the parent.
 
+    With CLONE_PARENT the child is one of our own parent's, who hears of its end; then it takes no signal of ours.
+
     Only for a process with one thread: handlers that libc runs around ``fork`` (its allocator's locks) are not run.
 
     Source: clone3(2).
     """
-    arguments = _CloneArguments(flags=flags, exit_signal=signal.SIGCHLD)
+    arguments = _CloneArguments(flags=flags, exit_signal=0 if flags & CLONE_PARENT else signal.SIGCHLD)
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = -1
     try:

@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.collector import Findings, Remains, collect, collect_at_once
+from runtime.backends.native.companions import Companions
 from runtime.backends.native.effective import namespaces, to_record
 from runtime.backends.native.idmap import IdMap
 from runtime.backends.native.order import Order, Report
@@ -33,6 +34,7 @@ class Phase(Enum):
     ENTERING = auto()
     RUNNING = auto()
     COLLECTING = auto()
+    ENDED = auto()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +62,14 @@ class Supervised:
     sandbox: Mapping[str, Json] | None = None
     report: Report | None = None
     findings: int = -1
+    found: Findings | None = None
+    companions: Companions | None = None
+
+    @property
+    def wakes_at(self) -> float:
+        """When the clock must be looked at for this run."""
+        due = float("inf") if self.phase is Phase.ENDED else self.due
+        return min(due, self.companions.due) if self.companions else due
 
     def kill(self) -> None:
         """End every process of the run, at once: the PID namespace dies with its process 1."""
@@ -142,6 +152,8 @@ class Supervised:
 
     def close(self) -> None:
         """Give back every descriptor and remove the control groups; the processes have ended."""
+        if self.companions:
+            self.companions.close()
         self.group.remove()
         self.control.close()
         os.close(self.pidfd)

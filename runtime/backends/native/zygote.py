@@ -17,16 +17,17 @@ from typing import Any
 from runtime.backends.native import processes, wire
 from runtime.backends.native.births import Births, Newborn
 from runtime.backends.native.cgroups import read_parents, start_time
+from runtime.backends.native.companions import Companions
 from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
-from runtime.backends.native.entry import LIMITED
+from runtime.backends.native.entry import GROUPS, LIMITED
 from runtime.backends.native.idmap import read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order
 from runtime.backends.native.stacks import is_needed, leave_mounts
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker
-from runtime.errors import SeatrialError
+from runtime.errors import BackendError, SeatrialError
 
 ONE_ID = "one-id"
 """The argument that tells of it."""
@@ -83,12 +84,14 @@ class Zygote:
             case "kill", int(number):
                 if run := self._running(number):
                     run.kill()
+                    if run.companions:
+                        run.companions.close()
             case _:
                 raise ValueError(f"no such order: {message!r}")
 
     def _running(self, number: int) -> Supervised | None:
         run = self._runs.get(number)
-        return run if run and run.phase is not Phase.COLLECTING else None
+        return run if run and run.phase in (Phase.ENTERING, Phase.RUNNING) else None
 
     def _start(self, number: int, order: Order, descriptors: list[int]) -> None:
         try:
@@ -114,11 +117,43 @@ class Zygote:
             one_id=self._one_id,
             due=time.monotonic() + SETUP_TIME,
         )
+        if order.services:
+            run.companions = self._companions_of(run)
         self._runs[number] = run
         self._together = max(self._together, len(self._runs))
         run.control.setblocking(False)  # noqa: FBT003 - the interface of sockets
         self._selector.register(run.control, selectors.EVENT_READ, lambda: self._hear(run))
         self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+
+    def _companions_of(self, run: Supervised) -> Companions:
+        return Companions(
+            services=run.order.plan.services,
+            orders=run.order.services,
+            births=self._births,
+            selector=self._selector,
+            ready=lambda: self._go_on(run),
+            failed=run.kill,
+            gone=lambda: self._tell_end(run),
+        )
+
+    def _start_companions(self, run: Supervised, descriptors: list[int]) -> None:
+        """Start the services of a run that has made the network; it goes on when they are ready."""
+        user, network = descriptors
+        try:
+            assert run.companions  # noqa: S101 - only a run with services lets others join
+            run.companions.start((user, network))
+        except (BackendError, OSError) as error:
+            run.error = _told(error)
+            run.kill()
+        finally:
+            for each in descriptors:
+                os.close(each)
+
+    def _go_on(self, run: Supervised) -> None:
+        """Let a run whose services are ready begin; its own time to set up begins anew."""
+        run.due = time.monotonic() + SETUP_TIME
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has failed meanwhile, which is still to be heard
+            run.control.send(GROUPS)
 
     def _hear(self, run: Supervised) -> None:
         """Take what a run says: at its end there is nothing more to hear."""
@@ -137,6 +172,8 @@ class Zygote:
         match message:
             case {"handed": uppers, "roots": roots}:
                 run.receive_handed(descriptors, uppers, roots)
+            case {"shared": True}:
+                self._start_companions(run, descriptors)
             case {"limit": True}:
                 self._limit(run, descriptors)
             case {"evidence": found}:
@@ -177,25 +214,38 @@ class Zygote:
         self._hear(run)
         self._selector.unregister(run.pidfd)
         _, status, used = os.wait4(run.pid, 0)
+        if run.companions and run.phase is not Phase.COLLECTING:
+            run.companions.look()  # a suite that fails as its service dies may end before we heard of that
+        fault = run.companions.fault if run.companions else None
         if run.phase is Phase.COLLECTING:
-            findings, run.findings = run.findings, -1
-            self._forget(run)  # before it is told: who hears of the end finds nothing left
-            wire.send(self._client, ("ended", run.number, run.report, None), [findings])
-            os.close(findings)
-            self._prepare(run.order)
-        elif run.phase is Phase.ENTERING or (run.error and run.status is None):
+            run.phase = Phase.ENDED
+            self._tell_end(run)
+        elif fault or run.phase is Phase.ENTERING or (run.error and run.status is None):
             text = f"the process ended with {os.waitstatus_to_exitcode(status)} before the program began"
             self._forget(run)
-            wire.send(self._client, ("failed", run.number, *(run.error or (text, ""))))
+            wire.send(self._client, ("failed", run.number, *(fault or run.error or (text, ""))))
         else:
+            if run.companions:
+                run.companions.stop()
             run.end(status, used)
-            if found := run.findings_at_once(read_id_map(one_id=self._one_id)):
-                self._forget(run)
-                wire.send(self._client, ("ended", run.number, run.report, found))
-                self._prepare(run.order)
+            run.found = run.findings_at_once(read_id_map(one_id=self._one_id))
+            if run.found:
+                run.phase = Phase.ENDED
+                self._tell_end(run)
                 return
             run.start_collecting()
             self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+
+    def _tell_end(self, run: Supervised) -> None:
+        """Tell of a run that is read and whose services have ended; who hears of it finds nothing left."""
+        if run.phase is not Phase.ENDED or (run.companions and not run.companions.are_gone):
+            return
+        findings, run.findings = run.findings, -1
+        self._forget(run)
+        wire.send(self._client, ("ended", run.number, run.report, run.found), [findings] if findings >= 0 else [])
+        if findings >= 0:
+            os.close(findings)
+        self._prepare(run.order)
 
     def _prepare(self, order: Order) -> None:
         """Make ready for the next order: not after the first one, which is the only one as often as not."""
@@ -210,20 +260,22 @@ class Zygote:
         del self._runs[run.number]
 
     def _pause(self) -> float | None:
-        if any(run.tracker and run.phase is not Phase.COLLECTING for run in self._runs.values()):
+        if any(run.tracker and run.phase in (Phase.ENTERING, Phase.RUNNING) for run in self._runs.values()):
             return INTERVAL
         return (
-            max(0.0, min((run.due for run in self._runs.values()), default=0) - time.monotonic())
+            max(0.0, min((run.wakes_at for run in self._runs.values()), default=0) - time.monotonic())
             if self._runs
             else None
         )
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
-        for run in self._runs.values():
+        for run in list(self._runs.values()):
             if run.tracker and run.phase is Phase.RUNNING:
                 run.tracker.sample()
-            if now < run.due:
+            if run.companions:
+                run.companions.look_at_clock(now)
+            if now < run.due or run.phase is Phase.ENDED:
                 continue
             run.deadline = run.phase is Phase.RUNNING
             if run.phase is Phase.ENTERING:

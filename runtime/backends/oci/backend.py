@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from runtime.backend import Unsupported
+from runtime.backend import Unsupported, refuse_services
 from runtime.backends.native.backend import Layers, NativeBackend
 from runtime.backends.native.idmap import lacking_range
 from runtime.backends.native.order import ForeignRuntime
@@ -108,6 +108,9 @@ class OciBackend(NativeBackend):
         """Return the fidelity of each factor's level, or why the plan cannot run here."""
         if plan.architecture:
             return Unsupported(reason=f"{self.name} is not told of an emulator for {plan.architecture}")
+        without = refuse_services(plan, self.name)
+        if without:
+            return without
         if self._runtime.own_network and (plan.network.state is not NetworkState.LOOPBACK or not plan.network.ipv6):
             return Unsupported(reason=f"{self.name} has a network stack of its own, with a loopback interface only")
         for name in sorted(self._runtime.answers_itself & plan.levels.keys()):

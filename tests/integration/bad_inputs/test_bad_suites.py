@@ -70,6 +70,11 @@ def prepare(project, case, world):
         spec["suite"]["files"].append({"sdist": "green==1.0", "to": "/app"})
         package = {"name": "green", "version": "1.0", "architecture": "", **locked}
         lock["architectures"]["amd64"]["suite"]["sources"].append(package)
+    if "services" in case:  # each is the image itself, with another command: nothing more is built
+        tree = lock["architectures"]["amd64"]["image"]
+        lock["architectures"]["amd64"]["services"] = dict.fromkeys(case["services"], tree)
+        image = {key: value for key, value in spec["image"].items() if key != "command"}
+        spec["services"] = {name: {"image": image, **each} for name, each in case["services"].items()}
     hosts = {"hosts": case["hosts"]} if "hosts" in case else {}
     spec = {"seatrial": 1, **hosts, **spec}  # the hosts in line 2, whatever the image needs
     (project / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False, default_flow_style=None))
@@ -116,5 +121,5 @@ def size(folder):
 
 
 def test_no_two_suites_are_equal_in_check_and_input():
-    assert len({(each["check"], str(each.get("suite"))) for each in CASES}) == len(CASES)
+    assert len({(each["check"], str(each.get("suite")), str(each.get("services"))) for each in CASES}) == len(CASES)
     assert len({each["name"] for each in CASES}) == len(CASES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2] / "conformance"))
+sys.path += [str(Path(__file__).parents[2] / "conformance"), str(Path(__file__).parent)]
 
 from crafted import content_of_tree, fresh_folder, lay_tree, plan_of, remove_all
 

@@ -10,14 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from left_behind import MARKER, groups, mounts, sleepers, wait_for_sleepers, wait_until_gone
 
 from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.births import MOST_SPARES
 from runtime.errors import BackendError
 
 HOME = Path(__file__).parents[3]
-# Seconds that a sleep of these tests sleeps: how it is found again, and told from those of tests run beside these.
-MARKER = str(1_000_000 + os.getpid())
 
 CLIENT = """
 import pickle, sys, time
@@ -33,39 +32,6 @@ runs = [backend.start(plan, evidence=False) for _ in range(2)]
 print(backend._warm.pid, flush=True)
 time.sleep(600)
 """
-
-
-def sleepers() -> list[str]:
-    found = []
-    for each in os.listdir("/proc"):
-        try:
-            if each.isdecimal() and MARKER.encode() in Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0"):
-                found.append(each)
-        except OSError:
-            continue
-    return found
-
-
-def groups() -> list[str]:
-    return sorted(str(each) for each in Path("/sys/fs/cgroup").rglob("seatrial-*-*-*"))
-
-
-def mounts() -> str:
-    return Path("/proc/self/mountinfo").read_text()
-
-
-def wait_until_gone(seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while sleepers() and time.monotonic() < end:
-        time.sleep(0.02)
-
-
-def wait_for_sleepers(count: int, seconds: float = 10.0) -> int:
-    """Wait until so many have begun: a run counts as started a moment before its program is executed."""
-    end = time.monotonic() + seconds
-    while len(sleepers()) < count and time.monotonic() < end:
-        time.sleep(0.02)
-    return len(sleepers())
 
 
 @pytest.fixture

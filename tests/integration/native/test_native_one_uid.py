@@ -26,6 +26,7 @@ from runtime.backends.native.backend import NativeBackend, run_in_tree
 from runtime.backends.native.idmap import BASE
 from runtime.backends.native.mapped import run_mapped
 from runtime.digest import Digest
+from runtime.errors import BackendError
 from runtime.factors import FACTORS
 from runtime.host import Host
 from runtime.oci.folder import Folder
@@ -33,7 +34,7 @@ from runtime.oci.pack import pack_tree
 from runtime.oci.tar import Entry, Kind
 from runtime.oci.trees import empty_folder
 from runtime.outcome import Fidelity
-from runtime.plan import Plan, User
+from runtime.plan import Plan, Service, User
 
 ROOT = Path(__file__).parents[3]
 ID = 4242  # nobody's, and in no file of ranges
@@ -297,6 +298,24 @@ def test_files_of_an_image_are_closed_as_their_owners_say(as_one):
         "0",
         "",
     ]
+
+
+def test_service_runs_beside_and_is_shown_as_its_own_user(as_one):
+    told = "id -u; touch /d/new 2>/dev/null && echo wrote; sleep 0.3; exit 3"
+
+    def run(place):
+        with backend_with_programs(place) as backend:
+            user = User(uid=1001, gid=1001, home="/home")
+            argv, image = ("sh", "-c", told), Digest.of(b"")
+            db = Service(name="db", image=image, argv=argv, environment={"PATH": "/bin"}, user=user)
+            with (
+                pytest.raises(BackendError) as caught,
+                backend.start(replace(plan_of("sleep", "15"), services=(db,))) as running,
+            ):
+                running.wait()
+            return caught.value.message
+
+    assert as_one(run) == "service 'db' ended with exit code 3 before the suite did; it wrote last: 1001"
 
 
 def test_plain_user_may_not_give_files_away(as_one):

@@ -45,6 +45,7 @@ MUTANTS = {
     "not_utf8": (READER, 'text = content.decode("utf-8-sig")', 'text = content.decode("utf-8-sig", "replace")'),
     "number_where_text_is_wanted": (VALIDATE, "return _Mistyped(text)", "return text"),
     "path_that_leaves_the_tree": (TREE, "if not found.is_relative_to(tree):", "if False:"),
+    "service_with_unknown_keys": (VALIDATE, "known keys: ", "keys: "),
     "tab_in_the_indentation": (READER, 'if "\\t" in indent and not indent.strip():', "if False:"),
     "tag": (READER, 'if tag not in {None, "!"} and not isinstance', "if False and not isinstance"),
     "two_documents": (READER, "if self._documents > 1:", "if False:"),

@@ -181,8 +181,9 @@ def test_read_specs_of_two_with_one_name_is_refused(project):
 
 def test_unsupported_names_each_key_with_its_line(project):
     text = "seatrial: 1\nimage:\n  debian: bookworm\n  node: {packages: [x]}\nsuite:\n  command: [a]\n  results: tap\n"
-    found = unsupported(read_spec(write(project, text + "services: {db: {image: {from: x}}}\n")))
-    assert [fault.line for fault in found] == [4, 7, 8]
+    services = "services:\n  db: {image: {from: x}}\n  cache: {image: {debian: bookworm}}\n"
+    found = unsupported(read_spec(write(project, text + services)))
+    assert [fault.line for fault in found] == [4, 7, 9]
     assert all("not supported by this version of Seatrial" in fault.message for fault in found)
     assert unsupported(read_spec(write(project, SMALL))) == ()
 

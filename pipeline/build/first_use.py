@@ -1,0 +1,30 @@
+"""What some packages make when they are installed and what belongs to one machine: keys, database clusters.
+
+An image has none of it: a key in an image is everybody's, and each making of it is another one. The programs that make
+such things do nothing while the packages' scripts run; afterwards they are there for the first use.
+"""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+_MAKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "postgresql-common": "/usr/bin/pg_createcluster",  # a cluster, with an identifier of its own
+        "ssl-cert": "/usr/sbin/make-ssl-cert",  # a key, and a certificate in the name of the machine
+    }
+)
+"""Package → its program."""
+
+
+def before_scripts(packages: Collection[str]) -> str:
+    """Return the lines of shell that run before the scripts of packages; none where no package makes such things."""
+    return "".join(
+        f"mv {maker} {maker}.kept\nprintf '#!/bin/sh\\n' > {maker} && chmod 755 {maker}\n"
+        for package, maker in _MAKERS.items()
+        if package in packages
+    )
+
+
+def after_scripts(packages: Collection[str]) -> str:
+    """Return those that run after them."""
+    return "".join(f"mv {maker}.kept {maker}\n" for package, maker in _MAKERS.items() if package in packages)

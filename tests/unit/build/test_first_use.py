@@ -1,0 +1,38 @@
+"""What packages would make for one machine is not made in an image, and can be made in a run."""
+
+import os
+import subprocess
+
+import pytest
+
+from pipeline.build import first_use
+
+
+def test_packages_that_make_nothing_need_nothing():
+    packages = ["base-files", "python3"]
+    assert first_use.before_scripts(packages) == first_use.after_scripts(packages) == ""
+
+
+@pytest.mark.parametrize("package", ["postgresql-common", "ssl-cert"])
+def test_maker_does_nothing_in_between_and_is_as_it_was_afterwards(package, tmp_path):
+    for folder in ("usr/bin", "usr/sbin"):
+        (tmp_path / folder).mkdir(parents=True)
+    makers = [tmp_path / "usr/bin/pg_createcluster", tmp_path / "usr/sbin/make-ssl-cert"]
+    for each in makers:
+        each.write_text("#!/bin/sh\necho made\n")
+        each.chmod(0o755)
+
+    def shell(lines: str) -> None:
+        subprocess.run(["/bin/sh", "-ec", lines.replace("/usr/", f"{tmp_path}/usr/")], check=True)
+
+    def said() -> str:
+        return "".join(subprocess.run([each], capture_output=True, text=True, check=True).stdout for each in makers)
+
+    shell(first_use.before_scripts([package]))
+    assert said() == "made\n"
+    shell(first_use.after_scripts([package]))
+    assert said() == "made\nmade\n"
+    assert sorted(os.listdir(tmp_path / "usr/bin") + os.listdir(tmp_path / "usr/sbin")) == [  # noqa: PTH208
+        "make-ssl-cert",
+        "pg_createcluster",
+    ]
