@@ -11,8 +11,9 @@
  * FILE holds the whole environment, NUL behind each entry: runtimes add variables of their own, which are dropped.
  *
  * Started by the name "init" alone, it is process 1 of a native run. Descriptor 3 is then the socket to the warm process,
- * and 4 a file that says what to start: NUL behind each part, numbers in decimal: how many ignored signals, paths to try,
- * arguments, variables; then those. So nothing of this machine shows in its command line or environment.
+ * and 4 a file that says what to start: NUL behind each part, numbers in decimal: 1 if the program starts at a word of the
+ * warm process and not at once; how many ignored signals, paths to try, arguments, variables; then those. So nothing of
+ * this machine shows in its command line or environment.
  *
  * The questions, one a line, and what they answer are described in runtime/factors/questions.py, which answers the
  * same ones in Python; a conformance test holds the two equal. An answer is its length in decimal, a newline, and the
@@ -431,8 +432,15 @@ static char **next_parts(char **at, int count) {
     return parts;
 }
 
+static void await_word(void) { /* whatever it is: if the socket ends instead, nobody wants the program any more */
+    char word;
+    ssize_t got;
+    while ((got = recv(CONTROL, &word, 1, 0)) < 0 && errno == EINTR) {}
+    if (got != 1) _exit(OURS);
+}
+
 static void start_task(char *text) {
-    int counts[4];
+    int waits = atoi(next_part(&text)), counts[4];
     for (int index = 0; index < 4; index++) counts[index] = atoi(next_part(&text));
     char **ignored = next_parts(&text, counts[0]), **paths = next_parts(&text, counts[1]);
     char **argv = next_parts(&text, counts[2]), **environment = next_parts(&text, counts[3]);
@@ -440,6 +448,7 @@ static void start_task(char *text) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (waits) await_word();
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     tell("{\"ready\": %lld, \"pid\": %d}", now.tv_sec * 1000000000LL + now.tv_nsec, getpid());

@@ -1,31 +1,26 @@
 """The processes that become runs: cloned when an order comes, or ahead of it, as spares.
 
-A spare has done what hardly any plan changes: it is in namespaces and control groups of its own, has stacked the
-layers, mounted and masked the kernel's file systems, and waits for its order. It is made after a run has ended, like
-that run, since nearly every image is run more than once; it serves one order and never sees a second. An order that
-needs something else (another image, another network, a limit that wants one control group more) is cloned as ever.
+A spare is in namespaces and control groups of its own, has stacked the layers, mounted and masked the kernel's file
+systems, or has done all that a plan says, and waits for its order. It is made after a run has ended, like that run, as
+nearly every image is run more than once. An order that needs something else (another image, another network, a limit
+that wants one control group more) is cloned as ever.
 """
 
 import os
 import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.cgroups import Parents, RunGroup
 from runtime.backends.native.entries import Entries
-from runtime.backends.native.entry import GROUPS, IDS
+from runtime.backends.native.entry import GO, GROUPS, IDS, Ahead
 from runtime.backends.native.idmap import IdMap, read_id_map, write_id_map
 from runtime.backends.native.order import Order
-from runtime.backends.native.recipe import steps_ahead
+from runtime.backends.native.spares import Likeness, Newborn, Spares
 from runtime.backends.native.stacks import Stack, stacked
-from runtime.backends.native.steps.step import Step
 from runtime.errors import BackendError
 from runtime.plan import Limits
-
-MOST_SPARES = 4
-"""How many wait at most: one for each run that went on at the same time, which is one for each CPU as a rule."""
 
 _JOINING_TIME = 10.0  # seconds until a process has joined a run: it opens folders and enters namespaces
 _NO_LIMITS = Limits(memory=None, processes=None)
@@ -38,37 +33,6 @@ _NAMESPACES = (
     | processes.CLONE_NEWIPC
     | processes.CLONE_NEWUTS
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newborn:
-    """A process on its way into a run: it holds nothing that the caller does not know of.
-
-    Args:
-        pid: of its process 1.
-        control: the socket to it.
-        group: its control groups.
-    """
-
-    pid: int
-    control: socket.socket
-    group: RunGroup
-
-    def end(self) -> None:
-        """End it, and leave nothing."""
-        self.control.close()
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        self.group.remove()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Likeness:
-    """What orders have in common that the same spare can serve."""
-
-    layers: tuple[str, ...]
-    ahead: tuple[Step, ...]
 
 
 class Births:
@@ -88,7 +52,7 @@ class Births:
         self._parents = parents
         self._owner = owner
         self._one_id = one_id
-        self._spares: list[tuple[_Likeness, Newborn]] = []
+        self._spares = Spares(one_id=one_id)
         self._born = 0
 
     def give(self, order: Order, descriptors: list[int]) -> Newborn:
@@ -102,10 +66,11 @@ class Births:
             BackendError: ids or control groups were refused; nothing is left behind.
             OSError: the kernel refused a process.
         """
-        likeness = self._likeness(order)
-        while spare := self._take(likeness):
+        self._spares.note(order)
+        while found := self._spares.take(order):
+            likeness, spare = found
             try:
-                self._hand_order(spare, order, descriptors)
+                self._hand_order(likeness, spare, order, descriptors)
             except (BrokenPipeError, ConnectionResetError):  # it has died while it waited
                 spare.end()
             except BaseException:
@@ -154,44 +119,25 @@ class Births:
         return Newborn(pid=pid, control=ours, group=group)
 
     def prepare(self, order: Order, *, most: int) -> None:
-        """Make a spare for an order like this one, unless there are enough; those that are like others end.
+        """Make a spare for an order like this one, unless there are enough.
 
         Args:
             order: one that has come before.
-            most: how many there may be.
+            most: how many alike there may be.
         """
-        likeness = self._likeness(order)
-        if likeness is None:
-            return
-        others = [each for each in self._spares if each[0] != likeness]
-        self._spares = [each for each in self._spares if each[0] == likeness]
-        for _, each in others:
-            each.end()
-        if len(self._spares) < min(most, MOST_SPARES):
+        likeness = self._spares.missing(order, most=most)
+        if likeness:
             with suppress(Exception):  # whatever it is, the next order meets it and tells of it
-                self._spares.append((likeness, self._clone(order, -1, is_spare=True)))
+                self._spares.keep(likeness, self._clone(order, -1, ahead=likeness.ahead))
 
     def end(self) -> None:
         """End all spares."""
-        for _, each in self._spares:
-            each.end()
-        self._spares.clear()
+        self._spares.end()
 
-    def _likeness(self, order: Order) -> _Likeness | None:
-        """Return what a spare must be like for this order, None if none can serve it."""
-        if order.runtime or order.tree or order.services or order.plan.limits.cpu_quota:
-            return None
-        ahead = steps_ahead(order.plan, layers=len(order.layers), one_id=self._one_id)
-        return _Likeness(layers=order.layers, ahead=ahead)
-
-    def _take(self, likeness: _Likeness | None) -> Newborn | None:
-        for position, (each, spare) in enumerate(self._spares):
-            if each == likeness:
-                del self._spares[position]
-                return spare
-        return None
-
-    def _hand_order(self, spare: Newborn, order: Order, descriptors: list[int]) -> None:
+    def _hand_order(self, likeness: Likeness, spare: Newborn, order: Order, descriptors: list[int]) -> None:
+        if likeness.ahead is Ahead.ALL:
+            spare.control.send(GO)
+            return
         spare.group.limit(order.plan.limits)
         written = os.memfd_create("order")
         with os.fdopen(written, "wb") as file:
@@ -199,17 +145,18 @@ class Births:
             file.flush()
             wire.send_json(spare.control, {"order": True}, [written, *descriptors])
 
-    def _clone(self, order: Order, stdin: int, *, is_spare: bool = False) -> Newborn:
+    def _clone(self, order: Order, stdin: int, *, ahead: Ahead = Ahead.NOTHING) -> Newborn:
         self._born += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         group = RunGroup({})
         pid = 0
         doors: tuple[int, ...] = ()
         try:
-            limits = _NO_LIMITS if is_spare else order.plan.limits
+            is_spare = ahead is not Ahead.NOTHING
+            limits = _NO_LIMITS if ahead is Ahead.BEGINNING else order.plan.limits
             group = self._parents.make(f"{self._owner}-{self._born}", limits)
             id_map = read_id_map(one_id=self._one_id)
-            entry = self._entries.of(order, theirs, stdin, is_spare=is_spare)
+            entry = self._entries.of(order, theirs, stdin, ahead=ahead)
             entry.doors = doors = group.doors() if is_spare else ()
             with self._stacked(order, id_map) as entry.stack:
                 pid = processes.clone(_NAMESPACES)

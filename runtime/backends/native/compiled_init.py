@@ -37,7 +37,9 @@ def open_compiled_init(home: str) -> int:
         os.close(original)
 
 
-def task_of(paths: Sequence[str], argv: Sequence[str], environment: Mapping[str, str], ignored: Sequence[int]) -> bytes:
+def task_of(
+    paths: Sequence[str], argv: Sequence[str], environment: Mapping[str, str], ignored: Sequence[int], *, waits: bool
+) -> bytes:
     """Return what tells the launcher what to start.
 
     Args:
@@ -45,13 +47,14 @@ def task_of(paths: Sequence[str], argv: Sequence[str], environment: Mapping[str,
         argv: its arguments, from its name on.
         environment: the whole of it.
         ignored: numbers of signals.
+        waits: whether the program starts at a word of the warm process, and not at once.
 
     Raises:
         ValueError: a part holds a NUL, as no argument can.
     """
     variables = [f"{name}={value}" for name, value in environment.items()]
     lists = ([str(each) for each in ignored], paths, argv, variables)
-    parts = [*(str(len(each)) for each in lists), *(part for each in lists for part in each)]
+    parts = [str(int(waits)), *(str(len(each)) for each in lists), *(part for each in lists for part in each)]
     encoded = [os.fsencode(each) for each in parts]
     if any(b"\0" in each for each in encoded):
         raise ValueError("embedded null byte")

@@ -2,7 +2,7 @@
 
 import socket
 
-from runtime.backends.native.entry import Entry, Notices
+from runtime.backends.native.entry import Ahead, Entry, Notices
 from runtime.backends.native.keeper import NOTICED
 from runtime.backends.native.machine import Machine
 from runtime.backends.native.one_id import is_root
@@ -26,14 +26,14 @@ class Entries:
         self._one_id = one_id
         self._filters: dict[tuple[object, ...], bytes] = {}
 
-    def of(self, order: Order, control: socket.socket, stdin: int, *, is_spare: bool = False) -> Entry:
+    def of(self, order: Order, control: socket.socket, stdin: int, *, ahead: Ahead = Ahead.NOTHING) -> Entry:
         """Return the entry of an order.
 
         Args:
             order: the run.
             control: its socket to the warm process.
             stdin: descriptor that the plan inherits; -1 for none.
-            is_spare: whether the order itself comes later, and this one is like it.
+            ahead: how far it goes before its order comes, which this one is only like.
         """
         if order.runtime:
             from runtime.backends.oci.entry import BundleEntry  # noqa: PLC0415 - only such runs need it
@@ -50,7 +50,7 @@ class Entries:
             one_id=self._one_id,
             notices=self._notices() if self._one_id and order.tree else None,
             init=self._init,
-            is_spare=is_spare,
+            ahead=ahead,
         )
 
     def of_service(self, order: Order, control: socket.socket, namespaces: tuple[int, int], port: int) -> ServiceEntry:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import NoReturn
 
 from runtime.backends.native import processes
@@ -47,8 +48,22 @@ _FIRST = 3  # the first descriptor that is not stdin, stdout or stderr
 _LAST = 1 << 20  # beyond any limit of open files
 
 
+GO = b"o"
+"""What it sends to a process that has gone all the way ahead of its order, when that has come."""
+
 LIMITED = b"l"
 """What it sends when the processes that were named to it are in the control groups."""
+
+
+class Ahead(Enum):
+    """How far a process goes before its order comes."""
+
+    NOTHING = auto()
+    """It is made for an order that is there."""
+    BEGINNING = auto()
+    """It does what nearly every plan has alike, and then takes an order."""
+    ALL = auto()
+    """It does all that its plan says and waits where the program would start: for the same order once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +88,7 @@ class Entry:
         notices: the calls that a keeper of owners answers; None for none.
         stack: the tree, where the machine's root has stacked it; None elsewhere.
         init: descriptor of the compiled process 1; -1 for none.
-        is_spare: whether ``order`` is only what an order is expected to be like, and the order itself comes later.
+        ahead: whether ``order`` is only what an order is expected to be like, and the order itself comes later.
         doors: by which a spare puts itself into its control groups: the warm process has others to serve meanwhile.
         doing: what is being done, for the message of an error.
     """
@@ -87,7 +102,7 @@ class Entry:
     notices: Notices | None = None
     stack: Stack | None = None
     init: int = -1
-    is_spare: bool = False
+    ahead: Ahead = Ahead.NOTHING
     doors: tuple[int, ...] = ()
     doing: str = field(default="wait for ids", init=False)
     _keeper: socket.socket | None = field(default=None, init=False)
@@ -111,24 +126,23 @@ class Entry:
     def _go_in(self) -> None:
         self._await(IDS)
         sandbox = self._open_sources()
-        if self.is_spare:
+        if self.ahead is not Ahead.NOTHING:
             self.doing = "enter the control groups"
             enter(self.doors)
             _hide_groups_above()
         become_root_inside()
-        ahead = steps_ahead(self.order.plan, layers=len(self.order.layers), one_id=self.one_id)
-        self._execute(ahead, sandbox)
-        if self.is_spare:
+        beginning = steps_ahead(self.order.plan, layers=len(self.order.layers), one_id=self.one_id)
+        self._execute(beginning, sandbox)
+        if self.ahead is Ahead.BEGINNING:
             self._take_order()
         plan = self.order.plan
         readers = self._redirect(plan)
-        self._execute(
-            steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)[len(ahead) :], sandbox
-        )
+        outside = steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)
+        self._execute(outside[len(beginning) :], sandbox)
         self._hand_over(sandbox, readers)
         if plan.services:
             self._let_join()
-        if not self.is_spare:
+        if self.ahead is Ahead.NOTHING:
             self._await(GROUPS)  # with services: when all of them are ready
             _hide_groups_above()
         self._close_machine(sandbox.root)
@@ -167,7 +181,8 @@ class Entry:
             return  # the program is refused in the same words, whatever process 1 is
         if self.order.evidence:
             self._gather_evidence(plan)
-        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals)
+        waits = self.ahead is Ahead.ALL
+        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits)
         become_compiled_init(self.init, self.control.fileno(), task)
 
     def _await(self, word: bytes) -> None:
@@ -246,6 +261,8 @@ class Entry:
             self._gather_evidence(plan)
         if self.notices and self._keeper:
             be_kept(self.notices.program, self._keeper)
+        if self.ahead is Ahead.ALL:
+            self._await(GO)
         send_json(self.control, {"ready": time.monotonic_ns(), "pid": os.getpid()})
         error = try_to_execute(plan.argv, plan.environment)
         os.write(2, f"seatrial: cannot start {plan.argv[0]}: {error.strerror}\n".encode(errors="replace"))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from runtime.backends.native import processes, wire
-from runtime.backends.native.births import Births, Newborn
+from runtime.backends.native.births import Births
 from runtime.backends.native.cgroups import read_parents, start_time
 from runtime.backends.native.companions import Companions
 from runtime.backends.native.compiled_init import open_compiled_init
@@ -24,6 +24,7 @@ from runtime.backends.native.entry import GROUPS, LIMITED
 from runtime.backends.native.idmap import read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order
+from runtime.backends.native.spares import Newborn
 from runtime.backends.native.stacks import is_needed, leave_mounts
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker

@@ -13,7 +13,7 @@ import pytest
 from left_behind import MARKER, groups, mounts, sleepers, wait_for_sleepers, wait_until_gone
 
 from runtime.backends.native.backend import NativeBackend
-from runtime.backends.native.births import MOST_SPARES
+from runtime.backends.native.spares import MOST_SPARES
 from runtime.errors import BackendError
 
 HOME = Path(__file__).parents[3]

@@ -5,12 +5,14 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runtime.backends.native import warm
 from runtime.backends.native.backend import NativeBackend
+from runtime.backends.native.spares import MOST_SPARES
 from runtime.plan import Stdin
 
 HOME = Path(__file__).parents[3]
@@ -41,6 +43,12 @@ def run(backend, plan, **changes):
         return running.wait()
 
 
+def begin_twice(backend, plan):
+    """Run two plans that begin alike: then a spare for such plans waits, and for no plan in particular."""
+    run(backend, plan("true"))
+    run(backend, plan("sh", "-c", "exit 3"))
+
+
 def test_first_run_leaves_no_spare_and_the_second_one_does(backend, plan):
     run(backend, plan("true"))
     pid = backend._process().pid
@@ -50,9 +58,58 @@ def test_first_run_leaves_no_spare_and_the_second_one_does(backend, plan):
     assert len(spares(pid)) == 1
 
 
-def test_spare_serves_the_next_order_and_no_other(backend, plan):
+def test_plan_that_came_twice_finds_its_program_about_to_start(backend, plan):
+    line = "cat /proc/1/comm /proc/self/status > /tmp/said; cat /tmp/said"
+    asked = plan("sh", "-c", line, host={"umask": "0077", "open-files": "256", "cpus": "1"})
+    cold = [run(backend, asked) for _ in range(2)]
+    (spare,) = spares(backend._process().pid)
+    assert Path(f"/proc/{spare}/comm").read_text() == "init\n"
+    warm = run(backend, asked)
+    for each in (*cold, warm):
+        assert each.exit_code == 0
+        assert all(proof.holds for proof in each.evidence.values()), each.evidence
+        assert (each.evidence, each.changed, each.sandbox) == (cold[0].evidence, cold[0].changed, cold[0].sandbox)
+        assert each.stdout.content.startswith(b"init\n")
+    assert not spares(backend._process().pid) & {spare}
+
+
+def test_program_about_to_start_is_left_alone_by_another_order(backend, plan):
     for _ in range(2):
         run(backend, plan("true"))
+    pid = backend._process().pid
+    before = spares(pid)
+    assert run(backend, plan("sh", "-c", "exit 7")).exit_code == 7
+    assert run(backend, plan("true", host={"umask": "0077"})).exit_code == 0
+    assert before < spares(pid)
+
+
+def test_order_waits_for_a_program_that_does_not_exist_as_long_as_without_a_spare(backend, plan):
+    outcomes = [run(backend, plan("/no/such/program")) for _ in range(4)]
+    assert {(each.exit_code, each.stderr.content) for each in outcomes} == {
+        (127, b"seatrial: cannot start /no/such/program: No such file or directory\n")
+    }
+
+
+def test_deadline_counts_from_the_order_and_not_from_the_spare(backend, plan):
+    asked = replace(plan("sleep", "0.5"), deadline=1500)
+    for _ in range(2):
+        run(backend, asked)
+    assert spares(backend._process().pid)
+    time.sleep(1.5)
+    outcome = run(backend, asked)
+    assert (outcome.exit_code, outcome.limit) == (0, None)
+    assert 450 < outcome.duration < 1400
+
+
+def test_no_more_wait_than_there_may_be(backend, plan):
+    for number in range(MOST_SPARES + 2):
+        for _ in range(2):
+            run(backend, plan("sh", "-c", f"exit {number}"))
+    assert len(spares(backend._process().pid)) == MOST_SPARES
+
+
+def test_spare_serves_the_next_order_and_no_other(backend, plan):
+    begin_twice(backend, plan)
     pid = backend._process().pid
     before = spares(pid)
     with backend.start(plan("sleep", "60")) as running:
@@ -63,8 +120,7 @@ def test_spare_serves_the_next_order_and_no_other(backend, plan):
 
 
 def test_order_that_begins_otherwise_leaves_the_spare_alone(backend, plan):
-    for _ in range(2):
-        run(backend, plan("true"))
+    begin_twice(backend, plan)
     pid = backend._process().pid
     before = spares(pid)
     with backend.start(plan("sleep", "60", host={"network": "none"})) as running:
@@ -73,8 +129,7 @@ def test_order_that_begins_otherwise_leaves_the_spare_alone(backend, plan):
 
 
 def test_spare_that_died_is_passed_over(backend, plan):
-    for _ in range(2):
-        run(backend, plan("true"))
+    begin_twice(backend, plan)
     pid = backend._process().pid
     (spare,) = spares(pid)
     os.kill(spare, signal.SIGKILL)
@@ -82,9 +137,18 @@ def test_spare_that_died_is_passed_over(backend, plan):
     assert run(backend, plan("sh", "-c", "exit 7")).exit_code == 7
 
 
-def test_run_in_a_spare_has_its_own_limits_filter_files_and_stdin(backend, plan, tmp_path):
+def test_program_about_to_start_that_died_is_passed_over(backend, plan):
+    asked = plan("sh", "-c", "exit 7")
     for _ in range(2):
-        run(backend, plan("true"))
+        run(backend, asked)
+    (spare,) = spares(backend._process().pid)
+    os.kill(spare, signal.SIGKILL)
+    time.sleep(0.05)
+    assert run(backend, asked).exit_code == 7
+
+
+def test_run_in_a_spare_has_its_own_limits_filter_files_and_stdin(backend, plan, tmp_path):
+    begin_twice(backend, plan)
     assert spares(backend._process().pid)
     (tmp_path / "said").write_text("through a spare")
     host = {"umask": "0077", "open-files": "256"}
