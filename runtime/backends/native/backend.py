@@ -4,6 +4,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ from runtime.backend import Unsupported, lacks_kernel
 from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
 from runtime.backends.native.emulation import lacking_emulator
-from runtime.backends.native.idmap import lacking_range, read_id_map
+from runtime.backends.native.idmap import IdMap, lacking_range, read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
@@ -72,10 +73,14 @@ class NativeBackend:
             self._ambient = _read_ambient(self._groups().versions, one_id=self.has_one_id)
         return self._ambient
 
+    @cached_property
+    def _id_map(self) -> IdMap:
+        return read_id_map(one_id=self._one_id)
+
     @property
     def has_one_id(self) -> bool:
         """Whether runs have one id only, so that their user is emulated."""
-        return read_id_map(one_id=self._one_id).has_one_id
+        return self._id_map.has_one_id
 
     @property
     def enforces(self) -> frozenset[str]:
@@ -85,7 +90,7 @@ class NativeBackend:
     def available(self) -> Unsupported | None:
         """Tell why nothing can run here, or None."""
         try:
-            read_id_map(one_id=self._one_id)
+            self._id_map  # noqa: B018 - read at the first look
         except BackendError as error:
             return Unsupported(reason=error.message, hint=error.hint)
         return None

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import cached_property
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.cgroups import Parents, RunGroup
@@ -55,6 +56,11 @@ class Births:
         self._spares = Spares(one_id=one_id)
         self._born = 0
 
+    @cached_property
+    def id_map(self) -> IdMap:
+        """The ids of all runs: looked up once, as a plain user's stand in files of this machine."""
+        return read_id_map(one_id=self._one_id)
+
     def give(self, order: Order, descriptors: list[int]) -> Newborn:
         """Return the process of an order, on its way: a spare if one is like it.
 
@@ -97,7 +103,7 @@ class Births:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = 0
         try:
-            with theirs, self._stacked(order, read_id_map(one_id=self._one_id)) as stack:
+            with theirs, self._stacked(order) as stack:
                 entry = self._entries.of_service(order, theirs, namespaces, port)
                 entry.stack = stack
                 joining = os.fork()
@@ -118,17 +124,21 @@ class Births:
             raise
         return Newborn(pid=pid, control=ours, group=group)
 
-    def prepare(self, order: Order, *, most: int) -> None:
-        """Make a spare for an order like this one, unless there are enough.
+    def prepare(self, order: Order, *, most: int) -> bool:
+        """Make a spare for an order like this one, and tell whether one was made: not if there are enough.
 
         Args:
             order: one that has come before.
             most: how many alike there may be.
         """
         likeness = self._spares.missing(order, most=most)
-        if likeness:
-            with suppress(Exception):  # whatever it is, the next order meets it and tells of it
-                self._spares.keep(likeness, self._clone(order, -1, ahead=likeness.ahead))
+        if likeness is None:
+            return False
+        try:
+            self._spares.keep(likeness, self._clone(order, -1, ahead=likeness.ahead))
+        except Exception:  # noqa: BLE001 - whatever it is, the next order meets it and tells of it
+            return False
+        return True
 
     def end(self) -> None:
         """End all spares."""
@@ -155,15 +165,14 @@ class Births:
             is_spare = ahead is not Ahead.NOTHING
             limits = _NO_LIMITS if ahead is Ahead.BEGINNING else order.plan.limits
             group = self._parents.make(f"{self._owner}-{self._born}", limits)
-            id_map = read_id_map(one_id=self._one_id)
             entry = self._entries.of(order, theirs, stdin, ahead=ahead)
             entry.doors = doors = group.doors() if is_spare else ()
-            with self._stacked(order, id_map) as entry.stack:
+            with self._stacked(order) as entry.stack:
                 pid = processes.clone(_NAMESPACES)
                 if pid == 0:
                     ours.close()
                     entry.become_run()
-            write_id_map(pid, id_map)
+            write_id_map(pid, self.id_map)
             # A child that has failed meanwhile is gone; what it said is still to be heard.
             with suppress(BrokenPipeError, ConnectionResetError, ProcessLookupError):
                 ours.send(IDS)
@@ -185,11 +194,11 @@ class Births:
                 os.close(each)
         return Newborn(pid=pid, control=ours, group=group)
 
-    def _stacked(self, order: Order, id_map: IdMap) -> AbstractContextManager[Stack | None]:
+    def _stacked(self, order: Order) -> AbstractContextManager[Stack | None]:
         """Stack a run's layers, where this kernel lets no run do so itself."""
         if not self._stacks or not order.layers:
             return nullcontext()
-        return stacked(order.layers, id_map.users[0].outside)
+        return stacked(order.layers, self.id_map.users[0].outside)
 
 
 def _joined(control: socket.socket, joining: int) -> int:

@@ -52,7 +52,7 @@ class NativeRunning:
         self._findings: Findings | None = None
         self._flooded = self._closed = False
         self._outcome: Outcome | None = None
-        warm.order(("start", number, order), () if stdin is None else (stdin,), self._answer)
+        warm.start(number, order, () if stdin is None else (stdin,), self._answer)
         self._begun.wait()
         if self._error and not self._pumps:
             raise self._error
@@ -87,14 +87,14 @@ class NativeRunning:
     def signal(self, number: int) -> None:
         """Send a signal to the program; nothing happens if it has ended."""
         with suppress(BackendError):
-            self._warm.order(("signal", self._number, signal.Signals(number).value))
+            self._warm.order("signal", self._number, signal.Signals(number).value)
 
     def close(self) -> None:
         """End every process of the run and wait until nothing of it is left; idempotent."""
         if not self._ended.is_set():
             self._closed = True
             with suppress(BackendError):
-                self._warm.order(("kill", self._number))
+                self._warm.order("kill", self._number)
         self._ended.wait()
         for each in self._pumps:
             each.join()
@@ -136,7 +136,7 @@ class NativeRunning:
     def _flood(self) -> None:
         self._flooded = True
         with suppress(BackendError):
-            self._warm.order(("kill", self._number))
+            self._warm.order("kill", self._number)
 
 
 def _read_findings(descriptor: int) -> Findings | None:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -55,12 +56,12 @@ class Likeness:
 
     Args:
         layers: folders of the layers.
-        steps: that it has executed.
+        steps: that it has executed; empty where ``order`` says it.
         order: what it has done all of; None if it has gone as far as ``steps`` only.
     """
 
     layers: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
     order: Order | None = None
 
     @property
@@ -87,8 +88,7 @@ class Spares:
 
     def take(self, order: Order) -> tuple[Likeness, Newborn] | None:
         """Return a spare for an order, the one that has gone furthest, and leave it to the caller."""
-        likenesses = self._likenesses(order)
-        for wanted in likenesses:
+        for wanted in self._likenesses(order):
             for position, (each, _) in enumerate(self._waiting):
                 if each == wanted:
                     return self._waiting.pop(position)
@@ -101,11 +101,11 @@ class Spares:
             order: one that has come before.
             most: how many there may be that are alike.
         """
-        likenesses = self._likenesses(order)
-        if not likenesses:
-            return None
         came_again = sum(each == order for each in self._recent) > 1
-        wanted = likenesses[0 if came_again else -1]
+        useful = tuple(self._likenesses(order))
+        if not useful:
+            return None
+        wanted = useful[0 if came_again else -1]
         there = sum(each == wanted for each, _ in self._waiting)
         return wanted if there < min(most, MOST_SPARES) else None
 
@@ -124,12 +124,11 @@ class Spares:
             each.end()
         self._waiting.clear()
 
-    def _likenesses(self, order: Order) -> tuple[Likeness, ...]:
-        """Return what spares may be like for this order, the most helpful first; nothing if none can serve it."""
+    def _likenesses(self, order: Order) -> Iterator[Likeness]:
+        """Yield what spares may be like for this order, the most helpful first; nothing if none can serve it."""
         if order.runtime or order.tree or order.services or order.plan.limits.cpu_quota:
-            return ()
+            return
+        if order.plan.stdin is not Stdin.INHERITED:  # which comes with the order
+            yield Likeness(layers=order.layers, order=order)
         steps = steps_ahead(order.plan, layers=len(order.layers), one_id=self._one_id)
-        begun = Likeness(layers=order.layers, steps=steps)
-        if order.plan.stdin is Stdin.INHERITED:  # which comes with the order
-            return (begun,)
-        return Likeness(layers=order.layers, steps=steps, order=order), begun
+        yield Likeness(layers=order.layers, steps=steps)

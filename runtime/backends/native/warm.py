@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.backends.native import wire
+from runtime.backends.native.order import Order, RecentOrders
 from runtime.errors import BackendError
 
 _START = "import sys; sys.path.insert(0, sys.argv[2]); from runtime.backends.native.zygote import main; main()"
@@ -47,6 +48,7 @@ class WarmProcess:
         self._answers: dict[int, Answer] = {}
         self._lock = threading.Lock()  # of the table of answers
         self._sending = threading.Lock()  # never held together with the other: either side may wait for the other end
+        self._recent = RecentOrders()
         self._alive = True
         try:
             wire.receive(self._connection)  # it is there
@@ -68,23 +70,38 @@ class WarmProcess:
         """Whether orders can be given."""
         return self._alive
 
-    def order(self, message: tuple[object, ...], descriptors: Sequence[int] = (), answer: Answer | None = None) -> None:
-        """Give an order; ``answer`` is called, in the listening thread, with each message about the run that it names.
+    def start(self, number: int, order: Order, descriptors: Sequence[int], answer: Answer) -> None:
+        """Order a run; ``answer`` is called, in the listening thread, with each message about it.
 
         Raises:
             BackendError: the warm process is gone.
         """
-        number = message[1]
         with self._lock:
             if not self._alive:
                 raise BackendError("the warm process is gone")
-            if answer and isinstance(number, int):
-                self._answers[number] = answer
+            self._answers[number] = answer
         with self._sending:
-            try:
-                wire.send(self._connection, message, descriptors)
-            except OSError as error:
-                raise BackendError(f"the warm process does not listen: {error.strerror}") from error
+            place = self._recent.place_of(order)
+            if place is None:
+                self._recent.add(order)
+                self._send(("start", number, order), descriptors)
+            else:
+                self._send(("again", number, place), descriptors)
+
+    def order(self, *message: object) -> None:
+        """Order something about a run that was started.
+
+        Raises:
+            BackendError: the warm process is gone.
+        """
+        with self._sending:
+            self._send(message, ())
+
+    def _send(self, message: tuple[object, ...], descriptors: Sequence[int]) -> None:
+        try:
+            wire.send(self._connection, message, descriptors)
+        except OSError as error:
+            raise BackendError(f"the warm process does not listen: {error.strerror}") from error
 
     def forget(self, number: int) -> None:
         """Hand on no more answers about a run."""

@@ -19,24 +19,13 @@ _LARGEST_PACKET = 1 << 18
 _MSG_CMSG_CLOEXEC = 0x40000000  # linux/socket.h
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles the read-only mappings that plans hold, which the standard pickler does not know."""
-
-    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - the signature of the base class
-        """Rebuild a read-only mapping from a plain one."""
-        if isinstance(value, MappingProxyType):
-            return _read_only, (dict(value),)
-        return NotImplemented
-
-
-def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
-    return MappingProxyType(mapping)
-
-
 def packed(message: object) -> bytes:
     """Return a message as bytes that ``pickle.loads`` reads."""
     buffer = io.BytesIO()
-    _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
+    pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    # Plans hold read-only mappings, which the standard pickler does not know.
+    pickler.dispatch_table = {MappingProxyType: lambda mapping: (_read_only, (dict(mapping),))}
+    pickler.dump(message)
     return buffer.getvalue()
 
 
@@ -62,6 +51,10 @@ def receive(connection: socket.socket) -> tuple[Any, list[int]]:
         for each in descriptors:  # of a message whose end will never come
             os.close(each)
         raise
+
+
+def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
 
 
 def _receive_body(connection: socket.socket, head: bytes) -> bytes:

@@ -21,9 +21,8 @@ from runtime.backends.native.companions import Companions
 from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
 from runtime.backends.native.entry import GROUPS, LIMITED
-from runtime.backends.native.idmap import read_id_map
 from runtime.backends.native.machine import read_machine
-from runtime.backends.native.order import Order
+from runtime.backends.native.order import Order, RecentOrders
 from runtime.backends.native.spares import Newborn
 from runtime.backends.native.stacks import is_needed, leave_mounts
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
@@ -32,6 +31,8 @@ from runtime.errors import BackendError, SeatrialError
 
 ONE_ID = "one-id"
 """The argument that tells of it."""
+
+_IDLE = 0.002  # seconds without anything to do: the next order, if it comes at once, comes sooner
 
 
 class Zygote:
@@ -45,6 +46,7 @@ class Zygote:
 
     def __init__(self, client: socket.socket, *, one_id: bool, init: int) -> None:
         self._client = client
+        self._recent = RecentOrders()
         self._one_id = one_id
         self._runs: dict[int, Supervised] = {}
         self._parents = read_parents()
@@ -53,7 +55,8 @@ class Zygote:
         entries = Entries(read_machine(), one_id=one_id, init=init)
         self._births = Births(entries, self._parents, owner, one_id=one_id, stacks=self._stacks)
         self._together = 0
-        self._ended = 0
+        self._begun = 0
+        self._expected: Order | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(client, selectors.EVENT_READ, self._take_order)
 
@@ -65,9 +68,12 @@ class Zygote:
         try:
             wire.send(self._client, ("hello",))
             while True:
-                for key, _ in self._selector.select(self._pause()):
+                heard = self._selector.select(self._pause())
+                for key, _ in heard:
                     key.data()
                 self._look_at_clock()
+                if not heard:
+                    self._prepare()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             pass
         finally:
@@ -77,7 +83,10 @@ class Zygote:
         message, descriptors = wire.receive(self._client)
         match message:
             case "start", int(number), Order() as order:
+                self._recent.add(order)
                 self._start(number, order, descriptors)
+            case "again", int(number), int(place):
+                self._start(number, self._recent.at(place), descriptors)
             case "signal", int(number), int(which):
                 if run := self._running(number):
                     with suppress(ProcessLookupError):
@@ -185,6 +194,8 @@ class Zygote:
                 run.began = began / 1e9
                 run.due = run.began + run.order.plan.deadline / 1000
                 run.phase = Phase.RUNNING
+                self._begun += 1
+                self._expected = run.order
                 if run.tracker:
                     run.tracker.sample()
                 run.evidence["pid1"] = "app" if pid == 1 else "init"
@@ -229,7 +240,7 @@ class Zygote:
             if run.companions:
                 run.companions.stop()
             run.end(status, used)
-            run.found = run.findings_at_once(read_id_map(one_id=self._one_id))
+            run.found = run.findings_at_once(self._births.id_map)
             if run.found:
                 run.phase = Phase.ENDED
                 self._tell_end(run)
@@ -246,13 +257,16 @@ class Zygote:
         wire.send(self._client, ("ended", run.number, run.report, run.found), [findings] if findings >= 0 else [])
         if findings >= 0:
             os.close(findings)
-        self._prepare(run.order)
+        self._expected = run.order
 
-    def _prepare(self, order: Order) -> None:
-        """Make ready for the next order: not after the first one, which is the only one as often as not."""
-        self._ended += 1
-        if self._ended > 1:
-            self._births.prepare(order, most=self._together)
+    def _prepare(self) -> None:
+        """Make ready for the next order when there is nothing else to do, so that none waits for what only may come.
+
+        Not for a second one, as the first is the only one as often as not.
+        """
+        order, first = self._expected, self._begun < 2
+        if order is None or first or not self._births.prepare(order, most=self._together):
+            self._expected = None  # else once more: one may be missing for each run that goes on at the same time
 
     def _forget(self, run: Supervised) -> None:
         with suppress(KeyError):
@@ -261,13 +275,13 @@ class Zygote:
         del self._runs[run.number]
 
     def _pause(self) -> float | None:
+        """Return the seconds until there is something to do; None if only an order or a run brings it."""
+        pauses = [_IDLE] if self._expected else []
         if any(run.tracker and run.phase in (Phase.ENTERING, Phase.RUNNING) for run in self._runs.values()):
-            return INTERVAL
-        return (
-            max(0.0, min((run.wakes_at for run in self._runs.values()), default=0) - time.monotonic())
-            if self._runs
-            else None
-        )
+            pauses.append(INTERVAL)
+        now = time.monotonic()
+        pauses.extend(max(0.0, run.wakes_at - now) for run in self._runs.values())
+        return min(pauses, default=None)
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
