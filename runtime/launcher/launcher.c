@@ -11,8 +11,8 @@
  * FILE holds the whole environment, NUL behind each entry: runtimes add variables of their own, which are dropped.
  *
  * Started by the name "init" alone, it is process 1 of a native run. Descriptor 3 is then the socket to the warm process,
- * and 4 a file that says what to start: NUL behind each part, numbers in decimal: 1 if the program starts at a word of the
- * warm process and not at once; how many ignored signals, paths to try, arguments, variables; then those. So nothing of
+ * and 4 a file that says what to start: NUL behind each part, numbers in decimal: the version of this file's form; 1 if
+ * the program starts at a word of the warm process and not at once; how many ignored signals, paths to try, arguments, variables; then those. So nothing of
  * this machine shows in its command line or environment.
  *
  * The questions, one a line, and what they answer are described in runtime/factors/questions.py, which answers the
@@ -409,6 +409,7 @@ static void set_limit(char *text) {
 
 #define CONTROL 3
 #define TASK 4
+#define TASK_FORM 2 /* as in runtime/backends/native/compiled_init.py */
 
 static void tell(const char *format, ...) {
     char text[256];
@@ -471,10 +472,15 @@ static void be_first_process(void) {
     char *text = mmap(NULL, found.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, TASK, 0);
     if (text == MAP_FAILED) fail("read what to start");
     close(TASK);
+    char *task = text;
+    if (atoi(next_part(&task)) != TASK_FORM) { /* a checkout whose launcher was not built again */
+        tell("{\"error\": \"the launcher was built for another version of Seatrial\", \"hint\": \"install Seatrial again\"}");
+        _exit(OURS);
+    }
     watch_signals();
     pid_t program = fork();
     if (program < 0) fail("fork");
-    if (!program) start_task(text);
+    if (!program) start_task(task);
     munmap(text, found.st_size);
     int status = attend(program);
     tell("{\"status\": %d}", status);

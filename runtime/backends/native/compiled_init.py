@@ -18,6 +18,7 @@ from runtime.backends.native.syscalls import MACHINE
 
 _CONTROL = 3
 _TASK = 4
+_TASK_FORM = "2"  # TASK_FORM of the launcher, which refuses another one
 _EXECUTABLE_ONLY = 0o111
 
 
@@ -54,7 +55,7 @@ def task_of(
     """
     variables = [f"{name}={value}" for name, value in environment.items()]
     lists = ([str(each) for each in ignored], paths, argv, variables)
-    parts = [str(int(waits)), *(str(len(each)) for each in lists), *(part for each in lists for part in each)]
+    parts = [_TASK_FORM, str(int(waits)), *(str(len(each)) for each in lists), *(part for each in lists for part in each)]
     encoded = [os.fsencode(each) for each in parts]
     if any(b"\0" in each for each in encoded):
         raise ValueError("embedded null byte")

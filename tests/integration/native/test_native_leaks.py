@@ -109,7 +109,7 @@ def test_starts_leave_no_mount_group_process_descriptor_file_or_memory(count, ro
     assert grown.pop("KiB") < KIB_OF_NOISE * 4
     assert grown.pop("KiB of the warm process") < KIB_OF_NOISE
     del grown["files"]  # others use the folder, too: a figure to read
-    assert grown == dict.fromkeys(grown, 0)
+    assert {name: each for name, each in grown.items() if each > 0} == {}  # mounts of others may go meanwhile
     assert descendants(warm) == []
     assert groups(warm) == []
 

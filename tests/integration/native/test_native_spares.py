@@ -2,6 +2,7 @@
 
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -13,6 +14,8 @@ import pytest
 from runtime.backends.native import warm
 from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.spares import MOST_SPARES
+from runtime.errors import BackendError
+from runtime.launcher import launcher_path
 from runtime.plan import Stdin
 
 HOME = Path(__file__).parents[3]
@@ -177,3 +180,16 @@ def test_without_the_launcher_all_is_as_with_it(rootfs, plan, tmp_path, monkeypa
     monkeypatch.setattr(warm, "__file__", str(tmp_path / "runtime/backends/native/warm.py"))
     assert told() == compiled
     assert compiled[:2] == (9, b"init\ninit")
+
+
+def test_launcher_of_another_version_is_named(rootfs, plan, tmp_path, monkeypatch):
+    if launcher_path() is None:
+        pytest.skip("no C compiler made the launcher")
+    shutil.copytree(HOME / "runtime", tmp_path / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / "runtime/backends/native/compiled_init.py"
+    file.write_text(re.sub(r'_TASK_FORM = "\d+"', '_TASK_FORM = "1"', file.read_text()))
+    monkeypatch.setattr(warm, "__file__", str(tmp_path / "runtime/backends/native/warm.py"))
+    with NativeBackend(lambda _: (rootfs,)) as backend, pytest.raises(BackendError) as refused:
+        run(backend, plan("true"))
+    assert refused.value.message == "the launcher was built for another version of Seatrial"
+    assert refused.value.hint == "install Seatrial again"
