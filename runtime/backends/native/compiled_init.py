@@ -55,7 +55,8 @@ def task_of(
     """
     variables = [f"{name}={value}" for name, value in environment.items()]
     lists = ([str(each) for each in ignored], paths, argv, variables)
-    parts = [_TASK_FORM, str(int(waits)), *(str(len(each)) for each in lists), *(part for each in lists for part in each)]
+    head = (_TASK_FORM, str(int(waits)), *(str(len(each)) for each in lists))
+    parts = [*head, *(part for each in lists for part in each)]
     encoded = [os.fsencode(each) for each in parts]
     if any(b"\0" in each for each in encoded):
         raise ValueError("embedded null byte")
