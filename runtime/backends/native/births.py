@@ -1,8 +1,8 @@
 """The processes that become runs: cloned when an order comes, or ahead of it, as spares.
 
 A spare is in namespaces and control groups of its own, has stacked the layers, mounted and masked the kernel's file
-systems, or has done all that a plan says, and waits for its order. It is made after a run has ended, like that run, as
-nearly every image is run more than once. An order that needs something else (another image, another network, a limit
+systems, or has done all that a plan says, and waits for its order. It is made beside a run or after it, like that run,
+as nearly every image is run more than once. An order that needs something else (another image, another network, a limit
 that wants one control group more) is cloned as ever.
 """
 

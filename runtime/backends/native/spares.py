@@ -95,7 +95,7 @@ class Spares:
         return None
 
     def missing(self, order: Order, *, most: int) -> Likeness | None:
-        """Return what a spare should be like that is made after a run of this order; None if there are enough.
+        """Return what the next spare should be like, now that a run of this order has begun; None if there are enough.
 
         Args:
             order: one that has come before.
