@@ -19,6 +19,7 @@ from runtime.backends.native.effective import read_inside
 from runtime.backends.native.first_process import start_under_init
 from runtime.backends.native.keeper import be_kept, start_keeper
 from runtime.backends.native.machine import Machine
+from runtime.backends.native.observer import Judge, answer_until_end
 from runtime.backends.native.order import Order
 from runtime.backends.native.program import places, refuse_magic_links, try_to_execute
 from runtime.backends.native.recipe import steps_ahead, steps_inside, steps_outside
@@ -67,6 +68,7 @@ class Entry:
         order: the run to become.
         machine: what this machine is.
         program: the compiled filter of system calls; empty for none.
+        heard: the same with a listener; empty for none.
         control: the socket to the warm process; closed by exec.
         stdin: descriptor that becomes 0 if the plan inherits it; -1 otherwise.
         one_id: whether the kernel has one id only.
@@ -81,6 +83,7 @@ class Entry:
     order: Order
     machine: Machine
     program: bytes = b""
+    heard: bytes = b""
     control: socket.socket
     stdin: int = -1
     one_id: bool = False
@@ -132,11 +135,19 @@ class Entry:
             self._await(GROUPS)  # with services: when all of them are ready
             _hide_groups_above()
         self._close_machine(sandbox.root)
-        self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
+        self._execute(
+            steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox
+        )
         set_stdin(plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
             self._keeper = start_keeper(self.notices.numbers)
+        if self.order.evidence:
+            self.doing = "gather evidence"
+            self._gather_evidence(plan, sandbox.listener)
+        if sandbox.listener >= 0:
+            send_json(self.control, {"listener": True}, [sandbox.listener])
+            os.close(sandbox.listener)
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
             self._become_init(plan)
@@ -152,7 +163,7 @@ class Entry:
         written, *inherited = descriptors
         with os.fdopen(written, "rb") as file:
             file.seek(0)
-            self.order, self.program = pickle.load(file)  # noqa: S301 - from the warm process
+            self.order, self.program, self.heard = pickle.load(file)  # noqa: S301 - from the warm process
         self.stdin = inherited[0] if inherited else -1
 
     def _become_init(self, plan: Plan) -> None:
@@ -165,8 +176,6 @@ class Entry:
                 refuse_magic_links(each)
         except OSError:
             return  # the program is refused in the same words, whatever process 1 is
-        if self.order.evidence:
-            self._gather_evidence(plan)
         task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals)
         become_compiled_init(self.init, self.control.fileno(), task)
 
@@ -242,8 +251,6 @@ class Entry:
     def _be_program(self) -> NoReturn:
         plan = self.order.plan
         _set_signals(frozenset(plan.ignored_signals))
-        if self.order.evidence:
-            self._gather_evidence(plan)
         if self.notices and self._keeper:
             be_kept(self.notices.program, self._keeper)
         send_json(self.control, {"ready": time.monotonic_ns(), "pid": os.getpid()})
@@ -251,10 +258,15 @@ class Entry:
         os.write(2, f"seatrial: cannot start {plan.argv[0]}: {error.strerror}\n".encode(errors="replace"))
         os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _NOT_EXECUTABLE)
 
-    def _gather_evidence(self, plan: Plan) -> None:
-        """Let a twin, which is all that the program will be, ask the factors' probes."""
+    def _gather_evidence(self, plan: Plan, listener: int) -> None:
+        """Let a twin, which is all that the program will be, ask the factors' probes.
+
+        The calls that its filter denies are answered here: nobody else listens yet, and they are not the program's.
+        """
         twin = os.fork()
         if twin:
+            if listener >= 0:
+                _answer_twin(twin, listener, self.program)
             os.waitpid(twin, 0)
             return
         try:
@@ -291,6 +303,14 @@ def become_root_inside() -> None:
 def _hide_groups_above() -> None:
     """Take a namespace of control groups whose root is the group of the run: this process is in it by now."""
     processes.unshare(processes.CLONE_NEWCGROUP)
+
+
+def _answer_twin(twin: int, listener: int, program: bytes) -> None:
+    pidfd = os.pidfd_open(twin)
+    try:
+        answer_until_end(listener, Judge(program), pidfd)
+    finally:
+        os.close(pidfd)
 
 
 def _close_all_but(kept: set[int]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from runtime.backends.native.cgroups import Usage
 from runtime.backends.native.strain import Strain
 from runtime.canonical import Json
+from runtime.outcome import Calls
 from runtime.plan import Plan
 
 
@@ -68,6 +69,7 @@ class Report:
         one_id: True if the kernel had one id only, so that the user was emulated.
         evidence: factor → what its probe found.
         sandbox: the effective sandbox; empty where nobody looked.
+        calls: what it was denied, and whom it tried to reach; None where nobody looked.
     """
 
     status: int
@@ -80,3 +82,4 @@ class Report:
     one_id: bool = False
     evidence: Mapping[str, str] = field(default_factory=dict)
     sandbox: Mapping[str, Json] = field(default_factory=dict)
+    calls: Calls | None = None

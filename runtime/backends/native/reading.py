@@ -60,6 +60,7 @@ def to_outcome(
         evidence=MappingProxyType(evidence),
         ambient=ambient,
         sandbox=MappingProxyType(dict(report.sandbox)),
+        calls=report.calls,
         duration=report.duration,
     )
 

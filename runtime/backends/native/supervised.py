@@ -16,6 +16,7 @@ from runtime.backends.native.collector import Findings, Remains, collect, collec
 from runtime.backends.native.companions import Companions
 from runtime.backends.native.effective import namespaces, to_record
 from runtime.backends.native.idmap import IdMap
+from runtime.backends.native.observer import Observer
 from runtime.backends.native.order import Order, Report
 from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
@@ -64,6 +65,7 @@ class Supervised:
     findings: int = -1
     found: Findings | None = None
     companions: Companions | None = None
+    observer: Observer | None = None
 
     @property
     def wakes_at(self) -> float:
@@ -115,6 +117,7 @@ class Supervised:
             one_id=self.one_id,
             evidence=self.evidence,
             sandbox=self._sandbox(usage.in_effect or {}),
+            calls=self.observer.calls() if self.observer else None,
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:
@@ -154,6 +157,8 @@ class Supervised:
         """Give back every descriptor and remove the control groups; the processes have ended."""
         if self.companions:
             self.companions.close()
+        if self.observer:
+            self.observer.close()
         self.group.remove()
         self.control.close()
         os.close(self.pidfd)

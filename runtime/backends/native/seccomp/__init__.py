@@ -10,7 +10,6 @@ Source: Linux Documentation/userspace-api/seccomp_filter.rst; linux/seccomp.h, l
 import errno
 import json
 from collections.abc import Collection, Mapping
-from importlib import resources
 from typing import Any
 
 from runtime.backends.native.seccomp.bpf import (
@@ -25,6 +24,7 @@ from runtime.backends.native.seccomp.bpf import (
     assemble,
     fail,
     give,
+    handed_on,
     jump_at_least,
     jump_equal,
     jump_if_any_bit,
@@ -55,9 +55,23 @@ _ID_ARGUMENTS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 _UNCHANGED = 0xFFFFFFFF
 
+QUIET = ("clone3",)
+"""What a profile denies with ENOSYS and no listener hears of: every program with threads asks for it and goes on."""
+
+DESTINATIONS: Mapping[str, int] = {"connect": 1, "sendto": 4}
+"""Calls that name a destination → which argument points to it; its length is the next one.
+
+``sendmsg`` and ``sendmmsg`` are left out: they name one in memory if at all, and carry streams more often.
+"""
+
 
 def compile_filter(
-    profile: str, denials: tuple[Denial, ...], machine: str, *, only_ids: tuple[int, int] | None = None
+    profile: str,
+    denials: tuple[Denial, ...],
+    machine: str,
+    *,
+    only_ids: tuple[int, int] | None = None,
+    is_heard: bool = False,
 ) -> bytes:
     """Return a filter as an array of ``struct sock_filter``.
 
@@ -68,15 +82,23 @@ def compile_filter(
         machine: ``x86_64`` or ``aarch64``, as uname says it.
         only_ids: the only user and group that are mapped. To name another one then fails with EPERM, as it does for a
             user without capabilities where that one is mapped, and not with the kernel's EINVAL.
+        is_heard: hand on to a listener what the denials and the profile deny, and what names a destination. Who
+            answers as the filter without this decides changes nothing. Not handed on is ``QUIET``, nor what
+            ``only_ids`` refuses, as that stands for the kernel.
 
     Raises:
         BackendError: there is no such profile, machine or system call.
     """
     numbers = read_numbers()
     own = [line for each in denials for line in _deny(each, numbers, machine)]
+    ids = []
     if only_ids is not None:
-        own += [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
-    return assemble([*foreign_calls(machine), *own, *_body(profile, numbers[machine])])
+        ids = [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
+    body = _body(profile, numbers[machine])
+    if is_heard:
+        own = [*_destinations(numbers[machine]), *handed_on(own)]
+        body = [*_quiet(profile, numbers[machine]), *handed_on(body)]
+    return assemble([*foreign_calls(machine), *own, *ids, *body])
 
 
 def foreign_calls(machine: str) -> list[Instruction]:
@@ -152,6 +174,22 @@ def _answers(data: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[int, t
     return {numbers[name]: tuple(code) for name, code in named.items() if name in numbers}
 
 
+def _destinations(numbers: Mapping[str, int]) -> list[Instruction]:
+    """Hand on the calls that point to a destination; ``send`` is a ``sendto`` that points to none."""
+    code: list[Instruction] = []
+    for name, index in DESTINATIONS.items():
+        halves = (argument_low(index), argument_high(index))
+        points = [line for half in halves for line in (*load(half), *jump_equal(0, give(NOTIFY), negate=True))]
+        code += jump_equal(numbers[name], [*points, *load(NUMBER)])
+    return code
+
+
+def _quiet(profile: str, numbers: Mapping[str, int]) -> list[Instruction]:
+    if profile == "unconfined":
+        return []
+    return [line for name in QUIET for line in jump_equal(numbers[name], fail(errno.ENOSYS))]
+
+
 def _conditions(rules: list[dict[str, Any]]) -> list[Instruction]:
     code: list[Instruction] = []
     for rule in rules:
@@ -199,4 +237,6 @@ def _deny_other_ids(name: str, only: tuple[int, int], numbers: Mapping[str, int]
 
 
 def _data(name: str) -> Any:  # noqa: ANN401 - as json has it
+    from importlib import resources  # noqa: PLC0415 - large, and who only interprets a filter needs none
+
     return json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
