@@ -140,11 +140,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """What a run asked of the kernel and could not have, or not for certain.
+    """System calls that a run's filter told of.
 
     Args:
-        denied: system calls that the filter denied, sorted.
-        attempts: destinations beyond the loopback interface, and name servers wherever they are, sorted.
+        denied: those that it denied, sorted.
+        attempts: destinations beyond the loopback interface, and name servers wherever they are, sorted; empty where
+            nobody asked for them.
         is_whole: False if there was more than is counted: then all counts are at least so many.
     """
 
@@ -180,6 +181,49 @@ class Calls:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Lookup:
+    """A name whose address a program asked for, of the name server that its host does not have.
+
+    Args:
+        name: as it asked, with ``\\NNN`` for a byte that no name should hold.
+        count: how many datagrams asked for it: libraries ask for IPv4 and IPv6, and again.
+    """
+
+    name: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How a run tried to reach beyond itself, as its own network tells it.
+
+    Args:
+        lookups: names that it asked for, sorted.
+        unroutable: how often it had no route to a destination.
+    """
+
+    lookups: tuple[Lookup, ...] = ()
+    unroutable: int = 0
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {
+            "lookups": [{"name": each.name, "count": each.count} for each in self.lookups],
+            "unroutable": self.unroutable,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Network":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not write this.
+        """
+        lookups = (Lookup(name=str(each["name"]), count=int(each["count"])) for each in value["lookups"])
+        return cls(lookups=tuple(lookups), unroutable=int(value["unroutable"]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the kernel reported.
@@ -197,7 +241,8 @@ class Outcome:
         evidence: factor name → what was found in effect.
         ambient: facts of the machine that no factor sets, such as ``kernel``.
         sandbox: what held the run, read back from inside; empty where nobody looked (other runtimes than ours).
-        calls: what the filter denied, and whom the program tried to reach; None where nobody looked.
+        calls: what the filter denied; None where nobody looked.
+        network: how it tried to reach beyond itself; None where nobody looked.
         duration: milliseconds from the start of the program to its end.
     """
 
@@ -214,4 +259,5 @@ class Outcome:
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sandbox: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     calls: Calls | None = None
+    network: Network | None = None
     duration: int = 0

@@ -88,7 +88,7 @@ class Entries:
         """
         if not order.evidence or order.tree or order.plan.seccomp == "unconfined":
             return b""
-        return self._compiled(order.plan, is_heard=True)
+        return self._compiled(order.plan, is_heard=True, with_destinations=order.destinations)
 
     def observer_of(self, plan: Plan, listener: int, selector: BaseSelector) -> Observer:
         """Return who answers and counts the denied calls of a run.
@@ -104,18 +104,23 @@ class Entries:
             self._names = {number: name for name, number in read_numbers()[self._machine.name].items()}
         return Observer(listener, Judge(self.filter_of(plan)), self._names, selector)
 
-    def _compiled(self, plan: Plan, *, is_heard: bool) -> bytes:
+    def _compiled(self, plan: Plan, *, is_heard: bool, with_destinations: bool = False) -> bytes:
         if plan.seccomp == "unconfined" and not plan.denials:
             return b""
         denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
         is_shown = self._one_id and not is_root(plan.user)
         only_ids = (plan.user.uid, plan.user.gid) if is_shown else None
-        key = (plan.seccomp, denials, only_ids, is_heard)
+        key = (plan.seccomp, denials, only_ids, is_heard, with_destinations)
         if key not in self._filters:
             from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
 
             self._filters[key] = compile_filter(
-                plan.seccomp, plan.denials, self._machine.name, only_ids=only_ids, is_heard=is_heard
+                plan.seccomp,
+                plan.denials,
+                self._machine.name,
+                only_ids=only_ids,
+                is_heard=is_heard,
+                with_destinations=with_destinations,
             )
         return self._filters[key]
 

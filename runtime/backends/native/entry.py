@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from runtime.backends.native import processes
+from runtime.backends.native.attempts import open_watch
 from runtime.backends.native.cgroups import enter
 from runtime.backends.native.changes import marks
 from runtime.backends.native.collector import write_marks
@@ -129,6 +130,8 @@ class Entry:
             steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)[len(ahead) :], sandbox
         )
         self._hand_over(sandbox, readers)
+        if self.order.evidence:
+            self._hand_over_watch()
         if plan.services:
             self._let_join()
         if not self.is_spare:
@@ -234,6 +237,12 @@ class Entry:
         roots = [sandbox.root] if keep_root else []
         handed = {"handed": len(upper), "roots": len(roots)}
         send_json(self.control, handed, [*readers, *spaces, before, *upper, *roots, *sandbox.layers])
+
+    def _hand_over_watch(self) -> None:
+        """Give the warm process what tells of attempts to reach beyond this run; read when it has ended."""
+        self.doing = "watch the network"
+        watch = open_watch()
+        send_json(self.control, {"watch": True}, watch)
 
     def _let_join(self) -> None:
         """Give the warm process the namespaces that services share with us."""

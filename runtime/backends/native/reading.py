@@ -61,6 +61,7 @@ def to_outcome(
         ambient=ambient,
         sandbox=MappingProxyType(dict(report.sandbox)),
         calls=report.calls,
+        network=report.network,
         duration=report.duration,
     )
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
+from runtime.backends.native.attempts import read_attempts
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.collector import Findings, Remains, collect, collect_at_once
 from runtime.backends.native.companions import Companions
@@ -66,6 +67,7 @@ class Supervised:
     found: Findings | None = None
     companions: Companions | None = None
     observer: Observer | None = None
+    watch: list[int] = field(default_factory=list)
 
     @property
     def wakes_at(self) -> float:
@@ -118,6 +120,7 @@ class Supervised:
             evidence=self.evidence,
             sandbox=self._sandbox(usage.in_effect or {}),
             calls=self.observer.calls() if self.observer else None,
+            network=read_attempts(self.watch) if self.watch else None,
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:
@@ -164,6 +167,6 @@ class Supervised:
         os.close(self.pidfd)
         if self.remains:
             self.remains.close()
-        for each in (*(self.streams or ()), self.findings):
+        for each in (*(self.streams or ()), *self.watch, self.findings):
             if each >= 0:
                 os.close(each)

@@ -172,6 +172,8 @@ class Zygote:
         match message:
             case {"handed": uppers, "roots": roots}:
                 run.receive_handed(descriptors, uppers, roots)
+            case {"watch": True}:
+                run.watch = descriptors
             case {"listener": True}:
                 run.observer = self._entries.observer_of(run.order.plan, descriptors[0], self._selector)
             case {"shared": True}:

@@ -72,6 +72,7 @@ def compile_filter(
     *,
     only_ids: tuple[int, int] | None = None,
     is_heard: bool = False,
+    with_destinations: bool = False,
 ) -> bytes:
     """Return a filter as an array of ``struct sock_filter``.
 
@@ -82,9 +83,10 @@ def compile_filter(
         machine: ``x86_64`` or ``aarch64``, as uname says it.
         only_ids: the only user and group that are mapped. To name another one then fails with EPERM, as it does for a
             user without capabilities where that one is mapped, and not with the kernel's EINVAL.
-        is_heard: hand on to a listener what the denials and the profile deny, and what names a destination. Who
-            answers as the filter without this decides changes nothing. Not handed on is ``QUIET``, nor what
-            ``only_ids`` refuses, as that stands for the kernel.
+        is_heard: hand on to a listener what the denials and the profile deny. Who answers as the filter without this
+            decides changes nothing. Not handed on is ``QUIET``, nor what ``only_ids`` refuses, which stands for the
+            kernel.
+        with_destinations: hand on to it calls that name a destination, too.
 
     Raises:
         BackendError: there is no such profile, machine or system call.
@@ -96,9 +98,10 @@ def compile_filter(
         ids = [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
     body = _body(profile, numbers[machine])
     if is_heard:
-        own = [*_destinations(numbers[machine]), *handed_on(own)]
+        own = handed_on(own)
         body = [*_quiet(profile, numbers[machine]), *handed_on(body)]
-    return assemble([*foreign_calls(machine), *own, *ids, *body])
+    asked = _destinations(numbers[machine]) if is_heard and with_destinations else []
+    return assemble([*foreign_calls(machine), *asked, *own, *ids, *body])
 
 
 def foreign_calls(machine: str) -> list[Instruction]:
