@@ -183,10 +183,10 @@ class Calls:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Lookup:
-    """A name whose address a program asked for, of the name server that its host does not have.
+    r"""A name whose address a program asked for, of the name server that its host does not have.
 
     Args:
-        name: as it asked, with ``\\NNN`` for a byte that no name should hold.
+        name: as it asked, with ``\NNN`` for a byte that no name should hold.
         count: how many datagrams asked for it: libraries ask for IPv4 and IPv6, and again.
     """
 

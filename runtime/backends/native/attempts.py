@@ -12,6 +12,7 @@ import socket
 import struct
 from collections import Counter
 from contextlib import suppress
+from itertools import pairwise
 
 from runtime.backends.native.lookups import parse_lookup
 from runtime.outcome import Lookup, Network
@@ -65,7 +66,7 @@ def read_attempts(watch: list[int]) -> Network:
 def parse_unroutable(text: str) -> int:
     """Return how often a packet had no route, of what /proc/net/snmp or /proc/net/snmp6 says; 0 where it does not."""
     rows = [line.split() for line in text.splitlines()]
-    for names, values in zip(rows, rows[1:], strict=False):
+    for names, values in pairwise(rows):
         if names[:1] == values[:1] == ["Ip:"]:
             return int(dict(zip(names, values, strict=False)).get("OutNoRoutes", 0))
     return next((int(row[1]) for row in rows if row[:1] == ["Ip6OutNoRoutes"]), 0)

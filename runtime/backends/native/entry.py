@@ -138,9 +138,7 @@ class Entry:
             self._await(GROUPS)  # with services: when all of them are ready
             _hide_groups_above()
         self._close_machine(sandbox.root)
-        self._execute(
-            steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox
-        )
+        self._execute(steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox)
         set_stdin(plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"

@@ -21,7 +21,8 @@ def parse_lookup(packet: bytes) -> str | None:
     question = packet[(packet[0] & 0xF) * 4 + _UDP :]
     if len(question) <= _HEAD or question[2] & _ANSWER or not any(question[4:6]):
         return None
-    labels, at = [], _HEAD
+    labels: list[str] = []
+    at = _HEAD
     while at < min(len(question), _HEAD + _LONGEST_NAME):
         length = question[at]
         if length == 0:

@@ -94,9 +94,7 @@ class Observer:
         """Return what was counted."""
         return Calls(
             denied=tuple(sorted(Denied(call=a, errno=b, count=count) for (a, b), count in self._denied.items())),
-            attempts=tuple(
-                sorted(Attempt(address=a, port=b, count=count) for (a, b), count in self._attempts.items())
-            ),
+            attempts=tuple(sorted(Attempt(address=a, port=b, count=count) for (a, b), count in self._attempts.items())),
             is_whole=self._is_whole,
         )
 

@@ -168,7 +168,7 @@ class Zygote:
                 return
             self._note(run, message, descriptors)
 
-    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:
+    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:  # noqa: C901 - a case each
         match message:
             case {"handed": uppers, "roots": roots}:
                 run.receive_handed(descriptors, uppers, roots)

@@ -92,8 +92,9 @@ def compile_filter(
         BackendError: there is no such profile, machine or system call.
     """
     numbers = read_numbers()
+    head = foreign_calls(machine)
     own = [line for each in denials for line in _deny(each, numbers, machine)]
-    ids = []
+    ids: list[Instruction] = []
     if only_ids is not None:
         ids = [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
     body = _body(profile, numbers[machine])
@@ -101,7 +102,7 @@ def compile_filter(
         own = handed_on(own)
         body = [*_quiet(profile, numbers[machine]), *handed_on(body)]
     asked = _destinations(numbers[machine]) if is_heard and with_destinations else []
-    return assemble([*foreign_calls(machine), *asked, *own, *ids, *body])
+    return assemble([*head, *asked, *own, *ids, *body])
 
 
 def foreign_calls(machine: str) -> list[Instruction]:
