@@ -178,7 +178,8 @@ def _attempts(references: Sequence[Observation], other: Observation) -> Iterator
     if new:
         yield f"it asks for the addresses of names that the reference does not ask for: {_shown(new)}"
     if other.network.unroutable and not any(each.unroutable for each in watched):
-        yield f"it has no route to a destination, {_times(other.network.unroutable, is_whole=True)}; the reference asks for none without"
+        times = _times(other.network.unroutable, is_whole=True)
+        yield f"it has no route to a destination, {times}; the reference asks for none without"
 
 
 def _tests_explain(reference: Observation, other: Observation) -> bool:

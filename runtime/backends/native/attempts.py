@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 
@@ -37,7 +38,11 @@ _TO_NAME_SERVER = (
 
 def open_watch() -> list[int]:
     """Return what ``read_attempts`` reads: a raw socket, then the counters. For root inside, in the run's network."""
-    return [_raw_socket(), *(_open(each) for each in _COUNTERS)]
+    opened = [_raw_socket()]
+    for each in _COUNTERS:
+        with suppress(FileNotFoundError):  # a kernel without IPv6
+            opened.append(os.open(each, os.O_RDONLY | os.O_CLOEXEC))
+    return opened
 
 
 def read_attempts(watch: list[int]) -> Network:
@@ -48,14 +53,10 @@ def read_attempts(watch: list[int]) -> Network:
     """
     listening, *counters = watch
     names: Counter[str] = Counter()
-    packets = 0
-    with suppress(BlockingIOError), socket.socket(fileno=os.dup(listening)) as raw:
-        while packets < _MOST_PACKETS:
-            packet = raw.recv(_PACKET)
-            packets += 1
-            name = parse_lookup(packet)
-            if name is not None and (name in names or len(names) < MOST_NAMES):
-                names[name] += 1
+    for packet in _packets(listening):
+        name = parse_lookup(packet)
+        if name is not None and (name in names or len(names) < MOST_NAMES):
+            names[name] += 1
     texts = [os.pread(each, _MOST_TEXT, 0).decode("ascii", "replace") for each in counters]
     return Network(
         lookups=tuple(Lookup(name=name, count=count) for name, count in sorted(names.items())),
@@ -72,6 +73,16 @@ def parse_unroutable(text: str) -> int:
     return next((int(row[1]) for row in rows if row[:1] == ["Ip6OutNoRoutes"]), 0)
 
 
+def _packets(raw: int) -> Iterator[bytes]:
+    for _ in range(_MOST_PACKETS):
+        try:
+            yield os.read(raw, _PACKET)
+        except BlockingIOError:
+            return
+        except OSError:
+            continue  # an error that a packet met on its way
+
+
 def _raw_socket() -> int:
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
     raw = socket.socket(socket.AF_INET, kind, socket.IPPROTO_UDP)
@@ -80,7 +91,3 @@ def _raw_socket() -> int:
     place = ctypes.addressof(buffer)
     raw.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HxxxxxxP", len(_TO_NAME_SERVER), place))
     return raw.detach()
-
-
-def _open(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

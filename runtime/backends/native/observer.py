@@ -148,8 +148,12 @@ class Observer:
 
     def _hand_over(self) -> None:
         """Have a process of its own answer from now on, which counts nothing."""
+        try:
+            self._relief = os.fork()
+        except OSError:  # there are too many processes: it is tried again when it has taken as much once more
+            self._heard, self._time = 0, 0.0
+            return
         self._is_whole = False
-        self._relief = os.fork()
         if self._relief == 0:
             try:
                 processes.die_with_parent()
