@@ -97,12 +97,10 @@ def compile_filter(
     ids: list[Instruction] = []
     if only_ids is not None:
         ids = [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
-    body = _body(profile, numbers[machine])
     if is_heard:
         own = handed_on(own)
-        body = [*_quiet(profile, numbers[machine]), *handed_on(body)]
     asked = _destinations(numbers[machine]) if is_heard and with_destinations else []
-    return assemble([*head, *asked, *own, *ids, *body])
+    return assemble([*head, *asked, *own, *ids, *_body(profile, numbers[machine], is_heard=is_heard)])
 
 
 def foreign_calls(machine: str) -> list[Instruction]:
@@ -160,12 +158,17 @@ def compile_notices(names: Collection[str], machine: str) -> tuple[bytes, Mappin
     return assemble([*head, *search(answers, give(ALLOW))]), numbers
 
 
-def _body(profile: str, numbers: Mapping[str, int]) -> list[Instruction]:
+def _body(profile: str, numbers: Mapping[str, int], *, is_heard: bool) -> list[Instruction]:
     match profile:
         case "unconfined":
             return give(ALLOW)
         case "default":
-            return search(_answers(read_profile(profile), numbers), fail(errno.ENOSYS))
+            answers, otherwise = _answers(read_profile(profile), numbers), fail(errno.ENOSYS)
+            if is_heard:
+                told = {number: tuple(handed_on([*code])) for number, code in answers.items()}
+                answers = told | {numbers[name]: tuple(otherwise) for name in QUIET}
+                otherwise = handed_on(otherwise)
+            return search(answers, otherwise)
         case _:
             raise _unknown(profile)
 
@@ -186,12 +189,6 @@ def _destinations(numbers: Mapping[str, int]) -> list[Instruction]:
         points = [line for half in halves for line in (*load(half), *jump_equal(0, give(NOTIFY), negate=True))]
         code += jump_equal(numbers[name], [*points, *load(NUMBER)])
     return code
-
-
-def _quiet(profile: str, numbers: Mapping[str, int]) -> list[Instruction]:
-    if profile == "unconfined":
-        return []
-    return [line for name in QUIET for line in jump_equal(numbers[name], fail(errno.ENOSYS))]
 
 
 def _conditions(rules: list[dict[str, Any]]) -> list[Instruction]:
