@@ -4,7 +4,7 @@ The filter that is loaded hands on what the deciding one denies; the deciding on
 call, is what answers. Nothing depends on memory of the run, which is read only to tell whom it tried to reach.
 
 The warm process answers, one call of each run a turn: whoever floods it waits for all others. A run that takes more
-than its share gets a process of its own, which answers and counts no more.
+than its share gets a process of its own, which answers and counts nothing.
 """
 
 import errno
@@ -27,7 +27,7 @@ MOST_NOTICES = 4096
 MOST_KINDS = 64
 """Different calls, and different destinations, that are told of one run."""
 
-_MOST_TIME = 0.5  # seconds; a page that is read may have to be fetched first
+_MOST_READING = 0.5  # seconds; a page that is read may have to be fetched first, or its owner be busy mapping others
 _FIRST, _LAST = 3, 1 << 20  # descriptors, as the entry of a run has them
 _Key = TypeVar("_Key")
 _DATA = 0xFFFF  # linux/seccomp.h: SECCOMP_RET_DATA
@@ -85,7 +85,7 @@ class Observer:
         self._attempts: dict[tuple[str, int], int] = {}
         self._is_whole = True
         self._heard = 0
-        self._time = 0.0
+        self._reading = 0.0
         self._relief = 0
         notices.take_turns(listener)
         selector.register(listener, selectors.EVENT_READ, self._attend)
@@ -116,7 +116,6 @@ class Observer:
             self._leave()
         if state is not notices.State.ASKED:
             return
-        began = time.monotonic()
         if notice := notices.receive(self._listener):
             number = self._judge.decide(notice)
             name = self._names.get(notice.number, str(notice.number))
@@ -124,18 +123,29 @@ class Observer:
                 notices.fail(self._listener, notice.id, number)
                 self._count(self._denied, (name, errno.errorcode.get(number, str(number))))
             else:
-                self._note_destination(notice, DESTINATIONS[name])
+                self._note_destination(notice, DESTINATIONS.get(name, 0))
                 notices.let_go_on(self._listener, notice.id)
         self._heard += 1
-        self._time += time.monotonic() - began
-        if self._heard >= MOST_NOTICES or self._time > _MOST_TIME:
+        if self._heard >= MOST_NOTICES:
             self._hand_over()
 
     def _note_destination(self, notice: notices.Notice, index: int) -> None:
+        """Read the destination that an argument of a call points to.
+
+        Args:
+            notice: of the call.
+            index: of the argument; its length is in the next one.
+        """
+        if self._reading > _MOST_READING:
+            self._is_whole = False
+            return
+        began = time.monotonic()
         try:
             raw = read_destination(notice.pid, notice.arguments[index], notice.arguments[index + 1] & 0xFFFFFFFF)
         except OSError:
             return  # a wrong pointer, which the kernel refuses too; or the caller is gone
+        finally:
+            self._reading += time.monotonic() - began
         found = parse_destination(raw)
         if found and notices.is_waiting(self._listener, notice.id):
             self._count(self._attempts, found)
@@ -151,7 +161,7 @@ class Observer:
         try:
             self._relief = os.fork()
         except OSError:  # there are too many processes: it is tried again when it has taken as much once more
-            self._heard, self._time = 0, 0.0
+            self._heard = 0
             return
         self._is_whole = False
         if self._relief == 0:
