@@ -1,8 +1,11 @@
 """What a run asked and could not have: denied system calls, names that nobody knows, destinations without a route."""
 
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -225,3 +228,30 @@ def test_run_with_one_id_tells_the_same_and_not_what_stands_for_ids(rootfs, perl
         outcome, written = perl(lines, backend=backend)
     assert written == "11"
     assert outcome.calls == Calls(denied=(Denied(call="mount", errno="EPERM"),))
+
+
+SUPERVISED = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from crafted import plan_of
+from runtime.backends.native import processes
+from runtime.backends.native.backend import NativeBackend
+from runtime.backends.native.seccomp import compile_notices
+
+listener = processes.listen_to_calls(compile_notices(("lookup_dcookie",), {machine!r})[0])
+with NativeBackend(lambda _: (Path({rootfs!r}),)) as backend:
+    with backend.start(plan_of("perl", "-e", {lines!r})) as running:
+        outcome = running.wait()
+print(outcome.stdout.content.decode(), outcome.calls, outcome.network, outcome.evidence["seccomp"].holds)
+"""
+
+
+def test_run_below_a_supervisor_that_listens_is_filtered_and_tells_no_calls(rootfs):
+    if os.getuid():
+        pytest.skip("only root may be filtered and still have a range of ids by newuidmap")
+    root = Path(__file__).parents[3]
+    paths = [str(root), str(root / "tests/conformance")]
+    source = SUPERVISED.format(paths=paths, machine=MACHINE, rootfs=str(rootfs), lines=times(1, MOUNT))
+    found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=60)
+    assert found.stdout == "1 None Network(lookups=(), unroutable=0) True\n", found.stderr
