@@ -224,6 +224,8 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     options: Options,
     on_stdout: Callable[[bytes], None],
     on_stderr: Callable[[bytes], None],
+    *,
+    destinations: bool = False,
 ) -> tuple[Outcome, ...]:
     """Run a spec's suite, or a command in its place, on one host, some times.
 
@@ -236,6 +238,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
         options: says where the store is.
         on_stdout: takes what the command writes there, as it comes.
         on_stderr: likewise.
+        destinations: whether the runs tell the destinations that they name.
 
     Raises:
         SpecFaults, LockError, BuildError, FetchError, BackendError: nothing can be run; the message says why.
@@ -247,7 +250,8 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}), built.variants)
     bare = suite_run(spec, built.variants, built.services)
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
-    with Backends(builder.layers, builder.layout, kernels_of(options.store)) as backend:
+    kernels = kernels_of(options.store)
+    with Backends(builder.layers, builder.layout, kernels, destinations=destinations) as backend:
         refusal = backend.refusal(plan)
         if refusal is not None:
             raise BackendError(f"cannot run on host {chosen.name!r}: {refusal.reason}", hint=refusal.hint)

@@ -105,6 +105,125 @@ class Resources:
         return cls(**taken)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Denied:
+    """A system call that the filter denied.
+
+    Args:
+        call: its name, or its number where it has none here.
+        errno: by which it failed, such as ``EPERM``.
+        count: how often.
+    """
+
+    call: str
+    errno: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Attempt:
+    """A destination that a program named to the kernel: whether it was reached is not in it.
+
+    Args:
+        address: IPv4 or IPv6, as text.
+        port: likewise.
+        count: how often.
+    """
+
+    address: str
+    port: int
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """System calls that a run's filter told of.
+
+    Args:
+        denied: those that it denied, sorted.
+        attempts: destinations beyond the loopback interface, and name servers wherever they are, sorted; empty where
+            nobody asked for them.
+        is_whole: False if there was more than is counted: then all counts are at least so many.
+    """
+
+    denied: tuple[Denied, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    is_whole: bool = True
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {
+            "denied": [{"call": each.call, "errno": each.errno, "count": each.count} for each in self.denied],
+            "attempts": [{"address": each.address, "port": each.port, "count": each.count} for each in self.attempts],
+            "is_whole": self.is_whole,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Calls":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not write this.
+        """
+        return cls(
+            denied=tuple(
+                Denied(call=str(each["call"]), errno=str(each["errno"]), count=int(each["count"]))
+                for each in value["denied"]
+            ),
+            attempts=tuple(
+                Attempt(address=str(each["address"]), port=int(each["port"]), count=int(each["count"]))
+                for each in value["attempts"]
+            ),
+            is_whole=value["is_whole"] is True,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Lookup:
+    r"""A name whose address a program asked for, of the name server that its host does not have.
+
+    Args:
+        name: as it asked, with ``\NNN`` for a byte that no name should hold.
+        count: how many datagrams asked for it: libraries ask for IPv4 and IPv6, and again.
+    """
+
+    name: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How a run tried to reach beyond itself, as its own network tells it.
+
+    Args:
+        lookups: names that it asked for, sorted.
+        unroutable: how often it had no route to a destination.
+    """
+
+    lookups: tuple[Lookup, ...] = ()
+    unroutable: int = 0
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {
+            "lookups": [{"name": each.name, "count": each.count} for each in self.lookups],
+            "unroutable": self.unroutable,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Network":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not write this.
+        """
+        lookups = (Lookup(name=str(each["name"]), count=int(each["count"])) for each in value["lookups"])
+        return cls(lookups=tuple(lookups), unroutable=int(value["unroutable"]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the kernel reported.
@@ -122,6 +241,8 @@ class Outcome:
         evidence: factor name → what was found in effect.
         ambient: facts of the machine that no factor sets, such as ``kernel``.
         sandbox: what held the run, read back from inside; empty where nobody looked (other runtimes than ours).
+        calls: what the filter denied; None where nobody looked.
+        network: how it tried to reach beyond itself; None where nobody looked.
         duration: milliseconds from the start of the program to its end.
     """
 
@@ -137,4 +258,6 @@ class Outcome:
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sandbox: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+    calls: Calls | None = None
+    network: Network | None = None
     duration: int = 0

@@ -10,7 +10,7 @@ from pipeline.cli.faults import OURS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from runtime.outcome import Outcome
 
@@ -19,7 +19,8 @@ examples:
   seatrial run envs/web.yaml                         the suite on the reference
   seatrial run web --host openshift                  on another host
   seatrial run web --set umask=0077 -- python3 -m pytest tests/test_files.py
-  seatrial run web --set cpus=1 --repeat 20          how often it fails"""
+  seatrial run web --set cpus=1 --repeat 20          how often it fails
+  seatrial run web --trace                           what it was denied, and whom it tried to reach"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="FACTOR=LEVEL", help="a level; may be given many times"
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run N times and tell how often it fails")
+    parser.add_argument(
+        "--trace", action="store_true", help="tell denied system calls, and names and destinations that it asked for"
+    )
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
 
 
@@ -53,8 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         options(arguments),
         _to(sys.stdout) if once else _nowhere,
         _to(sys.stderr) if once else _nowhere,
+        destinations=arguments.trace,
     )
     codes = [exit_code(outcome) for outcome in outcomes]
+    if arguments.trace:
+        sys.stderr.writelines(f"seatrial: {line}\n" for line in _traces(outcomes))
     if once:
         _explain(outcomes[0])
         return codes[0]
@@ -94,6 +101,34 @@ def _explain(outcome: Outcome) -> None:
     for factor, evidence in sorted(outcome.evidence.items()):
         if not evidence.holds:
             sys.stderr.write(f"seatrial: warning: {factor} did not take effect: {evidence.found!a} was found\n")
+
+
+def _traces(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield what any run was denied, and what it asked for: each line once, as runs of one plan have most alike."""
+    lines: dict[str, None] = {}
+    for each in outcomes:
+        lines |= dict.fromkeys(_trace(each))
+    yield from lines or ("no system call was denied, and nothing beyond the run was asked for",)
+
+
+def _trace(outcome: Outcome) -> Iterator[str]:
+    calls, network = outcome.calls, outcome.network
+    if calls is None:
+        yield "denied system calls and destinations are not known on this host"
+    else:
+        least = "" if calls.is_whole else "at least "
+        yield from (f"denied: {each.call} ({each.errno}), {least}{_times(each.count)}" for each in calls.denied)
+        yield from (f"destination: {each}, {least}{_times(each.count)}" for each in calls.attempts)
+    if network is None:
+        yield "names that it asked for are not known on this host"
+    else:
+        yield from (f"name asked for: {each.name}, {_times(each.count)}" for each in network.lookups)
+        if network.unroutable:
+            yield f"no route to a destination, {_times(network.unroutable)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _rate(outcomes: Sequence[Outcome], codes: Sequence[int]) -> int:

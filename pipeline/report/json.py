@@ -90,6 +90,8 @@ def _host(host: HostResult) -> dict[str, object]:
         "evidence": dict(host.evidence),
         "ambient": dict(host.ambient),
         "sandbox": _digest(host.sandbox),
+        "calls": host.calls.to_json() if host.calls else None,
+        "network": host.network.to_json() if host.network else None,
         "differences": [_difference(each) for each in host.findings],
         "notes": [_note(each) for each in host.notes],
     }

@@ -175,6 +175,8 @@ def base_result(host: Host, observation: Observation, state: State) -> HostResul
         evidence={name: each.found for name, each in sorted(observation.evidence.items())},
         ambient=observation.ambient,
         sandbox=observation.sandbox,
+        calls=observation.calls,
+        network=observation.network,
     )
 
 

@@ -9,7 +9,7 @@ from pipeline.verify.pytest_results import read_pytest
 from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult, read_exit
 from runtime.canonical import Json, to_text
 from runtime.digest import Digest
-from runtime.outcome import Evidence, Limit, Outcome, Resources, Stream
+from runtime.outcome import Calls, Evidence, Limit, Network, Outcome, Resources, Stream
 
 FORMAT = 1
 """Of the behavior digest. Digests of different formats are never compared."""
@@ -76,6 +76,8 @@ class Observation:
         evidence: factor → what was found in effect.
         ambient: facts of the machine.
         sandbox: digest of the effective sandbox; None where nobody looked.
+        calls: what the filter of system calls denied; None where nobody looked.
+        network: how it tried to reach beyond itself; likewise.
         duration: milliseconds.
     """
 
@@ -90,6 +92,8 @@ class Observation:
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sandbox: Digest | None = None
+    calls: Calls | None = None
+    network: Network | None = None
     duration: int = 0
 
 
@@ -113,6 +117,8 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         evidence=outcome.evidence,
         ambient=outcome.ambient,
         sandbox=Digest.of_json(outcome.sandbox) if outcome.sandbox else None,
+        calls=outcome.calls,
+        network=outcome.network,
         duration=outcome.duration,
     )
 

@@ -8,7 +8,7 @@ from pipeline.verify.observe import Exit, Observation
 from pipeline.verify.suite import Results, Shadow, TestOutcome, TestReport, TestResult
 from runtime.canonical import Json
 from runtime.digest import Digest
-from runtime.outcome import Evidence, Fidelity, Limit, Resources
+from runtime.outcome import Calls, Evidence, Fidelity, Limit, Network, Resources
 
 
 def to_json(observation: Observation) -> Json:
@@ -34,6 +34,8 @@ def to_json(observation: Observation) -> Json:
         "evidence": {name: [each.found, each.holds, str(each.fidelity)] for name, each in observation.evidence.items()},
         "ambient": dict(observation.ambient),
         "sandbox": observation.sandbox.text if observation.sandbox else None,
+        "calls": observation.calls.to_json() if observation.calls else None,
+        "network": observation.network.to_json() if observation.network else None,
         "duration": observation.duration,
     }
 
@@ -67,6 +69,8 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
         evidence=MappingProxyType(_evidence(value["evidence"])),
         ambient=MappingProxyType(dict(value["ambient"])),
         sandbox=Digest(value["sandbox"]) if value["sandbox"] else None,
+        calls=Calls.from_json(value["calls"]) if value["calls"] else None,
+        network=Network.from_json(value["network"]) if value["network"] else None,
         duration=value["duration"],
     )
 

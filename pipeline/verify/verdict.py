@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pipeline.verify.compare import Difference, Note
 from pipeline.verify.explain import Cause
 from runtime.digest import Digest
-from runtime.outcome import Fidelity
+from runtime.outcome import Calls, Fidelity, Network
 
 
 class VerdictWord(StrEnum):
@@ -73,6 +73,8 @@ class HostResult:
         evidence: factor → what was found in effect.
         ambient: facts of the machine that no factor sets.
         sandbox: digest of the effective sandbox of its first run; None where nobody looked.
+        calls: what the filter of system calls denied in its first run; None where nobody looked.
+        network: how its first run tried to reach beyond itself; likewise.
         findings: sorted, worst first.
         notes: traces that differ.
     """
@@ -95,6 +97,8 @@ class HostResult:
     evidence: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ambient: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sandbox: Digest | None = None
+    calls: Calls | None = None
+    network: Network | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
 

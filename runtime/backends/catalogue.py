@@ -39,6 +39,8 @@ def make_backend(
     layout: Layout | None = None,
     kernels: "Kernels | None" = None,
     kernel: str = KernelFactor.default,
+    *,
+    destinations: bool = False,
 ) -> AnyBackend:
     """Return the backend called ``name``; nothing is started yet.
 
@@ -48,6 +50,7 @@ def make_backend(
         layout: where their manifests and packed layers are; without it an engine can be asked, and runs nothing.
         kernels: where kernels are; without it a virtual machine can be asked about, and none is booted.
         kernel: the level of that factor, which virtual machines have.
+        destinations: whether runs of our own runtime tell the destinations that they name.
 
     Raises:
         BackendError: there is none of that name.
@@ -61,7 +64,7 @@ def make_backend(
 
         return EngineBackend(name, layout)
     if name == NativeBackend.name:
-        return NativeBackend(layers)
+        return NativeBackend(layers, destinations=destinations)
     if name in RUNTIMES:
         return OciBackend(RUNTIMES[name], layers)
     raise BackendError(f"there is no backend {name!r}", hint=f"known are {', '.join(BACKENDS)}")
@@ -74,14 +77,23 @@ class Backends:
         layers: where the unpacked layers of an image or a suite are.
         layout: where their manifests and packed layers are.
         kernels: where the kernels of virtual machines are.
+        destinations: whether runs of our own runtime tell the destinations that they name; see ``Order.destinations``.
     """
 
     name = "all"
 
-    def __init__(self, layers: Layers, layout: Layout | None = None, kernels: "Kernels | None" = None) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        layout: Layout | None = None,
+        kernels: "Kernels | None" = None,
+        *,
+        destinations: bool = False,
+    ) -> None:
         self._layers = layers
         self._layout = layout
         self._kernels = kernels
+        self._destinations = destinations
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str], AnyBackend] = {}
         self._closed = False
@@ -103,7 +115,9 @@ class Backends:
                 raise BackendError("the backend is closed")
             key = (name, kernel)
             if key not in self._made:
-                self._made[key] = make_backend(name, self._layers, self._layout, self._kernels, kernel)
+                self._made[key] = make_backend(
+                    name, self._layers, self._layout, self._kernels, kernel, destinations=self._destinations
+                )
             return self._made[key]
 
     def ambient(self, plan: Plan) -> Mapping[str, str]:

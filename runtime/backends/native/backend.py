@@ -39,12 +39,14 @@ class NativeBackend:
     Args:
         layers: where the unpacked layers of an image or a suite are.
         one_id: whether runs have one id only; None takes a range of ids where this user has one.
+        destinations: whether runs tell the destinations that they name to the kernel; see ``Order.destinations``.
     """
 
     name = "native"
 
-    def __init__(self, layers: Layers, *, one_id: bool | None = None) -> None:
+    def __init__(self, layers: Layers, *, one_id: bool | None = None, destinations: bool = False) -> None:
         self._layers = layers
+        self._destinations = destinations
         self._one_id = one_id
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -151,6 +153,7 @@ class NativeBackend:
             layers=() if tree else self._stack(plan),
             tree=str(tree.resolve()) if tree else "",
             evidence=evidence,
+            destinations=self._destinations,
             runtime=self._foreign(),
             services=tuple(Order(plan=each, layers=self._stack(each), evidence=False) for each in service_plans(plan)),
         )

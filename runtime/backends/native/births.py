@@ -151,7 +151,7 @@ class Births:
         spare.group.limit(order.plan.limits)
         written = os.memfd_create("order")
         with os.fdopen(written, "wb") as file:
-            file.write(wire.packed((order, self._entries.filter_of(order.plan))))
+            file.write(wire.packed((order, self._entries.filter_of(order.plan), self._entries.heard_of(order))))
             file.flush()
             wire.send_json(spare.control, {"order": True}, [written, *descriptors])
 

@@ -1,10 +1,12 @@
 """What a run takes in with it: made in the warm process, while this machine's files are still there."""
 
 import socket
+from selectors import BaseSelector
 
 from runtime.backends.native.entry import Ahead, Entry, Notices
 from runtime.backends.native.keeper import NOTICED
 from runtime.backends.native.machine import Machine
+from runtime.backends.native.observer import Judge, Observer
 from runtime.backends.native.one_id import is_root
 from runtime.backends.native.order import Order
 from runtime.backends.native.service_entry import ServiceEntry
@@ -25,6 +27,7 @@ class Entries:
         self._init = init
         self._one_id = one_id
         self._filters: dict[tuple[object, ...], bytes] = {}
+        self._names: dict[int, str] = {}
 
     def of(self, order: Order, control: socket.socket, stdin: int, *, ahead: Ahead = Ahead.NOTHING) -> Entry:
         """Return the entry of an order.
@@ -45,6 +48,7 @@ class Entries:
             order=order,
             machine=self._machine,
             program=self.filter_of(order.plan),
+            heard=self.heard_of(order),
             control=control,
             stdin=stdin,
             one_id=self._one_id,
@@ -74,16 +78,50 @@ class Entries:
 
     def filter_of(self, plan: Plan) -> bytes:
         """Return the compiled filter of a plan's system calls; empty for none."""
+        return self._compiled(plan, is_heard=False)
+
+    def heard_of(self, order: Order) -> bytes:
+        """Return the filter of an order's run that hands on what it denies; empty where nobody would look.
+
+        Not without the profile: what reads a run's memory must not meet a page that the run itself fills, and only the
+        profile denies userfaultfd. Nor where a keeper listens: the kernel takes one listener.
+        """
+        if not order.evidence or order.tree or order.plan.seccomp == "unconfined":
+            return b""
+        return self._compiled(order.plan, is_heard=True, with_destinations=order.destinations)
+
+    def observer_of(self, plan: Plan, listener: int, selector: BaseSelector) -> Observer:
+        """Return who answers and counts the denied calls of a run.
+
+        Args:
+            plan: its plan.
+            listener: of its filter.
+            selector: of the warm process.
+        """
+        if not self._names:
+            from runtime.backends.native.seccomp import read_numbers  # noqa: PLC0415 - as below
+
+            self._names = {number: name for name, number in read_numbers()[self._machine.name].items()}
+        return Observer(listener, Judge(self.filter_of(plan)), self._names, selector)
+
+    def _compiled(self, plan: Plan, *, is_heard: bool, with_destinations: bool = False) -> bytes:
         if plan.seccomp == "unconfined" and not plan.denials:
             return b""
         denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
         is_shown = self._one_id and not is_root(plan.user)
         only_ids = (plan.user.uid, plan.user.gid) if is_shown else None
-        key = (plan.seccomp, denials, only_ids)
+        key = (plan.seccomp, denials, only_ids, is_heard, with_destinations)
         if key not in self._filters:
             from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
 
-            self._filters[key] = compile_filter(plan.seccomp, plan.denials, self._machine.name, only_ids=only_ids)
+            self._filters[key] = compile_filter(
+                plan.seccomp,
+                plan.denials,
+                self._machine.name,
+                only_ids=only_ids,
+                is_heard=is_heard,
+                with_destinations=with_destinations,
+            )
         return self._filters[key]
 
     def _notices(self) -> Notices:

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import NoReturn
 
 from runtime.backends.native import processes
+from runtime.backends.native.attempts import open_watch
 from runtime.backends.native.cgroups import enter
 from runtime.backends.native.changes import marks
 from runtime.backends.native.collector import write_marks
@@ -20,6 +21,7 @@ from runtime.backends.native.effective import read_inside
 from runtime.backends.native.first_process import start_under_init
 from runtime.backends.native.keeper import be_kept, start_keeper
 from runtime.backends.native.machine import Machine
+from runtime.backends.native.observer import Judge, answer_until_end
 from runtime.backends.native.order import Order
 from runtime.backends.native.program import places, refuse_magic_links, try_to_execute
 from runtime.backends.native.recipe import steps_ahead, steps_inside, steps_outside
@@ -82,6 +84,7 @@ class Entry:
         order: the run to become.
         machine: what this machine is.
         program: the compiled filter of system calls; empty for none.
+        heard: the same with a listener; empty for none.
         control: the socket to the warm process; closed by exec.
         stdin: descriptor that becomes 0 if the plan inherits it; -1 otherwise.
         one_id: whether the kernel has one id only.
@@ -96,6 +99,7 @@ class Entry:
     order: Order
     machine: Machine
     program: bytes = b""
+    heard: bytes = b""
     control: socket.socket
     stdin: int = -1
     one_id: bool = False
@@ -140,17 +144,25 @@ class Entry:
         outside = steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)
         self._execute(outside[len(beginning) :], sandbox)
         self._hand_over(sandbox, readers)
+        if self.order.evidence:
+            self._hand_over_watch()
         if plan.services:
             self._let_join()
         if self.ahead is Ahead.NOTHING:
             self._await(GROUPS)  # with services: when all of them are ready
             _hide_groups_above()
         self._close_machine(sandbox.root)
-        self._execute(steps_inside(plan, self.machine, self.program, one_id=self.one_id), sandbox)
+        self._execute(steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox)
         set_stdin(plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
             self._keeper = start_keeper(self.notices.numbers)
+        if self.order.evidence:
+            self.doing = "gather evidence"
+            self._gather_evidence(plan, sandbox.listener)
+        if sandbox.listener >= 0:
+            send_json(self.control, {"listener": True}, [sandbox.listener])
+            os.close(sandbox.listener)
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
             self._become_init(plan)
@@ -166,7 +178,7 @@ class Entry:
         written, *inherited = descriptors
         with os.fdopen(written, "rb") as file:
             file.seek(0)
-            self.order, self.program = pickle.load(file)  # noqa: S301 - from the warm process
+            self.order, self.program, self.heard = pickle.load(file)  # noqa: S301 - from the warm process
         self.stdin = inherited[0] if inherited else -1
 
     def _become_init(self, plan: Plan) -> None:
@@ -179,8 +191,6 @@ class Entry:
                 refuse_magic_links(each)
         except OSError:
             return  # the program is refused in the same words, whatever process 1 is
-        if self.order.evidence:
-            self._gather_evidence(plan)
         waits = self.ahead is Ahead.ALL
         task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits)
         become_compiled_init(self.init, self.control.fileno(), task)
@@ -241,6 +251,15 @@ class Entry:
         handed = {"handed": len(upper), "roots": len(roots)}
         send_json(self.control, handed, [*readers, *spaces, before, *upper, *roots, *sandbox.layers])
 
+    def _hand_over_watch(self) -> None:
+        """Give the warm process what tells of attempts to reach beyond this run; read when it has ended."""
+        self.doing = "watch the network"
+        try:
+            watch = open_watch()
+        except OSError:
+            return  # it cannot be told here, and the run is none the worse
+        send_json(self.control, {"watch": True}, watch)
+
     def _let_join(self) -> None:
         """Give the warm process the namespaces that services share with us."""
         shared = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "net")]
@@ -257,8 +276,6 @@ class Entry:
     def _be_program(self) -> NoReturn:
         plan = self.order.plan
         _set_signals(frozenset(plan.ignored_signals))
-        if self.order.evidence:
-            self._gather_evidence(plan)
         if self.notices and self._keeper:
             be_kept(self.notices.program, self._keeper)
         if self.ahead is Ahead.ALL:
@@ -268,10 +285,15 @@ class Entry:
         os.write(2, f"seatrial: cannot start {plan.argv[0]}: {error.strerror}\n".encode(errors="replace"))
         os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _NOT_EXECUTABLE)
 
-    def _gather_evidence(self, plan: Plan) -> None:
-        """Let a twin, which is all that the program will be, ask the factors' probes."""
+    def _gather_evidence(self, plan: Plan, listener: int) -> None:
+        """Let a twin, which is all that the program will be, ask the factors' probes.
+
+        The calls that its filter denies are answered here: nobody else listens yet, and they are not the program's.
+        """
         twin = os.fork()
         if twin:
+            if listener >= 0:
+                _answer_twin(twin, listener, self.program)
             os.waitpid(twin, 0)
             return
         try:
@@ -308,6 +330,14 @@ def become_root_inside() -> None:
 def _hide_groups_above() -> None:
     """Take a namespace of control groups whose root is the group of the run: this process is in it by now."""
     processes.unshare(processes.CLONE_NEWCGROUP)
+
+
+def _answer_twin(twin: int, listener: int, program: bytes) -> None:
+    pidfd = os.pidfd_open(twin)
+    try:
+        answer_until_end(listener, Judge(program), pidfd)
+    finally:
+        os.close(pidfd)
 
 
 def _close_all_but(kept: set[int]) -> None:

@@ -13,9 +13,7 @@ Source: seccomp_unotify(2); linux/seccomp.h.
 
 import ctypes
 import errno
-import fcntl
 import os
-import select
 import socket
 import stat
 import struct
@@ -23,22 +21,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from runtime.backends.native import processes
+from runtime.backends.native import notices, processes
 from runtime.backends.native.mounts import RESOLVE_NO_MAGICLINKS
 from runtime.backends.native.syscalls import MACHINE, call
 from runtime.oci.owners import Owner, link_owners, record, record_link, recorded
 
 NOTICED = ("chown", "fchown", "lchown", "fchownat", "stat", "lstat", "fstat", "newfstatat", "statx")
 """The system calls that are answered."""
-
-_RECEIVE = 0xC0502100  # SECCOMP_IOCTL_NOTIF_RECV
-_SEND = 0xC0182101  # SECCOMP_IOCTL_NOTIF_SEND
-_IS_VALID = 0x40082102  # SECCOMP_IOCTL_NOTIF_ID_VALID
-_SET_FLAGS = 0x40082104  # SECCOMP_IOCTL_NOTIF_SET_FLAGS
-_WAKE_UP_HERE = 1  # SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
-_CONTINUE = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
-_NOTICE = struct.Struct("=QIIiIQ6Q")  # struct seccomp_notif
-_ANSWER = struct.Struct("=QqiI")  # struct seccomp_notif_resp
 
 _AT_FDCWD = -100  # linux/fcntl.h
 _AT_SYMLINK_NOFOLLOW = 0x100
@@ -163,36 +152,24 @@ class _Keeper:
 
     def serve(self) -> None:
         """Answer until every process that asks has ended."""
-        with suppress(OSError):  # Linux 6.6: who asks and who answers take turns on one CPU
-            fcntl.ioctl(self._listener, _SET_FLAGS, _WAKE_UP_HERE)
-        poll = select.poll()
-        poll.register(self._listener, select.POLLIN)
-        while True:
-            found = poll.poll()
-            if not found[0][1] & select.POLLIN:
-                return
-            raw = bytearray(_NOTICE.size)
-            try:
-                fcntl.ioctl(self._listener, _RECEIVE, raw)
-            except OSError:
-                continue  # who asked is gone
-            number, pid, _, call_number, _, _, *arguments = _NOTICE.unpack(raw)
-            self._answer(_Notice(number, pid, self._names[call_number], tuple(arguments)))
+        notices.take_turns(self._listener)
+        for each in notices.arriving(self._listener):
+            self._answer(_Notice(each.id, each.pid, self._names[each.number], each.arguments))
 
     def _answer(self, notice: _Notice) -> None:
         act = _give if notice.name.endswith(("chown", "chownat")) else _show
         try:
             is_done = act(notice, self._check)
-            answer = _ANSWER.pack(notice.id, 0, 0, 0 if is_done else _CONTINUE)
         except OSError as error:
-            answer = _ANSWER.pack(notice.id, 0, -(error.errno or errno.EPERM), 0)
-        with suppress(OSError):  # who asked is gone
-            fcntl.ioctl(self._listener, _SEND, answer)
+            notices.fail(self._listener, notice.id, error.errno or errno.EPERM)
+        else:
+            (notices.succeed if is_done else notices.let_go_on)(self._listener, notice.id)
 
     def _check(self, notice: _Notice) -> None:
         """Make sure that the caller still waits, so that its pid is its own, and that its root is ours."""
         root = os.stat(f"/proc/{notice.pid}/root/.")  # noqa: PTH116
-        fcntl.ioctl(self._listener, _IS_VALID, struct.pack("=Q", notice.id))
+        if not notices.is_waiting(self._listener, notice.id):
+            raise ProcessLookupError(errno.ESRCH, "who asked is gone")
         if (root.st_dev, root.st_ino) != self._root:
             raise PermissionError(errno.EPERM, "owners are not kept below another root")
 

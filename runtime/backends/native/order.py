@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from runtime.backends.native.cgroups import Usage
 from runtime.backends.native.strain import Strain
 from runtime.canonical import Json
+from runtime.outcome import Calls, Network
 from runtime.plan import Plan
 
 _REMEMBERED = 8
@@ -20,7 +21,9 @@ class Order:
         plan: what to carry out.
         layers: folders of the unpacked layers, lowest first.
         tree: instead of layers, a folder that is the root itself, written in place.
-        evidence: whether the factors' probes are asked before the program starts.
+        evidence: whether the factors' probes are asked before the program starts, and traces kept.
+        destinations: whether calls that name a destination are heard as well: a signal that comes meanwhile may
+            interrupt them, as it never does otherwise.
         runtime: who makes the container; None for ourselves.
         services: what runs beside it, each an order of its own, in the order of ``plan.services``.
     """
@@ -29,6 +32,7 @@ class Order:
     layers: tuple[str, ...] = ()
     tree: str = ""
     evidence: bool = True
+    destinations: bool = False
     runtime: "ForeignRuntime | None" = None
     services: tuple["Order", ...] = ()
 
@@ -93,6 +97,8 @@ class Report:
         one_id: True if the kernel had one id only, so that the user was emulated.
         evidence: factor → what its probe found.
         sandbox: the effective sandbox; empty where nobody looked.
+        calls: what its filter denied; None where nobody looked.
+        network: how it tried to reach beyond itself; likewise.
     """
 
     status: int
@@ -105,3 +111,5 @@ class Report:
     one_id: bool = False
     evidence: Mapping[str, str] = field(default_factory=dict)
     sandbox: Mapping[str, Json] = field(default_factory=dict)
+    calls: Calls | None = None
+    network: Network | None = None

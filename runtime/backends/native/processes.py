@@ -1,6 +1,7 @@
 """Processes: clone, namespaces, credentials, capabilities, filters."""
 
 import ctypes
+import errno
 import os
 import signal
 import struct
@@ -28,6 +29,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 _SECCOMP_SET_MODE_FILTER = 1  # linux/seccomp.h
 _SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
+_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32
 
 # linux/capability.h, in order from 0.
 # fmt: off
@@ -161,10 +163,21 @@ def filter_calls(program: bytes) -> None:
 def listen_to_calls(program: bytes) -> int:
     """Load a filter that hands calls on, and return the descriptor on which they are answered.
 
-    Source: seccomp_unotify(2).
+    Once a call was received only what kills its caller interrupts it, from Linux 5.19 on; before, any signal does.
+
+    Raises:
+        OSError: EBUSY: somebody listens to calls of this process already, and the kernel takes no second one.
+
+    Source: seccomp_unotify(2); seccomp(2).
     """
+    found = ctypes.byref(_Program(len(program) // 8, program))
     flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER
-    return call("seccomp", _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(_Program(len(program) // 8, program)))
+    try:
+        return call("seccomp", _SECCOMP_SET_MODE_FILTER, flags | _SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, found)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return call("seccomp", _SECCOMP_SET_MODE_FILTER, flags, found)
 
 
 def die_with_parent(parent: int = 0) -> None:

@@ -60,6 +60,8 @@ def to_outcome(
         evidence=MappingProxyType(evidence),
         ambient=ambient,
         sandbox=MappingProxyType(dict(report.sandbox)),
+        calls=report.calls,
+        network=report.network,
         duration=report.duration,
     )
 

@@ -98,17 +98,20 @@ def kernel_files(plan: Plan, machine: Machine) -> tuple[File, ...]:
     return (*_fewer_cpus(plan, machine), *(each for each in plan.files if each.over))
 
 
-def steps_inside(plan: Plan, machine: Machine, program: bytes, *, one_id: bool = False) -> tuple[Step, ...]:
+def steps_inside(
+    plan: Plan, machine: Machine, program: bytes, *, heard: bytes = b"", one_id: bool = False
+) -> tuple[Step, ...]:
     """Return the steps from leaving this machine's tree up to the start of the program.
 
     Args:
         plan: what to carry out.
         machine: what this machine is.
         program: the compiled filter of system calls; empty for none.
+        heard: the same with a listener; empty for none.
         one_id: whether the kernel has one id only.
     """
     held = plan.capabilities if plan.user.uid == 0 else ()
-    filters = (FilterCalls(plan.seccomp, len(plan.denials), program),) if program else ()
+    filters = (FilterCalls(plan.seccomp, len(plan.denials), program, heard),) if program else ()
     limits = {**plan.limits.resources, "nofile": plan.limits.open_files}
     # Without no_new_privs only a process that still holds CAP_SYS_ADMIN may load a filter. Source: seccomp(2).
     early, late = ((), (NoNewPrivileges(), *filters)) if plan.no_new_privileges else (filters, ())

@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
+from runtime.backends.native.attempts import read_attempts
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.collector import Findings, Remains, collect, collect_at_once
 from runtime.backends.native.companions import Companions
 from runtime.backends.native.effective import namespaces, to_record
 from runtime.backends.native.idmap import IdMap
+from runtime.backends.native.observer import Observer
 from runtime.backends.native.order import Order, Report
 from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
@@ -64,6 +66,8 @@ class Supervised:
     findings: int = -1
     found: Findings | None = None
     companions: Companions | None = None
+    observer: Observer | None = None
+    watch: list[int] = field(default_factory=list)
 
     @property
     def wakes_at(self) -> float:
@@ -115,6 +119,8 @@ class Supervised:
             one_id=self.one_id,
             evidence=self.evidence,
             sandbox=self._sandbox(usage.in_effect or {}),
+            calls=self.observer.calls() if self.observer else None,
+            network=read_attempts(self.watch) if self.watch else None,
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:
@@ -154,11 +160,13 @@ class Supervised:
         """Give back every descriptor and remove the control groups; the processes have ended."""
         if self.companions:
             self.companions.close()
+        if self.observer:
+            self.observer.close()
         self.group.remove()
         self.control.close()
         os.close(self.pidfd)
         if self.remains:
             self.remains.close()
-        for each in (*(self.streams or ()), self.findings):
+        for each in (*(self.streams or ()), *self.watch, self.findings):
             if each >= 0:
                 os.close(each)

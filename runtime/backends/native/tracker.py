@@ -17,6 +17,17 @@ class Tracker:
     pid: int
     memory: int = -1
     processes: int = -1
+    due: float = 0.0
+
+    def sample_at(self, now: float) -> None:
+        """Look, unless that was a moment ago: who asks may have been woken by anything.
+
+        Args:
+            now: monotonic seconds.
+        """
+        if now >= self.due:
+            self.due = now + INTERVAL
+            self.sample()
 
     def sample(self) -> None:
         """Look once; resident memory is added up, so that what processes share counts for each."""

@@ -52,7 +52,7 @@ class Zygote:
         self._parents = read_parents()
         self._stacks = is_needed()
         owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
-        entries = Entries(read_machine(), one_id=one_id, init=init)
+        self._entries = entries = Entries(read_machine(), one_id=one_id, init=init)
         self._births = Births(entries, self._parents, owner, one_id=one_id, stacks=self._stacks)
         self._together = 0
         self._begun = 0
@@ -178,10 +178,14 @@ class Zygote:
                 return
             self._note(run, message, descriptors)
 
-    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:
+    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:  # noqa: C901 - a case each
         match message:
             case {"handed": uppers, "roots": roots}:
                 run.receive_handed(descriptors, uppers, roots)
+            case {"watch": True}:
+                run.watch = descriptors
+            case {"listener": True}:
+                run.observer = self._entries.observer_of(run.order.plan, descriptors[0], self._selector)
             case {"shared": True}:
                 self._start_companions(run, descriptors)
             case {"limit": True}:
@@ -287,7 +291,7 @@ class Zygote:
         now = time.monotonic()
         for run in list(self._runs.values()):
             if run.tracker and run.phase is Phase.RUNNING:
-                run.tracker.sample()
+                run.tracker.sample_at(now)
             if run.companions:
                 run.companions.look_at_clock(now)
             if now < run.due or run.phase is Phase.ENDED:

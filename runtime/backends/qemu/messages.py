@@ -21,7 +21,7 @@ from typing import Any, cast
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import SeatrialError
-from runtime.outcome import Evidence, Fidelity, Limit, Outcome, Resources, Stream
+from runtime.outcome import Calls, Evidence, Fidelity, Limit, Network, Outcome, Resources, Stream
 from runtime.plan import to_json
 
 HEAD = struct.Struct("!II")
@@ -116,6 +116,8 @@ def to_outcome(message: Message) -> Outcome:
             evidence=MappingProxyType({str(name): _evidence(each) for name, each in said["evidence"].items()}),
             ambient=MappingProxyType({str(name): str(value) for name, value in said["ambient"].items()}),
             sandbox=MappingProxyType(dict(said["sandbox"].items())),
+            calls=Calls.from_json(said["calls"]) if said["calls"] is not None else None,
+            network=Network.from_json(said["network"]) if said["network"] is not None else None,
             duration=int(said["duration"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, SeatrialError) as error:

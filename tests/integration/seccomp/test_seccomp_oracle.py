@@ -17,11 +17,13 @@ from importlib import resources
 
 import pytest
 from filters import (
+    ACTION,
     ALLOW,
     ERRNO,
     HALF,
     KILL_PROCESS,
     MASKED_EQUAL,
+    NOTIFY,
     ONES,
     TOKENS,
     Comparison,
@@ -32,7 +34,7 @@ from filters import (
 )
 
 from runtime.backends.native import processes, seccomp
-from runtime.backends.native.seccomp import compile_filter
+from runtime.backends.native.seccomp import bpf, compile_filter
 
 DATA = resources.files("runtime.backends.native.seccomp")
 PROFILE = json.loads(DATA.joinpath("default.json").read_text())
@@ -235,9 +237,9 @@ def test_a_filter_with_one_rule_changed_is_told_from_libseccomps(mutant, machine
     assert next(differences(program, machine), None)
 
 
-def instruction_mutants(machine):
-    """Yield the compiled filter with one constant off by one, or one jump turned round."""
-    lines = lines_of(compile_filter("default", (), machine))
+def instruction_mutants(program):
+    """Yield a filter with one constant off by one, or one jump turned round."""
+    lines = lines_of(program)
     for at, (code, if_true, if_false, value) in enumerate(lines):
         changed = (
             (code, if_false, if_true, value) if code in (0x15, 0x35, 0x45) else (code, if_true, if_false, value ^ 4)
@@ -250,7 +252,7 @@ def instruction_mutants(machine):
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_filter_with_one_instruction_changed_is_told_from_libseccomps(machine):
     survivors, total = [], 0
-    for at, program in instruction_mutants(machine):
+    for at, program in instruction_mutants(compile_filter("default", (), machine)):
         total += 1
         try:
             different = next(differences(program, machine), None)
@@ -259,6 +261,58 @@ def test_a_filter_with_one_instruction_changed_is_told_from_libseccomps(machine)
         if different is None:
             survivors.append(at)
     print(f"{machine}: {total} mutants, {len(survivors)} survive")
+    assert survivors == []
+
+
+def heard_differences(program, machine):
+    """Yield the questions for which a filter that is heard does not ask exactly where libseccomp's denies by errno.
+
+    No listener hears of clone3, which must be denied at once.
+    """
+    lines = lines_of(program)
+    quiet = {NUMBERS[machine][name] for name in seccomp.QUIET}
+    for asked, answer in judged(machine)[0]:
+        is_told = answer & ACTION == ERRNO and asked[1] not in quiet
+        if decide(lines, *asked) != (NOTIFY if is_told else answer):
+            yield asked, answer
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_heard_filter_asks_where_libseccomp_denies_and_nowhere_else(machine):
+    found = list(heard_differences(compile_filter("default", (), machine, is_heard=True), machine))
+    assert not found, f"{len(found)}, first {found[0]}"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_who_is_asked_answers_as_libseccomp_does(machine):
+    own = bpf.disassemble(compile_filter("default", (), machine))
+    found = [asked for asked, answer in judged(machine)[0] if bpf.decide(own, *asked) != answer]
+    assert not found, f"{len(found)}, first {found[0]}"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_filter_with_destinations_asks_of_two_calls_more(machine):
+    plain = lines_of(compile_filter("default", (), machine, is_heard=True))
+    more = lines_of(compile_filter("default", (), machine, is_heard=True, with_destinations=True))
+    connect, sendto = (NUMBERS[machine][name] for name in ("connect", "sendto"))
+    for asked, _ in judged(machine)[0]:
+        arch, number, words = asked
+        names_one = arch == TOKENS[machine] and (number == connect or (number == sendto and words[4]))
+        assert decide(more, *asked) == (
+            NOTIFY if names_one and words[1 if number == connect else 4] else decide(plain, *asked)
+        )
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_heard_filter_with_one_instruction_changed_is_told(machine):
+    survivors = []
+    for at, program in instruction_mutants(compile_filter("default", (), machine, is_heard=True)):
+        try:
+            different = next(heard_differences(program, machine), None)
+        except IndexError:  # it runs off the end, which the kernel would not load
+            continue
+        if different is None:
+            survivors.append(at)
     assert survivors == []
 
 

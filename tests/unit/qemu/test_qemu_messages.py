@@ -10,11 +10,25 @@ from hypothesis import strategies as st
 
 from runtime.backends.qemu.messages import HEAD, Message, MessageError, frame, of_outcome, read_frame, to_outcome
 from runtime.digest import Digest
-from runtime.outcome import Evidence, Fidelity, Limit, Outcome, Resources, Stream
+from runtime.outcome import (
+    Attempt,
+    Calls,
+    Denied,
+    Evidence,
+    Fidelity,
+    Limit,
+    Lookup,
+    Network,
+    Outcome,
+    Resources,
+    Stream,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 STREAMS = st.binary(max_size=50).map(lambda raw: Stream(content=raw, size=len(raw) + 7, digest=Digest.of(raw)))
 EVIDENCE = st.builds(Evidence, found=TEXTS, holds=st.booleans(), fidelity=st.sampled_from(Fidelity))
+DENIED = st.builds(Denied, call=TEXTS, errno=TEXTS, count=st.integers(1))
+LOOKUPS = st.builds(Lookup, name=TEXTS, count=st.integers(1))
 OUTCOMES = st.builds(
     Outcome,
     exit_code=st.none() | st.integers(0, 255),
@@ -34,6 +48,8 @@ OUTCOMES = st.builds(
     ),
     evidence=st.dictionaries(TEXTS, EVIDENCE),
     ambient=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    calls=st.none() | st.builds(Calls, denied=st.lists(DENIED, max_size=3).map(tuple), is_whole=st.booleans()),
+    network=st.none() | st.builds(Network, lookups=st.lists(LOOKUPS, max_size=3).map(tuple), unroutable=st.integers(0)),
     sandbox=st.dictionaries(TEXTS, st.booleans() | st.integers() | st.lists(TEXTS, max_size=2), max_size=3),
     duration=st.integers(0),
 )
@@ -53,6 +69,8 @@ WHOLE = Outcome(
     evidence={"user": Evidence(found="0", holds=True, fidelity=Fidelity.EMULATED)},
     ambient={"kernel": "6.1"},
     sandbox={"namespaces": ["pid"]},
+    calls=Calls(denied=(Denied(call="mount", errno="EPERM", count=2),), attempts=(Attempt(address="::2", port=80),)),
+    network=Network(lookups=(Lookup(name="a", count=2),), unroutable=3),
     duration=5,
 )
 
@@ -104,6 +122,9 @@ SOUND = of_outcome(1, BARE).head["outcome"]
         {"resources": {"other": 1}},
         {"sandbox": {"size": 0.5}},
         {"sandbox": 1},
+        {"calls": []},
+        {"calls": {"denied": [1], "attempts": [], "is_whole": True}},
+        {"network": {"lookups": [], "unroutable": "often"}},
         {"evidence": {"user": "yes"}},
         {"artifacts": ["a"]},
     ],

@@ -4,7 +4,7 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.verify.compare import compare
+from pipeline.verify.compare import NoteKind, compare, notes
 from pipeline.verify.normalization import Normalization, learn_masks, masked
 from pipeline.verify.observe import Exit, Observation, behavior_digest
 from pipeline.verify.reference import learn
@@ -15,6 +15,7 @@ from pipeline.verify.suite import TestReport as Report
 from pipeline.verify.suite import TestResult as Result
 from runtime.canonical import to_canonical_json
 from runtime.digest import Digest
+from runtime.outcome import Calls, Denied, Lookup, Network
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 RESULTS = st.builds(
@@ -122,3 +123,62 @@ def test_compare_other_skip_reason_shows_the_reasons():
     )
     (only,) = compare(one, two)
     assert (only.reference, only.here) == ("skipped: one", "skipped: two")
+
+
+def traced(denied=(), lookups=(), unroutable=0, *, is_whole=True):
+    return Observation(
+        suite=Digest.of(b""),
+        report=Report(source=Results.EXIT, tests={}),
+        exit=Exit(code=0),
+        calls=Calls(
+            denied=tuple(Denied(call=name, errno="EPERM", count=count) for name, count in denied), is_whole=is_whole
+        ),
+        network=Network(lookups=tuple(Lookup(name=each, count=2) for each in lookups), unroutable=unroutable),
+    )
+
+
+def told(references, other):
+    return [(each.kind, each.text) for each in notes(references, other)]
+
+
+def test_traces_that_the_reference_shows_as_well_are_no_notes():
+    one = traced([("mount", 2)], ["a.example"], 3)
+    assert told([one], one) == told([traced(), one], one) == []
+    assert told([one], traced()) == []
+
+
+def test_denied_calls_of_one_host_only_are_a_note():
+    here = traced([("bpf", 1), ("mount", 1), ("unshare", 3)])
+    want = (
+        "system calls are denied that the reference does not make, or may: bpf (EPERM, once), unshare (EPERM, 3 times)"
+    )
+    assert told([traced([("mount", 9)])], here) == [(NoteKind.SYSCALL, want)]
+    flooding = traced([("bpf", 4096)], is_whole=False)
+    assert told([traced()], flooding)[0][1].endswith("bpf (EPERM, at least 4096 times)")
+
+
+def test_attempts_of_one_host_only_are_notes():
+    here = traced(lookups=["a.example", "b", "c", "d", "e"], unroutable=1)
+    assert told([traced(lookups=["a.example"])], here) == [
+        (
+            NoteKind.NETWORK,
+            "it asks for the addresses of names that the reference does not ask for: b, c, d and 1 more",
+        ),
+        (NoteKind.NETWORK, "it has no route to a destination, once; the reference asks for none without"),
+    ]
+
+
+def test_traces_are_compared_only_where_every_side_was_looked_at():
+    here, unseen = traced([("mount", 1)], ["a"], 1), replace(traced(), calls=None, network=None)
+    assert told([traced(), unseen], here) == told([traced()], unseen) == []
+
+
+def test_traces_of_calls_and_network_are_no_behavior():
+    plain = Normalization()
+    assert compare(traced(), traced([("mount", 1)], ["a"], 1)) == ()
+    assert behavior_digest(traced(), plain) == behavior_digest(traced([("mount", 1)], ["a"], 1), plain)
+
+
+def test_traced_observation_survives_storage():
+    one = traced([("mount", 1)], ["a"], 1)
+    assert from_json(json.loads(to_canonical_json(to_json(one)))) == one

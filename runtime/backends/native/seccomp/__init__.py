@@ -10,7 +10,6 @@ Source: Linux Documentation/userspace-api/seccomp_filter.rst; linux/seccomp.h, l
 import errno
 import json
 from collections.abc import Collection, Mapping
-from importlib import resources
 from typing import Any
 
 from runtime.backends.native.seccomp.bpf import (
@@ -25,6 +24,7 @@ from runtime.backends.native.seccomp.bpf import (
     assemble,
     fail,
     give,
+    handed_on,
     jump_at_least,
     jump_equal,
     jump_if_any_bit,
@@ -55,9 +55,24 @@ _ID_ARGUMENTS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 _UNCHANGED = 0xFFFFFFFF
 
+QUIET = ("clone3",)
+"""What a profile denies with ENOSYS and no listener hears of: every program with threads asks for it and goes on."""
+
+DESTINATIONS: Mapping[str, int] = {"connect": 1, "sendto": 4}
+"""Calls that name a destination → which argument points to it; its length is the next one.
+
+``sendmsg`` and ``sendmmsg`` are left out: they name one in memory if at all, and carry streams more often.
+"""
+
 
 def compile_filter(
-    profile: str, denials: tuple[Denial, ...], machine: str, *, only_ids: tuple[int, int] | None = None
+    profile: str,
+    denials: tuple[Denial, ...],
+    machine: str,
+    *,
+    only_ids: tuple[int, int] | None = None,
+    is_heard: bool = False,
+    with_destinations: bool = False,
 ) -> bytes:
     """Return a filter as an array of ``struct sock_filter``.
 
@@ -68,15 +83,24 @@ def compile_filter(
         machine: ``x86_64`` or ``aarch64``, as uname says it.
         only_ids: the only user and group that are mapped. To name another one then fails with EPERM, as it does for a
             user without capabilities where that one is mapped, and not with the kernel's EINVAL.
+        is_heard: hand on to a listener what the denials and the profile deny. Who answers as the filter without this
+            decides changes nothing. Not handed on is ``QUIET``, nor what ``only_ids`` refuses, which stands for the
+            kernel.
+        with_destinations: hand on to it calls that name a destination, too.
 
     Raises:
         BackendError: there is no such profile, machine or system call.
     """
     numbers = read_numbers()
+    head = foreign_calls(machine)
     own = [line for each in denials for line in _deny(each, numbers, machine)]
+    ids: list[Instruction] = []
     if only_ids is not None:
-        own += [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
-    return assemble([*foreign_calls(machine), *own, *_body(profile, numbers[machine])])
+        ids = [line for name in _ID_ARGUMENTS for line in _deny_other_ids(name, only_ids, numbers[machine])]
+    if is_heard:
+        own = handed_on(own)
+    asked = _destinations(numbers[machine]) if is_heard and with_destinations else []
+    return assemble([*head, *asked, *own, *ids, *_body(profile, numbers[machine], is_heard=is_heard)])
 
 
 def foreign_calls(machine: str) -> list[Instruction]:
@@ -134,12 +158,17 @@ def compile_notices(names: Collection[str], machine: str) -> tuple[bytes, Mappin
     return assemble([*head, *search(answers, give(ALLOW))]), numbers
 
 
-def _body(profile: str, numbers: Mapping[str, int]) -> list[Instruction]:
+def _body(profile: str, numbers: Mapping[str, int], *, is_heard: bool) -> list[Instruction]:
     match profile:
         case "unconfined":
             return give(ALLOW)
         case "default":
-            return search(_answers(read_profile(profile), numbers), fail(errno.ENOSYS))
+            answers, otherwise = _answers(read_profile(profile), numbers), fail(errno.ENOSYS)
+            if is_heard:
+                told = {number: tuple(handed_on([*code])) for number, code in answers.items()}
+                answers = told | {numbers[name]: tuple(otherwise) for name in QUIET}
+                otherwise = handed_on(otherwise)
+            return search(answers, otherwise)
         case _:
             raise _unknown(profile)
 
@@ -150,6 +179,16 @@ def _answers(data: Mapping[str, Any], numbers: Mapping[str, int]) -> dict[int, t
     named |= {name: fail(errno.EPERM) for name in data["refuse"]}
     named |= {name: _conditions(found) for name, found in data["conditions"].items()}
     return {numbers[name]: tuple(code) for name, code in named.items() if name in numbers}
+
+
+def _destinations(numbers: Mapping[str, int]) -> list[Instruction]:
+    """Hand on the calls that point to a destination; ``send`` is a ``sendto`` that points to none."""
+    code: list[Instruction] = []
+    for name, index in DESTINATIONS.items():
+        halves = (argument_low(index), argument_high(index))
+        points = [line for half in halves for line in (*load(half), *jump_equal(0, give(NOTIFY), negate=True))]
+        code += jump_equal(numbers[name], [*points, *load(NUMBER)])
+    return code
 
 
 def _conditions(rules: list[dict[str, Any]]) -> list[Instruction]:
@@ -199,4 +238,6 @@ def _deny_other_ids(name: str, only: tuple[int, int], numbers: Mapping[str, int]
 
 
 def _data(name: str) -> Any:  # noqa: ANN401 - as json has it
+    from importlib import resources  # noqa: PLC0415 - large, and who only interprets a filter needs none
+
     return json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))

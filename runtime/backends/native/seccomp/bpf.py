@@ -4,7 +4,7 @@ Source: Linux Documentation/networking/filter.rst; linux/bpf_common.h.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runtime.errors import BackendError
@@ -12,7 +12,8 @@ from runtime.errors import BackendError
 KILL = 0x80000000  # linux/seccomp.h: SECCOMP_RET_KILL_PROCESS
 ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
 NOTIFY = 0x7FC00000  # SECCOMP_RET_USER_NOTIF
-_ERRNO = 0x00050000  # SECCOMP_RET_ERRNO
+ERRNO = 0x00050000  # SECCOMP_RET_ERRNO
+_ACTION = 0xFFFF0000  # SECCOMP_RET_ACTION_FULL
 
 NUMBER = 0  # offsets in struct seccomp_data
 ARCHITECTURE = 4
@@ -61,7 +62,7 @@ def give(action: int) -> list[Instruction]:
 
 def fail(number: int) -> list[Instruction]:
     """End with an errno."""
-    return give(_ERRNO | number)
+    return give(ERRNO | number)
 
 
 def jump_equal(value: int, code: list[Instruction], *, negate: bool = False) -> list[Instruction]:
@@ -108,6 +109,50 @@ def assemble(code: list[Instruction]) -> bytes:
     if len(code) > _LONGEST_PROGRAM:
         raise BackendError(f"the filter has {len(code)} instructions; the kernel takes {_LONGEST_PROGRAM}")
     return b"".join(struct.pack("<HBBI", *each) for each in code)
+
+
+def handed_on(code: list[Instruction]) -> list[Instruction]:
+    """Return code that asks a listener where it would fail with an errno, and else decides alike."""
+    return [each._replace(value=NOTIFY) if _fails(each) else each for each in code]
+
+
+def disassemble(program: bytes) -> tuple[Instruction, ...]:
+    """Return the instructions of a program."""
+    return tuple(Instruction(*each) for each in struct.iter_unpack("<HBBI", program))
+
+
+def decide(program: Sequence[Instruction], architecture: int, number: int, arguments: Sequence[int]) -> int:
+    """Return what a program of this module's answers to a call, as the kernel would: an action and its data.
+
+    Args:
+        program: ends on every way, as the kernel has checked.
+        architecture: as in ``struct seccomp_data``.
+        number: of the call.
+        arguments: its six registers.
+    """
+    data = struct.unpack("<16I", struct.pack("<IIQ6Q", number, architecture, 0, *arguments))
+    loaded = at = 0
+    while True:
+        code, if_true, if_false, value = program[at]
+        at += 1
+        if code == _JUMP_AT_LEAST:
+            at += if_true if loaded >= value else if_false
+        elif code == _JUMP_EQUAL:
+            at += if_true if loaded == value else if_false
+        elif code == _LOAD:
+            loaded = data[value // 4]
+        elif code == _RETURN:
+            return value
+        elif code == _JUMP:
+            at += value
+        elif code == _JUMP_BITS:
+            at += if_true if loaded & value else if_false
+        else:
+            loaded &= value  # _AND, the only one that is left
+
+
+def _fails(instruction: Instruction) -> bool:
+    return instruction.code == _RETURN and instruction.value & _ACTION == ERRNO
 
 
 def _guard(jump: int, value: int, code: list[Instruction], *, when: bool) -> list[Instruction]:

@@ -18,6 +18,7 @@ class Sandbox:
         scratch: root of the run's private tmpfs, which holds the upper folder and small sources of mounts.
         upper: the folder that catches what the run writes; -1 where ``tree`` is the root.
         root: the root of the run.
+        listener: where the filter's notices of calls are received; -1 where it gives none.
     """
 
     layers: tuple[int, ...] = ()
@@ -27,6 +28,7 @@ class Sandbox:
     scratch: int = -1
     upper: int = -1
     root: int = -1
+    listener: int = -1
 
 
 class Step(Protocol):
