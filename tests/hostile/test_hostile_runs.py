@@ -19,7 +19,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from hostile_runs import ATTACKS, UNTOLD, Link, lay, lay_base
+from hostile_runs import ATTACKS, MAPPED_CHECK, UNTOLD, Link, lay, lay_base
 from probe import Result, probe, results
 
 from runtime.backends.native import warm
@@ -34,7 +34,6 @@ from runtime.plan import File, Plan, Tmpfs, User
 
 HOME = Path(__file__).parents[2]
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
-MAPPED_CHECK = ATTACKS["ids_of_the_machine"].check  # a plain user could not map the machine's root if it tried
 MUTANTS = [name for name, each in ATTACKS.items() if each.mutant]
 
 

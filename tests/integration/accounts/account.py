@@ -6,7 +6,9 @@ import pwd
 import re
 import secrets
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -73,15 +75,16 @@ def made_account(*, has_range: bool) -> Iterator[Account]:
         pytest.skip("only root makes users")
     name = f"seatrial-{secrets.token_hex(4)}"
     options = [] if has_range else [word for each in NO_RANGE for word in ("--key", each)]
-    _must("useradd", "--create-home", "--shell", "/bin/bash", *options, name)
+    as_root("useradd", "--create-home", "--shell", "/bin/bash", *options, name)
     try:
         home = Path(pwd.getpwnam(name).pw_dir)
         clone = home / "clone"
-        _must("git", "-c", "safe.directory=*", "clone", "-q", str(ROOT), str(clone))
-        _must("chown", "-R", f"{name}:", str(clone))
+        as_root("git", "-c", "safe.directory=*", "clone", "-q", str(ROOT), str(clone))
+        as_root("chown", "-R", f"{name}:", str(clone))
         yield Account(name=name, home=home, clone=clone)
     finally:
-        _must("userdel", "--remove", name)
+        _end_processes(name)
+        as_root("userdel", "--remove", name)
 
 
 def readme_command(heading: str) -> str:
@@ -95,6 +98,24 @@ def _give(path: Path, name: str) -> None:
     os.lchown(path, user.pw_uid, user.pw_gid)
 
 
-def _must(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def as_root(*command: str) -> None:
+    """Run a command that must succeed; where another one holds the files of users at that moment, again."""
+    for _ in range(100):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if "cannot lock" not in done.stderr:
+            break
+        time.sleep(0.1)
     assert done.returncode == 0, (command, done.stderr)
+
+
+def _end_processes(name: str) -> None:
+    """End what a user has left: Podman keeps one process for each, which holds its namespaces until the next boot."""
+    uid = pwd.getpwnam(name).pw_uid
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if each.stat().st_uid == uid:
+                os.kill(int(each.name), signal.SIGKILL)
+    end = time.monotonic() + 10
+    while subprocess.run(["ps", "-u", name], capture_output=True, check=False).stdout.count(b"\n") > 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
