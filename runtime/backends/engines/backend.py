@@ -200,7 +200,12 @@ class EngineBackend:
             machine=read_machine(),
             launcher=launcher.read_bytes(),
             ambient=MappingProxyType(
-                {"architecture": system.machine, "kernel": system.release, self.name: f"{self.name} {version}"}
+                {
+                    "architecture": system.machine,
+                    "cgroup": f"v{info.get('CgroupVersion', 1)}",
+                    "kernel": system.release,
+                    self.name: f"{self.name} {version}",
+                }
             ),
             processes=_most_processes(),
             offers=_offers(info),

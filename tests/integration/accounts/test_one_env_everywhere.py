@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def verify(*hosts):
 
 
 def judged(done, who):
-    """Return the environment of a verdict, and print its hosts; those of virtual machines booted one in that time."""
+    """Return the environment of a verdict, and print its hosts, each with the time of its first run."""
     assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads(done.stdout)
     assert document["unavailable"] == []
@@ -36,8 +37,10 @@ def judged(done, who):
     assert found["tests"]["passed"] > 0
     print(f"\n{SPEC} as {who}: image {found['image'][7:19]}, behavior {found['behavior'][7:19]}")
     for each in found["hosts"]:
-        how = "boot to result in " if each["name"] in KERNELS else ""
-        print(f"  {each['name']:<10} Linux {each['ambient']['kernel']:<20} {each['state']}, {how}{each['seconds']} s")
+        kernel = each["ambient"]["kernel"]
+        print(
+            f"  {each['name']:<10} Linux {kernel:<28} {each['state']:<9} {each['fidelity']:<8} {each['seconds']:6.1f} s"
+        )
     return found
 
 
@@ -80,6 +83,18 @@ def of_root(build):
 
 def test_every_runtime_and_kernel_of_root_gives_the_same_behavior(of_root):
     hold(of_root, {*RUNTIMES, *KERNELS}, "rootful")
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_boots_and_the_suite_ends_well(name, of_root, build, capfd):
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", SPEC, "--host", name]
+    environment = {**os.environ, "SEATRIAL_STORE": str(build("itsdangerous").store)}
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - began
+    assert done.returncode == 0, done.stdout + done.stderr
+    with capfd.disabled():
+        print(f"\n{SPEC} on {name}: {seconds:.1f} s from the command to the result, with the boot of its machine")
 
 
 def test_plain_user_with_a_range_of_ids_gives_the_same_image_and_behavior(of_root, build, ranged):
