@@ -4,6 +4,7 @@ import errno
 import hashlib
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +121,44 @@ def test_open_files_limit_is_the_levels(sh):
 def test_file_size_limit_is_the_levels(run):
     outcome = run("sh", "-c", "dd if=/dev/zero of=/tmp/f bs=1M count=2 2>/dev/null", host={"limits": "fsize=1M"})
     assert outcome.signal == signal.SIGXFSZ or outcome.exit_code not in (0, None)
+
+
+@pytest.mark.parametrize(
+    ("level", "option", "shown"), [("core=0", "c", "0"), ("stack=1M", "s", "1024"), ("data=512M", "d", "524288")]
+)
+def test_resource_limit_is_the_levels_soft_and_hard(sh, level, option, shown):
+    assert sh(f"ulimit -S{option}; ulimit -H{option}", host={"limits": level}).split() == [shown, shown]
+
+
+def test_quota_of_half_a_cpu_gives_no_more(run):
+    busy = "begin=$EPOCHREALTIME; while (( ${EPOCHREALTIME/./} - ${begin/./} < 2000000 )); do :; done"
+    outcome = run("bash", "-c", f"{busy}; times > /tmp/times; head -n 1 /tmp/times", host={"cpu-quota": "50%"})
+    assert outcome.evidence["cpu-quota"].holds, outcome.evidence["cpu-quota"]
+    used = sum(seconds_of(each) for each in outcome.stdout.content.decode().split())
+    assert 0.05 < used < 1.4  # of two seconds; a quota is for each tenth of a second
+
+
+def seconds_of(text):
+    """Return the seconds that the shell writes as ``0m1.234s``."""
+    minutes, _, seconds = text.rstrip("s").partition("m")
+    return 60 * int(minutes) + float(seconds)
+
+
+@pytest.mark.parametrize(("factor", "level"), [("memory", "64M"), ("processes", "16"), ("cpu-quota", "50%")])
+def test_limit_is_held_by_the_version_of_control_groups_of_its_machine(backend, run, factor, level):
+    """v1 on this machine although it may have both, v2 in a virtual machine: nothing else here knows which it is."""
+    outcome = run("true", host={factor: level})
+    assert outcome.evidence[factor].holds, outcome.evidence[factor]
+    assert outcome.ambient["cgroup"] == ("v2" if backend.name == "qemu" else version_of_this_machine())
+
+
+def version_of_this_machine():
+    """Return where this machine has its memory controller."""
+    is_first = any(
+        line.split(" - ")[1].startswith("cgroup ") and "memory" in line.rpartition(" ")[2].split(",")
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    )
+    return "v1" if is_first else "v2"
 
 
 def test_cpus_are_as_many_as_the_level_says(sh):
