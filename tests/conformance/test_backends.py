@@ -134,8 +134,10 @@ def test_quota_of_half_a_cpu_gives_no_more(run):
     busy = "begin=$EPOCHREALTIME; while (( ${EPOCHREALTIME/./} - ${begin/./} < 2000000 )); do :; done"
     outcome = run("bash", "-c", f"{busy}; times > /tmp/times; head -n 1 /tmp/times", host={"cpu-quota": "50%"})
     assert outcome.evidence["cpu-quota"].holds, outcome.evidence["cpu-quota"]
-    used = sum(seconds_of(each) for each in outcome.stdout.content.decode().split())
-    assert 0.05 < used < 1.4  # of two seconds; a quota is for each tenth of a second
+    inside = sum(seconds_of(each) for each in outcome.stdout.content.decode().split()) * 1000
+    # gVisor counts inside what a program waits for its turn; an engine may not tell what it counted outside.
+    used = [each for each in (inside, outcome.resources.cpu_time) if each >= 0]
+    assert 100 < min(used) < 0.7 * outcome.duration, (used, outcome.duration)
 
 
 def seconds_of(text):

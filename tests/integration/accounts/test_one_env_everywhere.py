@@ -37,10 +37,8 @@ def judged(done, who):
     assert found["tests"]["passed"] > 0
     print(f"\n{SPEC} as {who}: image {found['image'][7:19]}, behavior {found['behavior'][7:19]}")
     for each in found["hosts"]:
-        kernel = each["ambient"]["kernel"]
-        print(
-            f"  {each['name']:<10} Linux {kernel:<28} {each['state']:<9} {each['fidelity']:<8} {each['seconds']:6.1f} s"
-        )
+        how = f"Linux {each['ambient']['kernel']:<28} {each['fidelity']:<8}"
+        print(f"  {each['name']:<10} {how} {each['state']:<9} {each['seconds']:6.1f} s")
     return found
 
 
