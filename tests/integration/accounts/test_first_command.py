@@ -34,7 +34,7 @@ def test_first_command_of_a_user_without_a_range_passes_with_the_images_of_root(
 def hold_probes(hosts):
     """The user is emulated, and proven: who may not cannot write a 0755 folder of root's, nor read its 0640 file."""
     tried = [each for each in hosts if each["state"] != "UNAVAILABLE"]
-    assert {each["name"] for each in hosts if each not in tried} <= {"small-memory", "few-processes"}  # no control group
+    assert {each["name"] for each in hosts if each not in tried} <= {"small-memory", "few-processes"}
     evidence = {each["name"]: each["evidence"]["user"] for each in tried}
     assert all("user" in each["emulated"] for each in tried)
     assert all("ids=1" in each for each in evidence.values())
