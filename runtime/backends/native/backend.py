@@ -12,9 +12,8 @@ from runtime.backend import Unsupported, lacks_kernel
 from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
 from runtime.backends.native.emulation import lacking_emulator
-from runtime.backends.native.grounds import enabling_limits
 from runtime.backends.native.idmap import lacking_range, read_id_map
-from runtime.backends.native.machine import read_machine, text_of
+from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.service_plans import service_plans, without_loopback
@@ -234,6 +233,9 @@ def run_in_tree(tree: Path, plan: Plan, *, one_id: bool | None = None) -> Outcom
 
 
 def _not_enforced(name: str, level: str, lacking: frozenset[str]) -> Unsupported:
+    from runtime.backends.native.grounds import enabling_limits  # noqa: PLC0415 - few plans are refused
+    from runtime.backends.native.machine import text_of  # noqa: PLC0415 - likewise
+
     return Unsupported(
         reason=f"{name}={level} needs control groups, and this user may not limit {', '.join(sorted(lacking))}",
         hint=enabling_limits(text_of, os.geteuid()),
