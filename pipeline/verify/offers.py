@@ -12,6 +12,7 @@ from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.emulation import EMULATORS, lacking_emulator
 from runtime.backends.native.grounds import Ground, read_grounds
 from runtime.backends.native.idmap import RANGE, lacking_range
+from runtime.backends.native.machine import text_of
 from runtime.digest import Digest
 from runtime.factors import FACTORS
 from runtime.factors.factor import Factor
@@ -72,7 +73,7 @@ def examine_machine(catalogue: Catalogue, required: Collection[str] = ()) -> Exa
         offers = tuple(_offer(host, backends, is_required=host.name in required) for host in catalogue.hosts())
         native = backends.named(NativeBackend.name)
         assert isinstance(native, NativeBackend)  # noqa: S101 - its name says so
-        grounds = tuple(map(_of_ground, read_grounds(_read, os.geteuid(), native.enforces)))
+        grounds = tuple(map(_of_ground, read_grounds(text_of, os.geteuid(), native.enforces)))
         levels = tuple(_level(each.name, level, backends) for each in FACTORS for level in _told(each))
     foreign = tuple(_emulator(each) for each in EMULATORS if each != own_architecture())
     abilities = (*abilities, *foreign, *grounds, _launcher(), _ids(os.geteuid()))
@@ -104,13 +105,6 @@ def _launcher() -> Ability:
     )
     about = f"{path.name}: starts programs in containers of other runtimes" if path else ""
     return Ability(name="launcher", about=about, unavailable=None if path else missing)
-
-
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
 
 
 def _ids(uid: int) -> Ability:

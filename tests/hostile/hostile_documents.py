@@ -157,3 +157,10 @@ def _documents() -> Mapping[str, Document]:
 
 DOCUMENTS = _documents()
 """Every hostile document by name."""
+
+SHAPES = tuple(
+    (kind, *value[:-1])
+    for kind, table in enumerate((TEXTS, MANIFESTS, IMAGES, LIES, LISTS))
+    for value in table.values()
+)
+"""What makes each of them hostile; no two are the same."""

@@ -84,11 +84,17 @@ def unpack(archive: bytes, root: Path, *, media=LAYER_TAR, blob=None, limits=Non
     descriptor = Descriptor(
         media_type=media, digest=lies.get("digest", Digest.of(blob)), size=lies.get("size", len(blob))
     )
-    descriptor_ = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    folder_of_root = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        unpack_layer(io.BytesIO(blob), descriptor, lies.get("diff_id", Digest.of(archive)), descriptor_, limits)
+        unpack_layer(io.BytesIO(blob), descriptor, lies.get("diff_id", Digest.of(archive)), folder_of_root, limits)
     finally:
-        os.close(descriptor_)
+        os.close(folder_of_root)
+
+
+def unpack_into(folder_of_root: int, archive: bytes) -> None:
+    """Unpack an honest layer into an open folder."""
+    described = Descriptor(media_type=LAYER_TAR, digest=Digest.of(archive), size=len(archive))
+    unpack_layer(io.BytesIO(archive), described, Digest.of(archive), folder_of_root, None)
 
 
 LONG = b"x" * 256

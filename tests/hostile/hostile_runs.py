@@ -150,6 +150,19 @@ NO_DEV = (
     ),
 )
 NO_PROC = ((NATIVE + "steps/kernel_files.py", '        MountKernel("/proc", "proc"),\n', ""),)
+OTHERS_PROC = (  # the kernel mounts no proc of another PID namespace, but shows one that is mounted already
+    (
+        NATIVE + "steps/kernel_files.py",
+        "                mounts.mount_at(self.kind, target, self.kind, self.flags, self.data or None)\n",
+        """                if self.kind == "proc":
+                    mounts.bind(os.open("/proc", os.O_PATH), target)
+                else:
+                    mounts.mount_at(self.kind, target, self.kind, self.flags, self.data or None)
+""",
+    ),
+)
+IN_PYTHON = (NATIVE + "entry.py", "if self.init < 0 or ", "if True or ")
+"""The process 1 in Python; the compiled one, which is the usual one, is left out with it."""
 COVER = ((NATIVE + "steps/tree.py", "        refuse_kernel_file_system(target, wanted.path)\n", ""),)
 ANYWHERE = (
     (
@@ -182,13 +195,11 @@ MAPPED = (
     ),
 )
 UNTOLD = {
-    "all processes end": "they end with the PID namespace, by the kernel",
     "mount target is a folder": "the kernel mounts no file system over a file",
     "no device is made": "the kernel makes no device for who is root of a user namespace only",
     "no kernel log": "where kernel.dmesg_restrict is set the kernel refuses it, too",
     "no modules": "the kernel asks for capabilities of the machine's own user namespace",
     "nothing loaded from the image": "the runtime has no code that loads anything after it entered the tree",
-    "own processes only": "the kernel mounts no proc of another PID namespace",
 }
 """Check → why no mutant tells it apart: there is nothing of ours to disable, or the kernel stands behind it."""
 
@@ -712,12 +723,21 @@ ATTACKS: Mapping[str, Attack] = {
         check="own processes only",
         argv="ls -d /proc/[0-9]* | grep -c . ; cat /proc/[0-9]*/environ 2>/dev/null | grep -c SEATRIAL_SECRET",
         proof=lambda outcome: int(outcome.stdout.content.split()[0]) < 9 and outcome.stdout.content.split()[1] == b"0",
+        mutant=OTHERS_PROC,
     ),
     # row R19, what outlives its parent
     "daemon_by_two_forks": Attack(
         check="all processes end",
         argv="(( sleep 987654 & ) & ) ; true",
         proof=lambda outcome: outcome.exit_code == 0 and not _sleepers("987654"),
+        mutant=(
+            IN_PYTHON,
+            (
+                NATIVE + "first_process.py",
+                "    status = attend(pid)\n",
+                "    status = attend(pid)\n    os.waitid(os.P_ALL, 0, os.WEXITED)\n",
+            ),
+        ),
     ),
     "daemon_in_own_session": Attack(
         check="all processes end",
@@ -728,8 +748,8 @@ ATTACKS: Mapping[str, Attack] = {
         check="zombies are reaped",
         argv="(true & true & true &) ; sleep 0.3; cat /proc/[0-9]*/stat | grep -c ') Z '",
         proof=lambda outcome: outcome.stdout.content == b"0\n",
-        mutant=(  # of the process 1 in Python; the compiled one, which is the usual one, is left out with it
-            (NATIVE + "entry.py", "if self.init < 0 or ", "if True or "),
+        mutant=(
+            IN_PYTHON,
             (NATIVE + "first_process.py", "os.waitpid(-1, os.WNOHANG)", "os.waitpid(program, os.WNOHANG)"),
         ),
     ),
@@ -795,6 +815,9 @@ ATTACKS: Mapping[str, Attack] = {
         ),
     ),
 }
+
+MAPPED_CHECK = ATTACKS["ids_of_the_machine"].check
+"""Of which a plain user has no mutant: who could not map the machine's root if it tried."""
 
 
 def _sleepers(marker: str) -> list[str]:

@@ -19,7 +19,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from hostile_runs import ATTACKS, UNTOLD, Link, lay, lay_base
+from hostile_layers import END, file, folder, link, unpack_into
+from hostile_runs import ATTACKS, MAPPED_CHECK, UNTOLD, Link, lay, lay_base
 from probe import Result, probe, results
 
 from runtime.backends.native import warm
@@ -34,7 +35,6 @@ from runtime.plan import File, Plan, Tmpfs, User
 
 HOME = Path(__file__).parents[2]
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
-MAPPED_CHECK = ATTACKS["ids_of_the_machine"].check  # a plain user could not map the machine's root if it tried
 MUTANTS = [name for name, each in ATTACKS.items() if each.mutant]
 
 
@@ -226,6 +226,30 @@ def test_abstract_socket_of_the_machine_is_not_reached(yard, native):
         with native.start(plan, evidence=False) as running:
             descriptor, answer = results(running.wait().stdout.content)
     assert (descriptor > 2, answer) == (True, -errno.ECONNREFUSED)
+
+
+@pytest.mark.bar("7 hostile")
+def test_link_of_one_layer_is_followed_by_no_other_one(yard, native, tmp_path):
+    """What a layer lays or hides below a link of a lower one is in a folder of its own, here and in the stack."""
+    (tmp_path / "kept").write_text("of the machine")
+    out, inside = str(tmp_path).encode(), b"/srv"
+    lower = folder(b"srv") + file(b"srv/kept", b"of the image") + link(b"out", out) + link(b"in", inside)
+    higher = file(b"out/kept", b"laid") + file(b"out/.wh.gone") + file(b"in/.wh.kept") + file(b"in/new", b"laid, too")
+    plan = yard.plan("exe_as_program", argv=("/bin/sh", "-c", LOOK), image=Digest.of(b"linked layers"))
+    yard.layers[plan.image] = (
+        yard.base,
+        yard.tree("linking", lambda place: unpack_into(place, lower + END)),
+        yard.tree("linked", lambda place: unpack_into(place, higher + END)),
+    )
+    with native.start(plan, evidence=False) as running:
+        outcome = running.wait()
+    assert outcome.stdout.content.decode().splitlines() == [
+        "directory directory", "out/kept:laid", "in/new:laid, too", "srv/kept:of the image"
+    ]  # fmt: skip
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("kept", "of the machine")]
+
+
+LOOK = "cd /; echo $(stat -c %F /out /in); grep -r '' out in srv"
 
 
 @pytest.mark.bar("7 hostile")

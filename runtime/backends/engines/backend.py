@@ -16,7 +16,8 @@ from runtime.backends.engines.engine import OWNER, Engine
 from runtime.backends.engines.running import EngineRunning
 from runtime.backends.engines.service import Service, find_service
 from runtime.backends.native.cgroups import start_time
-from runtime.backends.native.machine import read_machine
+from runtime.backends.native.grounds import enabling_limits
+from runtime.backends.native.machine import read_machine, text_of
 from runtime.backends.native.streams import Listener
 from runtime.errors import BackendError
 from runtime.factors import FACTORS
@@ -158,7 +159,7 @@ class EngineBackend:
             if lacking:
                 return Unsupported(
                     reason=f"{self.name} may not limit {', '.join(sorted(lacking))} here: {each.name}={level}",
-                    hint="use it as root, or on a machine with control groups v2 that are delegated to users",
+                    hint=enabling_limits(text_of, os.geteuid()),
                 )
         return None
 
@@ -185,7 +186,7 @@ class EngineBackend:
         if launcher is None:
             raise BackendError(
                 "the launcher, which starts programs in containers of other runtimes, was not built",
-                hint="install a C compiler (`sudo apt-get install gcc libc6-dev`), then install Seatrial again",
+                hint="run `sudo apt-get install gcc libc6-dev`, then install Seatrial again",
             )
         self._service = find_service(self.name, self._address)
         client, version = self._service.connect()
@@ -199,7 +200,12 @@ class EngineBackend:
             machine=read_machine(),
             launcher=launcher.read_bytes(),
             ambient=MappingProxyType(
-                {"architecture": system.machine, "kernel": system.release, self.name: f"{self.name} {version}"}
+                {
+                    "architecture": system.machine,
+                    "cgroup": f"v{info.get('CgroupVersion', 1)}",
+                    "kernel": system.release,
+                    self.name: f"{self.name} {version}",
+                }
             ),
             processes=_most_processes(),
             offers=_offers(info),

@@ -50,7 +50,7 @@ class Service:
             return client, str(client.version()["Version"])
         except (DockerException, OSError) as error:
             message = f"{self._name} does not answer at {self._address}: {error}"
-            raise BackendError(message, hint=_HINTS[self._name]) from error
+            raise BackendError(message, hint=remedy(self._name, error)) from error
 
     def _await_socket(self) -> None:
         """Wait until somebody listens, where we have started who will; the SDK leaks a socket when nobody does."""
@@ -77,12 +77,6 @@ class Service:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-_HINTS = {
-    "docker": "start it (`sudo systemctl start docker`), and be allowed to use it (`sudo usermod -aG docker $USER`)",
-    "podman": "run `systemctl --user start podman.socket`, or `podman system service`",
-}
-
-
 def find_service(name: str, address: str = "") -> Service:
     """Return where the engine is, as its own command line would find it.
 
@@ -98,6 +92,15 @@ def find_service(name: str, address: str = "") -> Service:
             return _podman()
 
 
+def remedy(name: str, error: Exception | None = None) -> str:
+    """Return the one command that makes an engine answer: it does not run, or this user may not use it."""
+    if name == "podman":
+        return "run `podman system service --time=0`"
+    if isinstance(error, PermissionError):
+        return "run `sudo usermod -aG docker $USER`, and log in again"
+    return "run `sudo systemctl start docker`" if Path("/run/systemd/system").exists() else "run `sudo dockerd`"
+
+
 def _docker_address() -> str:
     given = os.environ.get("DOCKER_HOST", "")
     if given:
@@ -107,7 +110,7 @@ def _docker_address() -> str:
             return f"unix://{path}"
     if shutil.which("dockerd") is None and shutil.which("docker") is None:
         raise BackendError("Docker is not installed", hint="run `sudo apt-get install docker.io`")
-    raise BackendError("no Docker Engine listens at /run/docker.sock", hint=_HINTS["docker"])
+    raise BackendError("no Docker Engine listens at /run/docker.sock", hint=remedy("docker"))
 
 
 def _options() -> tuple[str, ...]:

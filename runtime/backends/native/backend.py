@@ -241,9 +241,12 @@ def run_in_tree(tree: Path, plan: Plan, *, one_id: bool | None = None) -> Outcom
 
 
 def _not_enforced(name: str, level: str, lacking: frozenset[str]) -> Unsupported:
+    from runtime.backends.native.grounds import enabling_limits  # noqa: PLC0415 - few plans are refused
+    from runtime.backends.native.machine import text_of  # noqa: PLC0415 - likewise
+
     return Unsupported(
         reason=f"{name}={level} needs control groups, and this user may not limit {', '.join(sorted(lacking))}",
-        hint="run as root, or where control groups are delegated: `systemd-run --user --scope -p Delegate=yes …`",
+        hint=enabling_limits(text_of, os.geteuid()),
     )
 
 

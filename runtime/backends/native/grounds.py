@@ -113,12 +113,23 @@ def layout(mountinfo: str) -> Layout:
     return Layout.V2 if second else Layout.NONE
 
 
+def enabling_limits(read: Read, uid: int) -> str:
+    """Return what lets a user limit runs where it may not: one command."""
+    found = layout(read("/proc/self/mountinfo") or "")
+    if found is Layout.NONE:
+        return "run `sudo mount -t cgroup2 none /sys/fs/cgroup`"
+    if uid == 0:
+        return "inside a container, start it with `--cgroupns=private -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
+    is_delegated = found is Layout.V2 and "systemd" in (read("/proc/1/comm") or "")
+    return "run `systemd-run --user --scope -p Delegate=yes seatrial …`" if is_delegated else "run `sudo seatrial …`"
+
+
 def _limit(name: str, read: Read, uid: int, offers: Collection[str]) -> Ground:
     found = layout(read("/proc/self/mountinfo") or "")
     about = f"{name} is enforced by control groups ({found})"
     if name in offers:
         return Ground(name=name, about=about)
-    hint = _enabling(read, uid, found)
+    hint = enabling_limits(read, uid)
     reason = f"{_why(uid, found)}: peaks are watched"
     if name == "cpu-quota":
         reason = f"{_why(uid, found)}: no quota can be set"
@@ -129,15 +140,6 @@ def _why(uid: int, found: Layout) -> str:
     if found is Layout.NONE:
         return "no control groups are mounted"
     return f"{'this user' if uid else 'root'} may not make control groups ({found})"
-
-
-def _enabling(read: Read, uid: int, found: Layout) -> str:
-    if found is Layout.NONE:
-        return "run `sudo mount -t cgroup2 none /sys/fs/cgroup`"
-    if uid == 0:
-        return "inside a container, start it with `--cgroupns=private -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
-    is_delegated = found is Layout.V2 and "systemd" in (read("/proc/1/comm") or "")
-    return "run `systemd-run --user --scope -p Delegate=yes seatrial …`" if is_delegated else "run `sudo seatrial …`"
 
 
 def _about_namespaces(read: Read) -> str:

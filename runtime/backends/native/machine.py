@@ -33,6 +33,15 @@ def read_machine() -> Machine:
     )
 
 
+def text_of(path: str) -> str | None:
+    """Return the content of a file of this machine, or None where there is none or this user may not read it."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - likewise
+            return file.read()
+    except OSError:
+        return None
+
+
 def cpuinfo_of(machine: Machine, count: int) -> str:
     """Return what /proc/cpuinfo says where only the first ``count`` usable CPUs exist, numbered from 0."""
     blocks = _processors(machine.cpuinfo)

@@ -23,8 +23,7 @@ class OciRuntime:
 
     Args:
         name: of the program, and of the level.
-        package: Debian's package; empty if Debian has none.
-        source: where it is told how to install it, where Debian has none.
+        install: the command that installs it.
         options: global options.
         run_options: options of ``run``.
         answers_itself: factors whose default it fulfills in a way of its own; other levels cannot be had.
@@ -34,8 +33,7 @@ class OciRuntime:
     """
 
     name: str
-    package: str = ""
-    source: str = ""
+    install: str
     options: tuple[str, ...] = ()
     run_options: tuple[str, ...] = ()
     forwards_signals: bool = True
@@ -48,18 +46,23 @@ RUNTIMES: Mapping[str, OciRuntime] = MappingProxyType(
     {
         each.name: each
         for each in (
-            OciRuntime(name="crun", package="crun", options=("--cgroup-manager", "disabled")),
-            OciRuntime(name="runc", package="runc", options=("--rootless", "true"), run_options=("--no-new-keyring",)),
+            OciRuntime(name="crun", install="sudo apt-get install crun", options=("--cgroup-manager", "disabled")),
+            OciRuntime(
+                name="runc",
+                install="sudo apt-get install runc",
+                options=("--rootless", "true"),
+                run_options=("--no-new-keyring",),
+            ),
             OciRuntime(
                 name="runsc",
-                package="runsc",
+                install="sudo apt-get install runsc",
                 options=("--network=none", "--ignore-cgroups", "--net-raw"),
                 answers_itself=frozenset({"processes", "seccomp"}),
                 forwards_signals=False,
                 limited_whole=True,
                 own_network=True,
             ),
-            OciRuntime(name="youki", source="https://github.com/youki-dev/youki"),
+            OciRuntime(name="youki", install="cargo install youki"),
         )
     }
 )
@@ -91,13 +94,12 @@ class OciBackend(NativeBackend):
     def available(self) -> Unsupported | None:
         """Tell why nothing can run here, or None."""
         if shutil.which(self._runtime.name) is None:
-            package = self._runtime.package
-            hint = f"run `sudo apt-get install {package}`" if package else f"see {self._runtime.source}"
+            hint = f"run `{self._runtime.install}`"
             return Unsupported(reason=f"{self._runtime.name} is not installed", hint=hint)
         if launcher_path() is None:
             return Unsupported(
                 reason="the launcher, which starts programs in containers of other runtimes, was not built",
-                hint="install a C compiler (`sudo apt-get install gcc libc6-dev`), then install Seatrial again",
+                hint="run `sudo apt-get install gcc libc6-dev`, then install Seatrial again",
             )
         lacking = lacking_range(os.geteuid()) if os.geteuid() else None
         if lacking:  # a runtime sets owners of its own, which one id only cannot have
