@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.arguments import UsageError
 from pipeline.cli.faults import OURS
+from pipeline.cli.options import options, store_path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runtime.outcome import Outcome
 
@@ -19,14 +20,20 @@ examples:
   seatrial run envs/web.yaml                         the suite on the reference
   seatrial run web --host openshift                  on another host
   seatrial run web --set umask=0077 -- python3 -m pytest tests/test_files.py
-  seatrial run web --set cpus=1 --repeat 20          how often it fails"""
+  seatrial run web --set cpus=1 --repeat 20          how often it fails
+  seatrial run oci:DIR                               an image of a layout: what it runs by itself
+  seatrial run oci:DIR:NAME -- /bin/sh -c id         this command in its place"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     parser.usage = f"{parser.prog} [options] SPEC|IMAGE [-- CMD …]"
-    parser.add_argument("subject", metavar="SPEC|IMAGE", help="a spec, or an image (then no suite is mounted)")
-    parser.add_argument("--host", metavar="HOST", help="a host by its name (the spec's reference)")
+    parser.add_argument(
+        "subject",
+        metavar="SPEC|IMAGE",
+        help="a spec; or an image, without a suite: oci:DIR[:NAME|@DIGEST], sha256:…, or a name in the store",
+    )
+    parser.add_argument("--host", metavar="HOST", help="a host by its name (the spec's reference, or reference)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FACTOR=LEVEL", help="a level; may be given many times"
     )
@@ -40,25 +47,43 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--repeat {arguments.repeat}: want at least 1")
     levels = parse_levels(arguments.set)
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything
-    from pipeline.cli.options import options  # noqa: PLC0415 - likewise
-
+    command = tuple(arguments.command) if arguments.command else None
     once = arguments.repeat == 1
-    outcomes = verification.run_once(
-        arguments.subject,
-        arguments.host,
-        levels,
-        tuple(arguments.command) if arguments.command else None,
-        arguments.repeat,
-        options(arguments),
-        _to(sys.stdout) if once else _nowhere,
-        _to(sys.stderr) if once else _nowhere,
-    )
+    listeners = (_to(sys.stdout), _to(sys.stderr)) if once else (_nowhere, _nowhere)
+    outcomes = _run(arguments, levels, command, listeners)
     codes = [exit_code(outcome) for outcome in outcomes]
     if once:
         _explain(outcomes[0])
         return codes[0]
     return _rate(outcomes, codes)
+
+
+def _run(
+    arguments: argparse.Namespace,
+    levels: dict[str, str],
+    command: tuple[str, ...] | None,
+    listeners: tuple[Callable[[bytes], None], Callable[[bytes], None]],
+) -> tuple[Outcome, ...]:
+    """Run a spec's suite, which takes all that there is, or an image, which takes little."""
+    from pipeline.image_run import Wish, is_image, run_image  # noqa: PLC0415 - not for --help
+
+    if is_image(arguments.subject):
+        wish = Wish(
+            image=arguments.subject,
+            host=arguments.host,
+            levels=levels,
+            argv=command,
+            repeat=arguments.repeat,
+            store=store_path(arguments),
+        )
+        return run_image(wish, listeners)
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything
+
+    wishes = options(arguments)
+    return verification.run_once(
+        arguments.subject, arguments.host, levels, command, arguments.repeat, wishes, *listeners
+    )
 
 
 def parse_levels(words: Sequence[str]) -> dict[str, str]:

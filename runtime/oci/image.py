@@ -88,6 +88,11 @@ class Image:
         return text(self.config.get("architecture") or "", "architecture")
 
     @property
+    def system(self) -> str:
+        """The operating system in Go's words, such as ``linux``; empty if it does not say."""
+        return text(self.config.get("os") or "", "os")
+
+    @property
     def user(self) -> str:
         """``User`` as written: empty, a name or an id, with or without a group."""
         return text(self._run("User") or "", "User")

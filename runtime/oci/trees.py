@@ -74,6 +74,10 @@ class Trees:
         """Return the directories of some layers, in their order; see ``path``."""
         return tuple(self.path(each.descriptor, each.diff_id) for each in layers)
 
+    def hold(self, layers: tuple[Layer, ...]) -> bool:
+        """Tell whether all of some layers are unpacked here already."""
+        return all((self._root / each.diff_id.hex).is_dir() for each in layers)
+
     def adopt(self, folder: Path, diff_id: Digest) -> Path:
         """Make a directory that was just packed the tree of its layer, without unpacking it again.
 

@@ -1,0 +1,139 @@
+"""``seatrial run IMAGE``: an image without spec and suite, as root or as a plain user."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "simulators"))
+
+from busybox_image import PROGRAM, lay_index, lay_layout
+
+from pipeline.build.unpacked import trees_of
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "argcomplete",
+    "cryptography",
+    "deflate",
+    "docker",
+    "http",
+    "importlib.metadata",
+    "jinja2",
+    "junitparser",
+    "packaging",
+    "pathspec",
+    "pydantic",
+    "pydantic_core",
+    "pysequoia",
+    "requests",
+    "rich",
+    "urllib3",
+    "uv",
+    "yaml",
+    "zstandard",
+)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An empty project with a store of its own, whose trees are removed by who may."""
+    if not PROGRAM.exists():
+        pytest.skip("busybox-static is not installed")
+    (tmp_path / ".git").mkdir()
+    yield tmp_path
+    if (tmp_path / "store" / "trees").is_dir():
+        for each in (tmp_path / "store" / "trees").iterdir():
+            trees_of(tmp_path / "store").remove(each)
+
+
+@pytest.fixture
+def run(place):
+    def call(*words, script="from pipeline.cli.main import main; raise SystemExit(main())", **more):
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PYTHONPATH": path, "SEATRIAL_STORE": str(place / "store")}
+        command = [sys.executable, "-c", script, "run", *words]
+        return subprocess.run(
+            command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False, **more
+        )
+
+    return call
+
+
+def test_image_runs_what_its_config_says(place, run):
+    lay_layout(
+        place / "image",
+        User="app",
+        WorkingDir="/srv",
+        Env=["PATH=/bin", "COLOR=sea green"],
+        Entrypoint=["/bin/sh", "-c"],
+        Cmd=["id -u; pwd; echo $COLOR $HOME; exit 7"],
+    )
+    done = run("oci:image")
+    assert (done.returncode, done.stderr) == (7, "")
+    assert done.stdout == "1000\n/srv\nsea green /home/app\n"
+
+
+def test_command_after_dashes_is_run_in_place_of_the_images_own(place, run):
+    lay_layout(place / "image", Entrypoint=["/bin/false"])
+    done = run("--host", "reference", "oci:image", "--", "/bin/sh", "-c", "id -u; umask")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n0022\n", "")
+
+
+def test_levels_hosts_and_repetitions_are_those_of_a_spec(place, run):
+    lay_layout(place / "image")
+    assert run("oci:image", "--set", "umask=0077", "--", "/bin/sh", "-c", "umask").stdout == "0077\n"
+    done = run("oci:image", "--host", "openshift", "--", "/bin/id", "-u")
+    assert done.stdout == "1000660000\n" or "ids" in done.stderr, done
+    many = run("oci:image", "--repeat", "2", "--", "/bin/sh", "-c", "exit 3")
+    assert (many.returncode, many.stdout) == (3, "fails 2 of 2 times\n  exit 3  2 times\n")
+
+
+def test_unknown_user_of_an_image_is_no_obstacle_where_the_host_has_another(place, run):
+    lay_layout(place / "image", User="somebody")
+    done = run("oci:image", "--set", "user=root", "--", "/bin/id", "-u")
+    assert (done.returncode, done.stdout) == (0, "0\n"), done
+
+
+def test_image_of_the_store_runs_by_its_name_and_by_its_digest(place, run):
+    digest = lay_layout(place / "store" / "oci", "web")
+    for name in ("web", digest):
+        done = run(name, "--", "/bin/sh", "-c", "echo here")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "here\n", "")
+
+
+def test_index_gives_the_image_of_this_machine(place, run):
+    digest = lay_index(place / "image", {"arm64": {}, "amd64": {"Cmd": ["/bin/sh", "-c", "echo amd64"]}})
+    for name in ("oci:image", f"oci:image@{digest}", "oci:image:busybox"):
+        assert run(name).stdout == "amd64\n"
+
+
+def test_layout_of_others_is_read_and_not_written(place, run):
+    lay_layout(place / "image")
+    before = sorted(place.joinpath("image").rglob("*"))
+    assert run("oci:image").returncode == 0
+    assert sorted(place.joinpath("image").rglob("*")) == before
+
+
+def test_second_run_needs_no_layer(place, run):
+    lay_layout(place / "image")
+    assert run("oci:image").returncode == 0
+    for each in (place / "image" / "blobs" / "sha256").iterdir():
+        if each.read_bytes()[:2] == b"\x1f\x8b":
+            each.unlink()
+    assert run("oci:image").returncode == 0
+
+
+def test_image_on_the_reference_imports_nothing_heavy(place, run):
+    lay_layout(place / "image")
+    script = (
+        "import sys\nfrom pipeline.cli.main import start\n"
+        "start(sys.argv[1:], program='seatrial')\nprint(*sys.modules, file=sys.stderr)"
+    )
+    done = run("oci:image", script=script)
+    modules = set(done.stderr.split())
+    assert "runtime.backends.native.backend" in modules
+    assert not {each for each in modules if each in HEAVY or each.partition(".")[0] in HEAVY}
+    assert "pipeline.verification" not in modules
