@@ -1,13 +1,13 @@
 """``run_image``: one image on one host, without spec, lock and suite; a cold command, so it imports little."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.build.unpacked import trees_of
 from pipeline.verify.here import host_here
 from runtime.backends.native.idmap import ARBITRARY, RANGE
+from runtime.data import dataclass
 from runtime.errors import BackendError, ImageError, StoreError
 from runtime.factors.architecture import ArchitectureFactor
 from runtime.factors.user import UserFactor

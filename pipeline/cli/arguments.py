@@ -4,10 +4,10 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn, Protocol, cast
 
+from runtime.data import dataclass
 from runtime.errors import SeatrialError
 
 

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.architecture import ArchitectureFactor
 from runtime.host import Host
 from runtime.oci.platform import own_architecture

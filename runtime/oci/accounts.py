@@ -4,8 +4,8 @@ Source: OCI image specification, config.md, "User"; passwd(5), group(5).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from runtime.data import dataclass
 from runtime.errors import ImageError
 
 PASSWD, GROUP = "etc/passwd", "etc/group"

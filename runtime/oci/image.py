@@ -1,10 +1,10 @@
 """``Image``: a read-only view of one image, or of a suite tree, by the digest of its manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.digest import Digest
 from runtime.oci.descriptor import (
     CONFIG,

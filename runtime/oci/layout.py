@@ -10,11 +10,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from runtime.canonical import to_canonical_json
+from runtime.data import replace
 from runtime.digest import Digest
 from runtime.errors import DigestError, StoreError
 from runtime.oci.descriptor import INDEX, REF_NAME, Descriptor

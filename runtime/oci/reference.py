@@ -7,10 +7,10 @@ Source: OCI image specification, image-layout.md and image-index.md; skopeo's co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.digest import Digest
 from runtime.errors import ImageError, StoreError
 from runtime.oci.descriptor import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, REF_NAME, Descriptor

@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.cgroups import Parents, RunGroup
@@ -21,6 +20,7 @@ from runtime.backends.native.order import Order
 from runtime.backends.native.recipe import steps_ahead
 from runtime.backends.native.stacks import Stack, stacked
 from runtime.backends.native.steps.step import Step
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import Limits
 

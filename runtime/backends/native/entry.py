@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from runtime.backends.native import processes
@@ -27,6 +26,7 @@ from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.steps.tree import TREE
 from runtime.backends.native.wire import receive_json, send_json
+from runtime.data import dataclass, field
 from runtime.errors import SeatrialError
 from runtime.factors import FACTORS
 from runtime.factors.factor import Factor

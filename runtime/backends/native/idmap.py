@@ -9,10 +9,10 @@ is emulated.
 import os
 import pwd
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.backends.native import processes
+from runtime.data import dataclass
 from runtime.errors import BackendError
 
 BASE = 0x70000000

@@ -1,11 +1,11 @@
 """What the client and the warm process tell each other about a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from runtime.backends.native.cgroups import Usage
 from runtime.backends.native.strain import Strain
 from runtime.canonical import Json
+from runtime.data import dataclass, field
 from runtime.plan import Plan
 
 
