@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.build.unpacked import trees_of
 from pipeline.verify.here import host_here
+from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.idmap import ARBITRARY, RANGE
 from runtime.data import dataclass
 from runtime.errors import BackendError, ImageError, StoreError
 from runtime.factors.architecture import ArchitectureFactor
+from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.factors.user import UserFactor
 from runtime.host import Host
 from runtime.oci.accounts import find_account
@@ -23,7 +25,7 @@ from runtime.plan import Plan, User
 
 if TYPE_CHECKING:
     from runtime.backends.catalogue import Backends
-    from runtime.backends.native.backend import NativeBackend
+    from runtime.backends.native.launch import Launched
 
 Listener = Callable[[bytes], None]
 
@@ -55,37 +57,41 @@ class Wish:
     store: Path
 
 
-def is_image(subject: str) -> bool:
-    """Tell whether ``run SUBJECT`` means an image: neither the file of a spec nor the name of one in ``envs/``."""
-    return Path(subject).suffix not in {".yaml", ".yml"} and not Path("envs", f"{subject}.yaml").is_file()
-
-
-def run_image(wish: Wish, listeners: tuple[Listener, Listener]) -> tuple[Outcome, ...]:
+def run_image(
+    wish: Wish, listeners: tuple[Listener, Listener], launched: "Launched | None" = None
+) -> tuple[Outcome, ...]:
     """Run an image, some times.
 
     Args:
         wish: what to run.
         listeners: take what the command writes to stdout and to stderr, as it comes.
+        launched: a warm process that is on its way; it has ended when this returns.
 
     Raises:
         ImageError, StoreError, DigestError, SpecError, HostError, FactorError, BackendError: nothing can be run; the
             message says why.
     """
-    from runtime.backends.catalogue import Backends  # noqa: PLC0415 - after what people can get wrong
+    layers: tuple[Path, ...] = ()
+    with NativeBackend(lambda _: layers, launched=launched) as native:
+        reference = parse_reference(wish.image)
+        base = host_of(wish.host or REFERENCE)
+        host = Host(name=base.name, factors={**base.factors, **wish.levels})
+        layout = layout_of(reference, wish.store)
+        image = open_image(reference, layout, _architecture_of(host))
+        trees = trees_of(wish.store, layout)
+        if not trees.hold(image.layers):
+            trees.sweep()
+        layers = trees.paths(image.layers)
+        host = host_here(host, [image.architecture or own_architecture()])
+        has_own_user = host.level(UserFactor.name) == UserFactor.default
+        plan = host.apply(plan_of(image, layers, wish, has_own_user=has_own_user))
+        if not plan.levels.keys() & {RuntimeFactor.name, KernelFactor.name}:
+            return run_on(native, plan, host, wish.repeat, listeners)
+    from pipeline.build.kernels import kernels_of  # noqa: PLC0415 - loads much, and few runs need it
+    from runtime.backends.catalogue import Backends  # noqa: PLC0415 - likewise
 
-    reference = parse_reference(wish.image)
-    base = host_of(wish.host or REFERENCE)
-    host = Host(name=base.name, factors={**base.factors, **wish.levels})
-    layout = layout_of(reference, wish.store)
-    image = open_image(reference, layout, _architecture_of(host))
-    trees = trees_of(wish.store, layout)
-    if not trees.hold(image.layers):
-        trees.sweep()
-    layers = trees.paths(image.layers)
-    host = host_here(host, [image.architecture or own_architecture()])
-    plan = host.apply(plan_of(image, layers, wish, has_own_user=host.level(UserFactor.name) == UserFactor.default))
-    with Backends(lambda _: layers, layout) as backend:
-        return run_on(backend, plan, host, wish.repeat, listeners)
+    with Backends(lambda _: layers, layout, kernels_of(wish.store)) as backends:
+        return run_on(backends, plan, host, wish.repeat, listeners)
 
 
 def run_on(

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.cli.arguments import UsageError
+from pipeline.cli.early import is_image
 from pipeline.cli.faults import OURS
 from pipeline.cli.options import options, store_path
 
@@ -65,9 +66,9 @@ def _run(
     listeners: tuple[Callable[[bytes], None], Callable[[bytes], None]],
 ) -> tuple[Outcome, ...]:
     """Run a spec's suite, which takes all that there is, or an image, which takes little."""
-    from pipeline.image_run import Wish, is_image, run_image  # noqa: PLC0415 - not for --help
-
     if is_image(arguments.subject):
+        from pipeline.image_run import Wish, run_image  # noqa: PLC0415 - not for --help
+
         wish = Wish(
             image=arguments.subject,
             host=arguments.host,
@@ -76,7 +77,7 @@ def _run(
             repeat=arguments.repeat,
             store=store_path(arguments),
         )
-        return run_image(wish, listeners)
+        return run_image(wish, listeners, getattr(arguments, "launched", None))
 
     from pipeline import verification  # noqa: PLC0415 - loads everything
 

@@ -129,7 +129,7 @@ def test_second_run_needs_no_layer(place, run):
 def test_image_on_the_reference_imports_nothing_heavy(place, run):
     lay_layout(place / "image")
     script = (
-        "import sys\nfrom pipeline.cli.main import start\n"
+        "import sys\nfrom pipeline.cli.command_line import start\n"
         "start(sys.argv[1:], program='seatrial')\nprint(*sys.modules, file=sys.stderr)"
     )
     done = run("oci:image", script=script)

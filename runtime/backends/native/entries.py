@@ -8,7 +8,7 @@ from runtime.backends.native.machine import Machine
 from runtime.backends.native.one_id import is_root
 from runtime.backends.native.order import Order
 from runtime.backends.native.service_entry import ServiceEntry
-from runtime.plan import Plan
+from runtime.plan import Denial, Plan
 
 
 class Entries:
@@ -25,6 +25,10 @@ class Entries:
         self._init = init
         self._one_id = one_id
         self._filters: dict[tuple[object, ...], bytes] = {}
+
+    def get_ready(self) -> None:
+        """Compile the filter that nearly every plan has, while nobody waits for it."""
+        self._compiled("default", (), None)
 
     def of(self, order: Order, control: socket.socket, stdin: int, *, is_spare: bool = False) -> Entry:
         """Return the entry of an order.
@@ -76,14 +80,15 @@ class Entries:
         """Return the compiled filter of a plan's system calls; empty for none."""
         if plan.seccomp == "unconfined" and not plan.denials:
             return b""
-        denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
         is_shown = self._one_id and not is_root(plan.user)
-        only_ids = (plan.user.uid, plan.user.gid) if is_shown else None
-        key = (plan.seccomp, denials, only_ids)
+        return self._compiled(plan.seccomp, plan.denials, (plan.user.uid, plan.user.gid) if is_shown else None)
+
+    def _compiled(self, profile: str, denials: tuple[Denial, ...], only_ids: tuple[int, int] | None) -> bytes:
+        key = (profile, tuple((each.syscall, each.errno, *sorted(each.arguments.items())) for each in denials), only_ids)
         if key not in self._filters:
             from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
 
-            self._filters[key] = compile_filter(plan.seccomp, plan.denials, self._machine.name, only_ids=only_ids)
+            self._filters[key] = compile_filter(profile, denials, self._machine.name, only_ids=only_ids)
         return self._filters[key]
 
     def _notices(self) -> Notices:
