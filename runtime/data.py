@@ -42,7 +42,7 @@ else:
         own = {name: _field_of(cls, name, kind, kw_only) for name, kind in cls.__annotations__.items()}
         record = inherited | own
         made = _slotted(cls, [name for name in own if name not in inherited])
-        made._record, made._frozen = record, frozen
+        made._record = record  # noqa: SLF001 - it is ours
         made.__match_args__ = tuple(each.name for each in record.values() if each.init and not each.kw_only)
         _add_methods(made, tuple(record.values()), frozen=frozen, order=order, eq=eq)
         return made
@@ -130,7 +130,7 @@ else:
                 setattr(cls, name, method)
         cls.__dataclass_fields__ = _ForLibrary(_library_fields)
         cls.__dataclass_params__ = _ForLibrary(
-            lambda library, owner: library._DataclassParams(**_parameters(library, frozen=frozen, order=order, eq=eq))  # noqa: SLF001
+            lambda library, _: library._DataclassParams(**_parameters(library, frozen=frozen, order=order, eq=eq))  # noqa: SLF001
         )
 
     def _initializer(cls, record):
@@ -209,7 +209,7 @@ else:
 
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
 
-    def _delete_nothing(self, name):
+    def _delete_nothing(self, name):  # noqa: ARG001 - the signature of ``__delattr__``
         import dataclasses  # noqa: PLC0415 - errors only
 
         raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")

@@ -83,4 +83,3 @@ def _reader_left() -> int:
 
 def _nothing() -> argparse.Namespace:
     return argparse.Namespace(store=None)
-

@@ -84,7 +84,8 @@ class Entries:
         return self._compiled(plan.seccomp, plan.denials, (plan.user.uid, plan.user.gid) if is_shown else None)
 
     def _compiled(self, profile: str, denials: tuple[Denial, ...], only_ids: tuple[int, int] | None) -> bytes:
-        key = (profile, tuple((each.syscall, each.errno, *sorted(each.arguments.items())) for each in denials), only_ids)
+        denied = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in denials)
+        key = (profile, denied, only_ids)
         if key not in self._filters:
             from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
 

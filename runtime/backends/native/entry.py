@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -237,6 +238,7 @@ class Entry:
         The root stays until the next step has left this machine by it; the compiled process 1, until it is executed.
         """
         self.doing = "close descriptors"
+        sys.meta_path.clear()  # nothing is imported from here on: it could be a file of the image
         _close_all_but({self.control.fileno(), root, self.init})
 
     def _be_program(self) -> NoReturn:

@@ -6,10 +6,11 @@ starts a process of its own (``launch``), in which nothing of the caller is left
 """
 
 import fcntl
+import gc
 import os
 import socket
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from typing import NoReturn
 
 from runtime.data import dataclass
@@ -22,6 +23,17 @@ _START = (
 _ONE_ID = "one-id"  # as the warm process knows it, whose module is large
 _SOCKET = 3
 _FIRST_FREE = 16  # above every number that a file action writes to
+_SHARED = (
+    "runtime.factors",
+    "runtime.backends.native.emulation",
+    "runtime.backends.native.one_id",
+    "runtime.backends.native.order",
+    "runtime.backends.native.stacks",
+    "runtime.backends.native.collector",
+    "runtime.backends.native.machine",
+    "runtime.backends.native.wire",
+    "runtime.host",
+)
 HOME = __file__.removesuffix("/runtime/backends/native/launch.py")
 """The folder that holds the package ``runtime``."""
 
@@ -64,19 +76,23 @@ def launch(*, one_id: bool) -> Launched:
 
 
 def fork() -> Launched:
-    """Fork the warm process from this one, which has one thread yet and little memory."""
-    from runtime.backends.native import zygote  # noqa: PLC0415 - a client that launches one needs it not
+    """Fork the warm process from this one, which has one thread yet and little memory.
 
+    What both need is imported before, and what either needs alone is imported by both at the same time.
+    """
+    for module in _SHARED:
+        import_module(module)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    gc.freeze()  # else the first collection writes into every object, and so copies every page, in each process
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _be_warm(zygote.serve, theirs)
+        _be_warm(theirs)
     theirs.close()
     return Launched(pid=pid, connection=ours)
 
 
-def _be_warm(serve: Callable[[socket.socket, str], None], control: socket.socket) -> NoReturn:
+def _be_warm(control: socket.socket) -> NoReturn:
     """Be the warm process: what ``launch`` gives a new one, this one is given here."""
     try:
         os.setsid()
@@ -86,6 +102,8 @@ def _be_warm(serve: Callable[[socket.socket, str], None], control: socket.socket
             null = os.open(os.devnull, flags | os.O_CLOEXEC)
             os.dup2(null, number)
             os.close(null)
+        from runtime.backends.native.zygote import serve  # noqa: PLC0415 - the client needs it not
+
         serve(control, HOME)
         os._exit(0)
     except (KeyboardInterrupt, SeatrialError):
