@@ -103,7 +103,7 @@ QUESTIONS = {
     "fixed": lambda _, c: (c["Open"](number=1).left, c["Open"](number=1).made),
     "frozen": lambda _, c: setattr(c["Pair"](1), "first", 2),
     "frozen for deletion": lambda _, c: delattr(c["Pair"](1), "first"),
-    "frozen is an attribute error": lambda _, c: issubclass(dataclasses.FrozenInstanceError, AttributeError),
+    "frozen is an attribute error": lambda *_: issubclass(dataclasses.FrozenInstanceError, AttributeError),
     "no other attribute": lambda _, c: setattr(c["Open"](number=1), "other", 2),
     "check of its own": lambda _, c: c["Ordered"](""),
     "replace": lambda lib, c: lib.replace(c["Plain"](number=1, text="y"), number=2) == c["Plain"](number=2, text="y"),
@@ -139,7 +139,7 @@ def test_value_comes_back_from_a_pickle():
     from runtime.plan import Tmpfs, User  # noqa: PLC0415 - classes that a pickle can name
 
     for value in (User(uid=1, gid=2, home="/h"), Tmpfs(path="/tmp", size=1)):
-        assert pickle.loads(pickle.dumps(value)) == value
+        assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - our own bytes
 
 
 def test_class_of_the_library_can_be_below_one_of_ours():
