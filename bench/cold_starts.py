@@ -7,14 +7,16 @@ static program in a store of their own, which has been used before; ours runs it
 namespaces, limits, filter, masked paths, an overlay, evidence. A peer runs in the fastest way that works:
 
 * both: no network but loopback, which ours has too, no log of what is written, no look for a newer image;
-* podman: no events, control groups by cgroupfs (no systemd is asked), and runc, as Debian's crun refuses a machine
-  with both versions of control groups. Where root may raise no limit, it takes
-  `--ulimit nofile=1024:1024 --ulimit nproc=1000:1000`. A plain user has no control groups: `--cgroups=disabled`;
+* both: crun where it starts anything, else runc, which is slower. On a machine with both versions of control groups
+  Debian's crun starts nothing: root hides the second one from itself and podman;
+* podman: no events, control groups by cgroupfs (no systemd is asked). Where root may raise no limit, it takes
+  `--ulimit nofile=1024:1024 --ulimit nproc=1000:1000`; a plain user's has no control groups on such a machine;
 * docker: a dockerd of its own, which runs already and is not counted. A plain user has none.
 
-Needs what the tests need, and Debian's podman, docker.io, runc and busybox-static. For a plain user
+Needs what the tests need, and Debian's podman, docker.io, crun, runc and busybox-static. For a plain user, as root,
 
-    runuser -u NAME -- env HOME=/home/NAME python bench/cold_starts.py
+    unshare -m sh -c 'umount /sys/fs/cgroup/unified; exec runuser -u NAME -- env HOME=/home/NAME \
+        python bench/cold_starts.py'
 
 Exits 1 if the bar is not met: at most 0.7 of the faster peer, by the upper end of the interval.
 """
@@ -31,7 +33,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +43,16 @@ sys.path += [str(Path(__file__).parents[1] / "tests" / each) for each in ("confo
 from busybox_image import lay_layout, write_archive
 from engines import DEBIAN_PATH, podman_options, started_dockerd
 from ratio import percentile, ratio_of_medians
+from starts import hide_second_version
 
 from pipeline.build.unpacked import trees_of
 
 MOST = 0.7
 IMAGE = "busybox:bench"
 PROGRAM = "/bin/true"
+Peer = Callable[[Path], AbstractContextManager[list[str]]]
+RUNTIMES = [each for each in ("crun", "runc") if shutil.which(each, path=DEBIAN_PATH)]
+"""What both engines may start containers with, the fastest first."""
 
 _SAME = ("--rm", "--network=none", "--pull=never", "--log-driver=none")
 _LIMITS = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000")
@@ -58,15 +65,15 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seatrial-cold-")))
         write_archive(folder / "image.tar", IMAGE)
         ways = {"seatrial": stack.enter_context(ours(folder, wishes.seatrial))}
-        for name, peer in (("podman", podman), ("docker", docker)):
-            if shutil.which(name, path=DEBIAN_PATH) and (name == "podman" or os.geteuid() == 0):
-                ways[name] = stack.enter_context(peer(folder))
+        for name, peer in peers().items():
+            ways[name] = stack.enter_context(peer(folder))
         if len(ways) == 1:
             sys.exit("there is no peer: install podman and docker.io")
         for command in ways.values():
             for _ in range(3):
                 spawn(command, environment(folder))
         found = judge(measure(ways, environment(folder), wishes))
+        found["how"] = {name: each for name, command in ways.items() for each in command if "runtime=" in each}
     print(json.dumps(found, indent=2) if wishes.json else text_of(found))
     sys.exit(0 if found["met"] else 1)
 
@@ -79,6 +86,12 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seatrial", default=str(Path(sys.executable).parent / "seatrial"), metavar="PATH")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
+
+
+def peers() -> dict[str, Peer]:
+    """Return what gives the command of each peer that is here; Docker first, whose daemon sees all control groups."""
+    found = {"docker": docker, "podman": podman} if os.geteuid() == 0 else {"podman": podman}
+    return {name: peer for name, peer in found.items() if shutil.which(name, path=DEBIAN_PATH)}
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -102,14 +115,19 @@ def ours(folder: Path, program: str) -> Iterator[list[str]]:
 @contextlib.contextmanager
 def podman(folder: Path) -> Iterator[list[str]]:
     """Give Podman's command, with a store of its own that has the image."""
+    if os.geteuid() == 0:
+        hide_second_version()
+        if Path("/sys/fs/cgroup/unified").is_dir():  # whatever is written there instead ends with this process
+            subprocess.run(["mount", "-t", "tmpfs", "hidden", "/sys/fs/cgroup/unified"], check=True)
     place = folder / "podman"
     place.mkdir()
-    options = [each for each in podman_options(place) if not each.startswith("--events-backend")]
+    ours = ("--events-backend", "--runtime")
+    options = [each for each in podman_options(place) if not each.startswith(ours)]
     command = [str(shutil.which("podman", path=DEBIAN_PATH)), *options, "--events-backend=none"]
     call([*command, "load", "--input", str(folder / "image.tar")], folder)
-    groups = [] if os.geteuid() == 0 else ["--cgroups=disabled"]
     try:
-        yield [*command, "run", *_SAME, *_LIMITS, *groups, IMAGE, PROGRAM]
+        wanted = ("run", *_SAME, *_LIMITS, IMAGE, PROGRAM)
+        yield first_that_works([[*command, f"--runtime={each}", *wanted] for each in RUNTIMES], folder)
     finally:
         call([*command, "system", "reset", "--force"], folder)
 
@@ -117,10 +135,21 @@ def podman(folder: Path) -> Iterator[list[str]]:
 @contextlib.contextmanager
 def docker(folder: Path) -> Iterator[list[str]]:
     """Give Docker's command, for a daemon of its own that has the image."""
-    with started_dockerd() as address:
+    places = {each: {"path": shutil.which(each, path=DEBIAN_PATH)} for each in RUNTIMES if each != "runc"}
+    with started_dockerd({"runtimes": places}) as address:
         command = [str(shutil.which("docker", path=DEBIAN_PATH)), "--host", address]
         call([*command, "load", "--input", str(folder / "image.tar")], folder)
-        yield [*command, "run", *_SAME, IMAGE, PROGRAM]
+        wanted = (*_SAME, IMAGE, PROGRAM)
+        yield first_that_works([[*command, "run", f"--runtime={each}", *wanted] for each in RUNTIMES], folder)
+
+
+def first_that_works(commands: Sequence[list[str]], folder: Path) -> list[str]:
+    """Return the first command that succeeds."""
+    for command in commands[:-1]:
+        done = subprocess.run(command, env=environment(folder), capture_output=True, check=False)
+        if done.returncode == 0:
+            return command
+    return commands[-1]
 
 
 def call(command: Sequence[str], folder: Path) -> None:
@@ -191,7 +220,8 @@ def text_of(found: Mapping[str, Any]) -> str:
     for name, each in found["milliseconds"].items():
         ratio = found["ratios"].get(name)
         compared = f"   {ratio[0]:.2f} ({ratio[1]:.2f}-{ratio[2]:.2f})" if ratio else ""
-        lines.append(f"{name:10}{each['least']:9.1f}{each['median']:9.1f}{each['p95']:9.1f}{compared}")
+        how = found["how"].get(name, "")
+        lines.append(f"{name:10}{each['least']:9.1f}{each['median']:9.1f}{each['p95']:9.1f}{compared:24}{how}".rstrip())
     figure, verdict = found["ratios"][found["faster"]][2], "met" if found["met"] else "NOT met"
     lines += ["", f"of the faster, {found['faster']}: {figure:.2f}, at most {MOST:.2f}: {verdict}"]
     return "\n".join(lines)
