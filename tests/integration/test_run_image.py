@@ -1,8 +1,11 @@
 """``seatrial run IMAGE``: an image without spec and suite, as root or as a plain user."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -137,3 +140,66 @@ def test_image_on_the_reference_imports_nothing_heavy(place, run):
     assert "runtime.backends.native.backend" in modules
     assert not {each for each in modules if each in HEAVY or each.partition(".")[0] in HEAVY}
     assert "pipeline.verification" not in modules
+
+
+@pytest.fixture
+def started(place):
+    """Start a run that sleeps, wait until it does, and give the process and what tells whether it sleeps yet."""
+    lay_layout(place / "image")
+    marker = f"{7000 + os.getpid() % 1000}.25"
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "SEATRIAL_STORE": str(place / "store")}
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", "oci:image", "--", "/bin/sleep", marker]
+    process = subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: len(sleepers(marker)) == 1)
+        yield process, lambda: sleepers(marker) or warm_of(process.pid, marker)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_run_that_is_interrupted_ends_with_all_that_it_started(started, number, code):
+    process, left = started
+    process.send_signal(number)
+    assert process.communicate(timeout=30)[1] == "interrupted\n"
+    assert process.returncode == code
+    assert not left()
+
+
+def test_run_whose_client_is_killed_ends_by_itself(started):
+    process, left = started
+    process.kill()
+    process.wait()
+    wait_for(lambda: not left())
+
+
+def sleepers(marker):
+    """Return the processes that sleep for so long; the client's own command line is longer."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if each.read_bytes().split(b"\0")[:2] == [b"/bin/sleep", marker.encode()]:
+                found.append(each.parent.name)
+    return found
+
+
+def warm_of(pid, marker):
+    """Return the processes that were forked from a client: they show its command line."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = each.read_text().rpartition(")")[2].split()
+            words = each.with_name("cmdline").read_bytes().split(b"\0")
+            is_fork = b"oci:image" in words and marker.encode() in words
+            if is_fork and fields[0] != "Z" and int(each.parent.name) != pid:
+                found.append(each.parent.name)
+    return found
+
+
+def wait_for(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
