@@ -203,3 +203,19 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.02)
+
+
+def test_caller_that_spawns_leaves_no_signal_ignored(place):
+    lay_layout(place / "image")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "SEATRIAL_STORE": str(place / "store")}
+    shown = ("/bin/cat", "/proc/self/status")
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", f"oci:{place}/image", "--", *shown]
+    kept = [
+        (os.POSIX_SPAWN_OPEN, number, str(place / name), os.O_WRONLY | os.O_CREAT, 0o600)
+        for number, name in ((1, "out"), (2, "err"))
+    ]
+    pid = os.posix_spawn(sys.executable, command, environment, file_actions=kept)  # glibc's ignores two of its own
+    assert os.waitpid(pid, 0)[1] == 0
+    assert (place / "err").read_text() == ""
+    assert "SigIgn:\t0000000000000000\n" in (place / "out").read_text()
