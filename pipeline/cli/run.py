@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -136,15 +138,21 @@ def _rate(outcomes: Sequence[Outcome], codes: Sequence[int]) -> int:
 
 
 class _to:  # noqa: N801 - it is called as a function is
-    """Write bytes to a stream as they come."""
+    """Write bytes to a stream as they come; where its reader has gone, end at once, as what SIGPIPE ends does.
+
+    It is called in a thread that reads the run, which would go on writing to nobody: it ends with this process.
+    """
 
     def __init__(self, stream: object) -> None:
         self._binary = getattr(stream, "buffer", None)
 
     def __call__(self, content: bytes) -> None:
         if self._binary is not None:
-            self._binary.write(content)
-            self._binary.flush()
+            try:
+                self._binary.write(content)
+                self._binary.flush()
+            except BrokenPipeError:
+                os._exit(128 + signal.SIGPIPE)
 
 
 def _nowhere(_: bytes) -> None:

@@ -175,6 +175,18 @@ def test_run_whose_client_is_killed_ends_by_itself(started):
     wait_for(lambda: not left())
 
 
+def test_run_whose_reader_has_gone_ends_as_by_sigpipe(place):
+    lay_layout(place / "image")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "SEATRIAL_STORE": str(place / "store")}
+    run = f"{sys.executable} -m pipeline.cli.main run oci:image -- /bin/sh -c 'while :; do echo y; done'"
+    shell = f"{run} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
 def sleepers(marker):
     """Return the processes that sleep for so long; the client's own command line is longer."""
     found = []
