@@ -20,6 +20,7 @@ from pipeline.declare.hosts import Catalogue, select
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.unsupported import unsupported
+from pipeline.image_run import run_on
 from pipeline.report.events import Ended, Planned, Started, Step
 from pipeline.verify import environment, plugin
 from pipeline.verify.conclude import conclude
@@ -29,7 +30,6 @@ from pipeline.verify.schedule import BackendRunner, ResultCache
 from pipeline.verify.verdict import EnvironmentResult, HostResult, Verification
 from runtime.backends.catalogue import Backends
 from runtime.digest import Digest
-from runtime.errors import BackendError
 from runtime.host import Host
 from runtime.outcome import Outcome
 from runtime.plan import Variant
@@ -252,14 +252,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
     kernels = kernels_of(options.store)
     with Backends(builder.layers, builder.layout, kernels, destinations=destinations) as backend:
-        refusal = backend.refusal(plan)
-        if refusal is not None:
-            raise BackendError(f"cannot run on host {chosen.name!r}: {refusal.reason}", hint=refusal.hint)
-        outcomes = []
-        for _ in range(repeat):
-            with backend.start(plan, listeners=(on_stdout, on_stderr)) as running:
-                outcomes.append(running.wait())
-        return tuple(outcomes)
+        return run_on(backend, plan, chosen, repeat, (on_stdout, on_stderr))
 
 
 def examine(paths: Sequence[Path], options: Options) -> Examination:

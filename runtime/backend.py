@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.data import dataclass
 from runtime.factors.machinery import KernelFactor
 from runtime.outcome import Fidelity, Outcome
 from runtime.plan import Plan

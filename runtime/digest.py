@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from runtime.canonical import Json, to_canonical_json
+from runtime.data import dataclass
 from runtime.errors import DigestError
 
 _FORM = re.compile(r"sha256:[0-9a-f]{64}")

@@ -1,9 +1,9 @@
 """``Host``: a level for every factor."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from runtime.data import dataclass, replace
 from runtime.digest import Digest
 from runtime.errors import HostError
 from runtime.factors import FACTORS, factor

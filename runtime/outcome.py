@@ -1,12 +1,12 @@
 """``Outcome``: what the kernel reported of one run. It says nothing about what that means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from runtime.canonical import Json
+from runtime.data import dataclass, field, fields
 from runtime.digest import Digest
 
 

@@ -5,11 +5,11 @@ into another; a backend turns a plan into what the kernel is asked for.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from runtime.canonical import Json, to_text
+from runtime.data import dataclass, field, fields, is_dataclass
 from runtime.digest import Digest
 
 OUT = "/.seatrial/out"

@@ -97,7 +97,7 @@ class Resumed:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """A store that all tests of a session share; SEATRIAL_TEST_STORE names one that outlives it."""
-    from pipeline.build.leftovers import trees_of  # noqa: PLC0415 - unit tests need no store
+    from pipeline.build.unpacked import trees_of  # noqa: PLC0415 - unit tests need no store
 
     kept = os.environ.get("SEATRIAL_TEST_STORE")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("store")

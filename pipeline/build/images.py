@@ -7,9 +7,9 @@ from pathlib import Path
 from pipeline.build.assemble import assemble_image, assemble_suite
 from pipeline.build.fetch import Fetcher
 from pipeline.build.layers import Making, Tools
-from pipeline.build.leftovers import trees_of
 from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.twice import Workshop
+from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage
 from pipeline.declare.spec import EnvSpec

@@ -1,15 +1,12 @@
 """What killed processes left unfinished in a store: removed by the next one that works there."""
 
-import os
 import shutil
 from pathlib import Path
 
 from pipeline.build.cache import Cache
-from runtime.backends.native.idmap import BASE, read_id_map
-from runtime.backends.native.mapped import run_mapped
+from pipeline.build.unpacked import trees_of
 from runtime.oci import temporary
 from runtime.oci.layout import Layout
-from runtime.oci.trees import Trees
 
 RESOLVER = Path("tmp", "uv")
 """The folder in a store where Python packages are resolved."""
@@ -17,16 +14,7 @@ RESOLVER = Path("tmp", "uv")
 KERNELS = Path("kernels")
 """The folder in a store where kernels of virtual machines lie, each below the hash of its package."""
 
-_FOLDERS = {False: "", True: "one-id"}
-"""Below ``trees``, by whether owners are recorded: a user may get a range of ids later, or lose it."""
-
 _FLAT = ("builds", "results")
-
-
-def trees_of(store: Path) -> Trees:
-    """Return the unpacked layers of a store: those whose owners are as this user can have them."""
-    owner = (BASE, BASE) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-    return Trees(store / "trees" / _FOLDERS[read_id_map().has_one_id], Layout(store / "oci"), run_mapped, owner=owner)
 
 
 def sweep_store(store: Path) -> int:

@@ -1,13 +1,12 @@
 """``Parser``: what a command line may say. It imports only the verb that is asked for."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn, Protocol, cast
 
+from runtime.data import dataclass
 from runtime.errors import SeatrialError
 
 
@@ -176,7 +175,7 @@ def _row(name: str) -> Row:
     for row in VERBS:
         if row.name == name:
             return row
-    near = difflib.get_close_matches(name, [row.name for row in VERBS], n=1)
+    near = _nearest(name, [row.name for row in VERBS])
     guess = f"; did you mean '{near[0]}'?" if near else ""
     raise UsageError(f"unknown command '{name}'{guess}", hint="run `seatrial --help` for the list")
 
@@ -188,8 +187,15 @@ def _near(message: str, parser: argparse.ArgumentParser) -> str:
         return message
     word = words.split()[0].partition("=")[0]
     known = [text for action in parser._actions for text in action.option_strings]  # noqa: SLF001 - argparse has no other way
-    near = difflib.get_close_matches(word, known, n=1)
+    near = _nearest(word, known)
     return f"unknown option '{word}'" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
+def _nearest(word: str, known: Sequence[str]) -> list[str]:
+    """Return the one word that is most like another, if one is."""
+    import difflib  # noqa: PLC0415 - errors only
+
+    return difflib.get_close_matches(word, known, n=1)
 
 
 def _count(text: str) -> int:

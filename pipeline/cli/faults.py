@@ -2,8 +2,6 @@
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,6 +52,8 @@ def show_internal(error: BaseException, argv: Sequence[str], folders: Sequence[P
         argv: the command line, for the file.
         folders: where to put the file, the first that can be written; the machine's folder for such files is the last.
     """
+    import traceback  # noqa: PLC0415 - our own faults only
+
     shown = " ".join(argv)
     text = f"command: seatrial {shown}\npython: {sys.version}\n\n{''.join(traceback.format_exception(error))}"
     path = _write(text, folders)
@@ -63,6 +63,8 @@ def show_internal(error: BaseException, argv: Sequence[str], folders: Sequence[P
 
 
 def _write(text: str, folders: Sequence[Path]) -> str:
+    import tempfile  # noqa: PLC0415 - our own faults only
+
     for folder in (*folders, Path(tempfile.gettempdir())):
         try:
             handle, name = tempfile.mkstemp(prefix="error-", suffix=".txt", dir=folder)

@@ -1,86 +1,42 @@
-"""``main`` and ``verify``: the command line, its exit codes, and what becomes of errors and signals."""
+"""``main`` and ``verify``: the two programs. What a command needs is imported when its warm process has been forked."""
 
-import argparse
-import contextlib
-import io
+import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from pipeline.cli import faults, oci_runtime, stopping
-from pipeline.cli.arguments import Command, parse, verb_of
-from pipeline.cli.options import store_path
-from runtime.errors import SeatrialError
+from pipeline.cli.early import launch_early
+
+if TYPE_CHECKING:
+    from runtime.backends.native.launch import Launched
 
 
 def main() -> int:
     """Run ``seatrial VERB …``; return its exit code."""
-    return start(sys.argv[1:], program="seatrial", settle=stopping.settle)
+    gc.disable()  # what is imported stays; to look for what does not takes 2 ms
+    launched = launch_early(sys.argv[1:])
+    gc.enable()
+    code = _run("seatrial", launched)
+    if launched is None:
+        return code
+    # A single run has left nothing to be done, and the interpreter's own end takes 10 ms.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def verify() -> int:
     """Run ``verify …``, which is ``seatrial verify …``; return its exit code."""
-    return start(sys.argv[1:], program="verify", settle=stopping.settle)
+    return _run("verify")
 
 
-def start(argv: Sequence[str], *, program: str, settle: Callable[[], None] = lambda: None) -> int:
-    """Run a command line and return its exit code; nothing is raised but ``SystemExit`` for ``--help``.
+def _run(program: str, launched: "Launched | None" = None) -> int:
+    from pipeline.cli import stopping  # noqa: PLC0415 - see the head of this module
+    from pipeline.cli.command_line import start  # noqa: PLC0415 - likewise
 
-    Args:
-        argv: the words after the program's name.
-        program: ``seatrial`` or ``verify``.
-        settle: called when the result is out, where the process ends with it.
-    """
-    _soften(sys.stdout)
-    _soften(sys.stderr)
-    if program == "seatrial" and argv[:1] == [oci_runtime.NAME] and argv[1:] not in (["--help"], ["-h"]):
-        return oci_runtime.run(argparse.Namespace(words=argv[1:]))  # whose options are not ours, `--root` before all
-    stopping.install()
-    wants_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
-    command: Command | None = None
-    try:
-        command = parse(argv, program=program)
-        code = command.verb.run(command.arguments)
-        sys.stdout.flush()
-        settle()
-    except SeatrialError as error:
-        code = faults.OURS if _is_run(argv, program) else faults.exit_code_of(error)
-        faults.show(error, as_json=wants_json, exit_code=code)
-    except KeyboardInterrupt as stop:
-        code = stopping.exit_code(stop)
-        sys.stderr.write("interrupted\n")
-        if wants_json:
-            faults.show_document("interrupted before there was a result", "", code)
-    except BrokenPipeError:
-        code = _reader_left()
-    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, it becomes a file and an exit code
-        code = faults.OURS if _is_run(argv, program) else faults.INTERNAL
-        if wants_json:
-            faults.show_document(f"an internal error: {type(error).__name__}: {error}", "", code)
-        faults.show_internal(error, argv, [store_path(command.arguments if command else _nothing()) / "tmp"])
-    return code
-
-
-def _is_run(argv: Sequence[str], program: str) -> bool:
-    """Tell whether the verb is ``run``, whose exit codes are the command's."""
-    return program == "seatrial" and verb_of(argv) == "run"
-
-
-def _soften(stream: object) -> None:
-    """Let a stream write ``?`` for what it cannot encode: a test's name may not end the report."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
-
-
-def _reader_left() -> int:
-    """Whoever read stdout has gone (``| head``): end as a program that SIGPIPE ends, without a word."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + 13  # SIGPIPE
-
-
-def _nothing() -> argparse.Namespace:
-    return argparse.Namespace(store=None)
+    return start(sys.argv[1:], program=program, settle=stopping.settle, launched=launched)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 from pipeline.cli.arguments import UsageError
+from pipeline.cli.early import is_image
 from pipeline.cli.faults import OURS
+from pipeline.cli.options import options, store_path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runtime.outcome import Outcome
 
@@ -20,14 +24,20 @@ examples:
   seatrial run web --host openshift                  on another host
   seatrial run web --set umask=0077 -- python3 -m pytest tests/test_files.py
   seatrial run web --set cpus=1 --repeat 20          how often it fails
-  seatrial run web --trace                           what it was denied, and whom it tried to reach"""
+  seatrial run web --trace                           what it was denied, and whom it tried to reach
+  seatrial run oci:DIR                               an image of a layout: what it runs by itself
+  seatrial run oci:DIR:NAME -- /bin/sh -c id         this command in its place"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     parser.usage = f"{parser.prog} [options] SPEC|IMAGE [-- CMD …]"
-    parser.add_argument("subject", metavar="SPEC|IMAGE", help="a spec, or an image (then no suite is mounted)")
-    parser.add_argument("--host", metavar="HOST", help="a host by its name (the spec's reference)")
+    parser.add_argument(
+        "subject",
+        metavar="SPEC|IMAGE",
+        help="a spec; or an image, without a suite: oci:DIR[:NAME|@DIGEST], sha256:…, or a name in the store",
+    )
+    parser.add_argument("--host", metavar="HOST", help="a host by its name (the spec's reference, or reference)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FACTOR=LEVEL", help="a level; may be given many times"
     )
@@ -44,21 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--repeat {arguments.repeat}: want at least 1")
     levels = parse_levels(arguments.set)
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything
-    from pipeline.cli.options import options  # noqa: PLC0415 - likewise
-
+    command = tuple(arguments.command) if arguments.command else None
     once = arguments.repeat == 1
-    outcomes = verification.run_once(
-        arguments.subject,
-        arguments.host,
-        levels,
-        tuple(arguments.command) if arguments.command else None,
-        arguments.repeat,
-        options(arguments),
-        _to(sys.stdout) if once else _nowhere,
-        _to(sys.stderr) if once else _nowhere,
-        destinations=arguments.trace,
-    )
+    listeners = (_to(sys.stdout), _to(sys.stderr)) if once else (_nowhere, _nowhere)
+    outcomes = _run(arguments, levels, command, listeners)
     codes = [exit_code(outcome) for outcome in outcomes]
     if arguments.trace:
         sys.stderr.writelines(f"seatrial: {line}\n" for line in _traces(outcomes))
@@ -66,6 +65,42 @@ def run(arguments: argparse.Namespace) -> int:
         _explain(outcomes[0])
         return codes[0]
     return _rate(outcomes, codes)
+
+
+def _run(
+    arguments: argparse.Namespace,
+    levels: dict[str, str],
+    command: tuple[str, ...] | None,
+    listeners: tuple[Callable[[bytes], None], Callable[[bytes], None]],
+) -> tuple[Outcome, ...]:
+    """Run a spec's suite, which takes all that there is, or an image, which takes little."""
+    if is_image(arguments.subject):
+        from pipeline.image_run import Wish, run_image  # noqa: PLC0415 - not for --help
+
+        wish = Wish(
+            image=arguments.subject,
+            host=arguments.host,
+            levels=levels,
+            argv=command,
+            repeat=arguments.repeat,
+            store=store_path(arguments),
+            destinations=arguments.trace,
+        )
+        return run_image(wish, listeners, getattr(arguments, "launched", None))
+
+    from pipeline import verification  # noqa: PLC0415 - loads everything
+
+    wishes = options(arguments)
+    return verification.run_once(
+        arguments.subject,
+        arguments.host,
+        levels,
+        command,
+        arguments.repeat,
+        wishes,
+        *listeners,
+        destinations=arguments.trace,
+    )
 
 
 def parse_levels(words: Sequence[str]) -> dict[str, str]:
@@ -145,15 +180,21 @@ def _rate(outcomes: Sequence[Outcome], codes: Sequence[int]) -> int:
 
 
 class _to:  # noqa: N801 - it is called as a function is
-    """Write bytes to a stream as they come."""
+    """Write bytes to a stream as they come; where its reader has gone, end at once, as what SIGPIPE ends does.
+
+    It is called in a thread that reads the run, which would go on writing to nobody: it ends with this process.
+    """
 
     def __init__(self, stream: object) -> None:
         self._binary = getattr(stream, "buffer", None)
 
     def __call__(self, content: bytes) -> None:
         if self._binary is not None:
-            self._binary.write(content)
-            self._binary.flush()
+            try:
+                self._binary.write(content)
+                self._binary.flush()
+            except BrokenPipeError:
+                os._exit(128 + signal.SIGPIPE)
 
 
 def _nowhere(_: bytes) -> None:

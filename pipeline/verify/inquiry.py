@@ -1,14 +1,14 @@
 """``Inquiry``: all that is asked about one environment, as a spec asks it."""
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pipeline.declare.errors import SpecError, VerifyError
 from pipeline.declare.image import AnyImage, BuiltImage
 from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
 from pipeline.verify import plugin
+from pipeline.verify.here import host_here
 from pipeline.verify.observe import SuiteFacts, suite_digest
 from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.suite import Results
@@ -150,16 +150,8 @@ def of_machine(variants: Sequence[Variant]) -> Variant:
 
 
 def as_here(host: Host, variants: Sequence[Variant]) -> Host:
-    """Return a host as this machine can have it, which is another host digest.
-
-    A machine with one CPU has one CPU; an image that is not built for the machine's architecture is emulated.
-    """
-    here = {} if len(os.sched_getaffinity(0)) > 1 else {"cpus": "1"}
-    if own_architecture() not in {each.architecture for each in variants}:
-        here["architecture"] = variants[0].architecture
-    # The reference writes all its levels out: one that is the default asks for nothing.
-    wanted = {name: level for name, level in here.items() if name not in host.differing}
-    return replace(host, factors={**host.factors, **wanted}) if wanted else host
+    """Return a host as this machine can have it, for what was built."""
+    return host_here(host, [each.architecture for each in variants])
 
 
 def _service(spec: EnvSpec, name: str, image: Digest) -> Service:

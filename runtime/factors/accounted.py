@@ -1,8 +1,8 @@
 """``memory``, ``processes`` and ``cpu-quota``: limits over all processes of a run, by a control group."""
 
 from abc import abstractmethod
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
 from runtime.factors.questions import Answers

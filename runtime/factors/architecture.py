@@ -4,8 +4,7 @@ An image of another architecture is another image, built from the same lock; its
 which the emulator's own quirks may show: all that such a run says is advisory.
 """
 
-from dataclasses import replace
-
+from runtime.data import replace
 from runtime.errors import FactorError
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers

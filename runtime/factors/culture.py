@@ -1,8 +1,8 @@
 """``timezone`` and ``locale``: the conventions that a program finds."""
 
 import re
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import File, Plan

@@ -1,8 +1,8 @@
 """``cpus``, ``open-files`` and ``limits``: what one process may use."""
 
 import resource
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
 from runtime.factors.questions import Answers

@@ -1,8 +1,8 @@
 """``network``, ``ipv6``, ``dns`` and ``hostname``: what the program can reach, and what it is called."""
 
 import re
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import File, Network, NetworkState, Plan

@@ -1,7 +1,6 @@
 """``path``: where the working folder lies."""
 
-from dataclasses import replace
-
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import MOVED, Bind, File, Plan, RootFilesystem

@@ -1,7 +1,6 @@
 """``capabilities`` and ``no-new-privileges``: what the program may gain."""
 
-from dataclasses import replace
-
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.plan import Plan

@@ -1,7 +1,6 @@
 """``terminal``, ``stdin``, ``pid1``, ``signals``: the process that a program finds itself to be."""
 
-from dataclasses import replace
-
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.plan import FirstProcess, Plan, Stdin

@@ -1,8 +1,8 @@
 """``seccomp``: which system calls are answered, and how the others fail."""
 
 import errno
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.outcome import Fidelity

@@ -1,8 +1,8 @@
 """``root-filesystem``, ``tmp`` and ``shm``: where the program may write, and how much."""
 
 import os
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
 from runtime.factors.questions import Answers

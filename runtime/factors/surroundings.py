@@ -1,8 +1,8 @@
 """``umask``, ``home``, ``environment``, ``columns``, ``hash-seed``: what a program inherits without asking."""
 
 import re
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import UID_MAP, Answers
 from runtime.plan import Attributes, Plan, Tmpfs

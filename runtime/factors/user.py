@@ -5,8 +5,8 @@ the probe tries what the user may not do: it makes a file in a folder of root's,
 """
 
 import errno
-from dataclasses import replace
 
+from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.questions import UID_MAP, Answers
 from runtime.plan import Attributes, File, Plan, RootFilesystem, User

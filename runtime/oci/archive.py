@@ -6,10 +6,10 @@
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from runtime.data import dataclass, field
 from runtime.oci.headers import Header, parse_header, parse_records
 from runtime.oci.owners import OURS
 from runtime.oci.refusal import Refusal, RefusedError

@@ -4,11 +4,11 @@ Source: OCI image specification, descriptor.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Self
 
 from runtime.canonical import Json
+from runtime.data import dataclass, field
 from runtime.digest import Digest
 from runtime.errors import DigestError
 from runtime.oci.document import integer, member, text, text_map

@@ -3,8 +3,7 @@
 Source: POSIX.1-2017, pax; GNU tar manual, "Basic Tar Format".
 """
 
-from dataclasses import dataclass
-
+from runtime.data import dataclass
 from runtime.oci.refusal import Refusal, RefusedError
 
 _KNOWN_MAGIC = (b"ustar\x0000", b"ustar  \x00")

@@ -1,10 +1,10 @@
 """``Image``: a read-only view of one image, or of a suite tree, by the digest of its manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.digest import Digest
 from runtime.oci.descriptor import (
     CONFIG,
@@ -86,6 +86,11 @@ class Image:
     def architecture(self) -> str:
         """In Go's words, such as ``amd64``; empty if it does not say."""
         return text(self.config.get("architecture") or "", "architecture")
+
+    @property
+    def system(self) -> str:
+        """The operating system in Go's words, such as ``linux``; empty if it does not say."""
+        return text(self.config.get("os") or "", "os")
 
     @property
     def user(self) -> str:

@@ -4,15 +4,17 @@ Source: OCI image specification, image-layout.md.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from runtime.canonical import to_canonical_json
+from runtime.data import replace
 from runtime.digest import Digest
 from runtime.errors import DigestError, StoreError
 from runtime.oci.descriptor import INDEX, REF_NAME, Descriptor
@@ -31,20 +33,47 @@ class Layout:
 
     Args:
         root: its folder.
+        make: False leaves a folder that others made as it is; see ``existing``.
 
     Raises:
         StoreError: the folder cannot be made or written.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, make: bool = True) -> None:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
+        if not make:
+            return
         try:
             self._blobs.mkdir(parents=True, exist_ok=True)
             if not (root / "oci-layout").exists():
                 write_whole(root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
         except OSError as error:
             raise _unusable(root, error) from error
+
+    @classmethod
+    def existing(cls, root: Path) -> Self:
+        """Return a layout that others made, to be read: nothing is written into it.
+
+        Raises:
+            StoreError: there is none, or one of another version.
+            RefusedError: what says its version is malformed.
+        """
+        try:
+            with _open_file(root / "oci-layout") as file:
+                raw = file.read(DOCUMENT_LIMIT + 1)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            is_there = root.exists()
+            raise StoreError(
+                f"{root} is no OCI layout: {'it has no file oci-layout' if is_there else 'there is no such folder'}",
+                hint="`skopeo copy docker://NAME oci:DIR` writes one, `seatrial build SPEC` another into the store",
+            ) from error
+        except OSError as error:
+            raise _unusable(root, error) from error
+        version = parse_document(raw, f"{root}/oci-layout").get("imageLayoutVersion")
+        if not isinstance(version, str) or not version.startswith("1."):
+            raise StoreError(f"{root} is an OCI layout of version {version!a}; 1.0.0 is read")
+        return cls(root, make=False)
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob lies or would lie."""
@@ -68,7 +97,7 @@ class Layout:
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob to be streamed; see ``Store.open``."""
         try:
-            return self.path(digest).open("rb")
+            return _open_file(self.path(digest))
         except FileNotFoundError as error:
             raise StoreError(f"blob {digest} is not in {self.root}") from error
         except OSError as error:
@@ -134,10 +163,12 @@ class Layout:
             ImageError: ``index.json`` is malformed.
         """
         try:
-            with (self.root / "index.json").open("rb") as file:
+            with _open_file(self.root / "index.json") as file:
                 raw = file.read(DOCUMENT_LIMIT + 1)
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise _unusable(self.root, error) from error
         what = f"{self.root}/index.json"
         listed = items(member(parse_document(raw, what), "manifests", what), what)
         if len(listed) > _MOST_MANIFESTS:
@@ -221,6 +252,15 @@ def hash_stream(file: BinaryIO) -> tuple[Digest, int]:
         state.update(chunk)
         size += len(chunk)
     return Digest(f"sha256:{state.hexdigest()}"), size
+
+
+def _open_file(path: Path) -> BinaryIO:
+    """Open a file to be read; a pipe or a device, which could keep the reader waiting for ever, is an error."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _replaced_by(old: Descriptor, new: Descriptor) -> bool:

@@ -8,8 +8,9 @@ symbolic link can have no such attribute; its folder keeps it, by inode number, 
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from typing import Self
+
+from runtime.data import dataclass
 
 OWNER = "user.seatrial.owner"
 """The attribute of a file or folder that is not root's: ``uid:gid``. No layer may hold it."""

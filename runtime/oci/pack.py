@@ -13,9 +13,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from runtime.data import dataclass, replace
 from runtime.digest import Digest
 from runtime.errors import ImageError
 from runtime.oci.folder import OPAQUE

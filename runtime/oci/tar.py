@@ -7,9 +7,10 @@ Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+
+from runtime.data import dataclass, field
 
 BLOCK = 512
 END = bytes(2 * BLOCK)

@@ -10,8 +10,6 @@ Source: flock(2); a lock belongs to the open file, so processes forked meanwhile
 import contextlib
 import fcntl
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -68,6 +66,8 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
         try:
             yield path
         finally:
+            import shutil  # noqa: PLC0415 - large, and not every start makes a folder
+
             shutil.rmtree(path)
 
 
@@ -152,7 +152,7 @@ def _open_closed(path: str, flags: int) -> int:
 
 
 def _new_name(prefix: str) -> str:
-    return f"{prefix}{secrets.token_hex(8)}"
+    return f"{prefix}{os.urandom(8).hex()}"
 
 
 def _is_claimed(descriptor: int, path: Path) -> bool:

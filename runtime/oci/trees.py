@@ -6,16 +6,17 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.digest import Digest
 from runtime.errors import SeatrialError, StoreError
 from runtime.oci import temporary
-from runtime.oci.archive import Limits
 from runtime.oci.descriptor import Descriptor
 from runtime.oci.image import Layer
 from runtime.oci.store import Store
-from runtime.oci.unpack import unpack_layer
+
+if TYPE_CHECKING:
+    from runtime.oci.archive import Limits
 
 T = TypeVar("T")
 
@@ -44,13 +45,13 @@ class Trees:
     """
 
     def __init__(
-        self, root: Path, store: Store, mapped: Mapped, *, owner: tuple[int, int], limits: Limits | None = None
+        self, root: Path, store: Store, mapped: Mapped, *, owner: tuple[int, int], limits: "Limits | None" = None
     ) -> None:
         self._root = root
         self._store = store
         self._mapped = mapped
         self._owner = owner
-        self._limits = limits or Limits()
+        self._limits = limits
 
     def path(self, descriptor: Descriptor, diff_id: Digest) -> Path:
         """Return the directory of a layer; unpack it if that was not done before.
@@ -73,6 +74,10 @@ class Trees:
     def paths(self, layers: tuple[Layer, ...]) -> tuple[Path, ...]:
         """Return the directories of some layers, in their order; see ``path``."""
         return tuple(self.path(each.descriptor, each.diff_id) for each in layers)
+
+    def hold(self, layers: tuple[Layer, ...]) -> bool:
+        """Tell whether all of some layers are unpacked here already."""
+        return all((self._root / each.diff_id.hex).is_dir() for each in layers)
 
     def adopt(self, folder: Path, diff_id: Digest) -> Path:
         """Make a directory that was just packed the tree of its layer, without unpacking it again.
@@ -149,6 +154,8 @@ class Trees:
             self.remove(folder)
 
     def _unpack(self, descriptor: Descriptor, diff_id: Digest, target: Path) -> None:
+        from runtime.oci.unpack import unpack_layer  # noqa: PLC0415 - once a layer, and not where all are unpacked
+
         with self._store.open(descriptor.digest) as blob, self.new_folder() as folder:
 
             def unpack(root: int) -> None:

@@ -3,9 +3,9 @@
 Source: OCI image specification, layer.md, "Whiteouts"; Linux Documentation/filesystems/overlayfs.rst.
 """
 
-from dataclasses import replace
 from typing import BinaryIO
 
+from runtime.data import replace
 from runtime.digest import Digest
 from runtime.oci.archive import Limits, read_content, read_entries
 from runtime.oci.descriptor import Descriptor

@@ -1,6 +1,7 @@
 """Engines of other people, Debian's, started with everything of their own and ended by their process ids."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def fresh_place(engine: str) -> Path:
 
 
 @contextlib.contextmanager
-def started_dockerd() -> Iterator[str]:
-    """Start Debian's dockerd, and give its address."""
+def started_dockerd(settings: Mapping[str, object] | None = None) -> Iterator[str]:
+    """Start Debian's dockerd, with settings as in its daemon.json, and give its address."""
     if os.geteuid() != 0:
         pytest.skip("dockerd is started by root only")
     daemon = program_of("dockerd")
@@ -49,7 +50,7 @@ def started_dockerd() -> Iterator[str]:
         log = stack.enter_context((folder / "log").open("w+b"))
         # Its mounts are in a namespace of its own, and end with it; an empty /run keeps the machine's containerd away.
         private = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs run /run && exec "$@"', "sh"]
-        command = [*private, daemon, *daemon_options(folder)]
+        command = [*private, daemon, *daemon_options(folder, settings or {})]
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         stack.callback(stop, process, folder)
         address = f"unix://{folder}/socket"
@@ -107,13 +108,13 @@ def _remove_store(podman: str, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def daemon_options(folder: Path) -> Iterator[str]:
+def daemon_options(folder: Path, settings: Mapping[str, object]) -> Iterator[str]:
     """Yield options that keep a dockerd away from the machine's own, its network and its control groups."""
     names = {"data-root": "data", "exec-root": "run", "pidfile": "pid"}
     yield from (f"--{option}={folder}/{name}" for option, name in names.items())
     yield f"--host=unix://{folder}/socket"
     yield f"--config-file={folder}/daemon.json"
-    (folder / "daemon.json").write_text("{}")
+    (folder / "daemon.json").write_text(json.dumps(settings))
     yield from (f"--containerd-namespace={folder.name}", f"--containerd-plugins-namespace={folder.name}-plugins")
     yield from ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false")
     yield from (f"--cgroup-parent=/{folder.name}", "--exec-opt=native.cgroupdriver=cgroupfs")

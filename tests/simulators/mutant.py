@@ -66,7 +66,7 @@ def _function(module, place):
 
 def main():
     mutant, *arguments = sys.argv[1:]
-    from pipeline.cli.main import start  # noqa: PLC0415 - with PYTHONPATH, as the caller has it
+    from pipeline.cli.command_line import start  # noqa: PLC0415 - with PYTHONPATH, as the caller has it
 
     with contextlib.ExitStack() as stack:
         try:

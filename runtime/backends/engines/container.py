@@ -4,12 +4,12 @@ Source: Docker Engine API 1.41, ``ContainerCreate``; Podman's compatible interfa
 """
 
 import tarfile
-from dataclasses import dataclass
 
 from runtime.backends.native.machine import Machine
 from runtime.backends.native.recipe import kernel_files
 from runtime.backends.oci.bundle import LAUNCH, launcher_argv
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.plan import OUT, Plan, Tmpfs
 
 OWNED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")

@@ -1,11 +1,11 @@
 """``Engine``: an engine that answers, and what its machine adds to what it is asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from runtime.backends.native.machine import Machine
 from runtime.canonical import Json
+from runtime.data import dataclass
 
 OWNER = "dev.seatrial.owner"
 """The label that says whose a container is."""

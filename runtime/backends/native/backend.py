@@ -14,6 +14,7 @@ from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
 from runtime.backends.native.emulation import lacking_emulator
 from runtime.backends.native.idmap import IdMap, lacking_range, read_id_map
+from runtime.backends.native.launch import Launched
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import ForeignRuntime, Order
 from runtime.backends.native.running import NativeRunning
@@ -40,17 +41,26 @@ class NativeBackend:
         layers: where the unpacked layers of an image or a suite are.
         one_id: whether runs have one id only; None takes a range of ids where this user has one.
         destinations: whether runs tell the destinations that they name to the kernel; see ``Order.destinations``.
+        launched: a warm process that is on its way already, for ``one_id`` None; it is this one's from now on.
     """
 
     name = "native"
 
-    def __init__(self, layers: Layers, *, one_id: bool | None = None, destinations: bool = False) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        *,
+        one_id: bool | None = None,
+        destinations: bool = False,
+        launched: Launched | None = None,
+    ) -> None:
         self._layers = layers
         self._destinations = destinations
         self._one_id = one_id
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._warm: WarmProcess | None = None
+        self._launched = launched
         self._parents: Parents | None = None
         self._ambient: Mapping[str, str] | None = None
         self._closed = False
@@ -165,7 +175,7 @@ class NativeBackend:
         """End all runs and the warm process; idempotent. Nothing can be started afterwards, from whatever thread."""
         with self._lock:
             self._closed = True
-            warm, self._warm = self._warm, None
+            warm, self._warm = self._meet(), None
         if warm:
             warm.close()
 
@@ -210,21 +220,30 @@ class NativeBackend:
         with self._lock:
             if self._closed:
                 raise BackendError("the backend is closed")
-            if self._warm and not self._warm.is_alive:
-                self._warm.close()
+            if (warm := self._meet()) and not warm.is_alive:
+                warm.close()
                 self._warm = None
             if self._warm is None:
                 self._warm = WarmProcess(one_id=self.has_one_id)
             return self._warm
 
-    def _groups(self) -> Parents:
-        """Return where control groups can be made. It takes no warm process: none starts where all results are kept.
+    def _meet(self) -> WarmProcess | None:
+        """Return the warm process if there is one; one that was on its way is awaited only now. The lock is held."""
+        launched, self._launched = self._launched, None
+        if launched:
+            self._warm = WarmProcess(launched=launched)
+        return self._warm
+
+    def _groups(self) -> Parents | WarmProcess:
+        """Return what knows where control groups can be made: a warm process, if there is one. None is started for it.
 
         What dead owners left there is swept then, as it is by each warm process.
         """
         with self._lock:
             if self._closed:
                 raise BackendError("the backend is closed")
+            if warm := self._meet():
+                return warm
             if self._parents is None:
                 self._parents = read_parents()
                 self._parents.sweep()

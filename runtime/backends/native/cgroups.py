@@ -9,9 +9,9 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from runtime.backends.native.hierarchies import CONTROLLERS, Group, Version, find_parents
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import Limits
 

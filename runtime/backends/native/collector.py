@@ -10,12 +10,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from runtime.backends.native import processes
 from runtime.backends.native.changes import ManyPathsError, Mark, changed_if_few, changed_paths
 from runtime.backends.native.idmap import IdMap
 from runtime.canonical import to_text
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import MIB, Plan
 

@@ -7,13 +7,13 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.backends.native import wire
 from runtime.backends.native.births import Births
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.order import Order
+from runtime.data import dataclass, field
 from runtime.errors import BackendError
 from runtime.plan import Service
 

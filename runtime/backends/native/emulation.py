@@ -6,9 +6,9 @@ Source: Linux Documentation/admin-guide/binfmt-misc.rst; since Linux 6.7 a user 
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runtime.backend import Unsupported
+from runtime.data import dataclass
 
 FOLDER = "/proc/sys/fs/binfmt_misc"
 """Where the kernel's table of interpreters is mounted, on this machine and in a run."""

@@ -1,6 +1,8 @@
 """What a run takes in with it: made in the warm process, while this machine's files are still there."""
 
 import socket
+from collections.abc import Mapping
+from functools import cached_property
 from selectors import BaseSelector
 
 from runtime.backends.native.entry import Ahead, Entry, Notices
@@ -10,7 +12,7 @@ from runtime.backends.native.observer import Judge, Observer
 from runtime.backends.native.one_id import is_root
 from runtime.backends.native.order import Order
 from runtime.backends.native.service_entry import ServiceEntry
-from runtime.plan import Plan
+from runtime.plan import Denial, Plan
 
 
 class Entries:
@@ -27,7 +29,12 @@ class Entries:
         self._init = init
         self._one_id = one_id
         self._filters: dict[tuple[object, ...], bytes] = {}
-        self._names: dict[int, str] = {}
+
+    def get_ready(self) -> None:
+        """Compile the filters that nearly every plan has, while nobody waits for them."""
+        for is_heard in (False, True):
+            self._compiled("default", (), None, is_heard, False)  # noqa: FBT003 - as below
+        self._names  # noqa: B018 - read at the first look
 
     def of(self, order: Order, control: socket.socket, stdin: int, *, ahead: Ahead = Ahead.NOTHING) -> Entry:
         """Return the entry of an order.
@@ -78,7 +85,7 @@ class Entries:
 
     def filter_of(self, plan: Plan) -> bytes:
         """Return the compiled filter of a plan's system calls; empty for none."""
-        return self._compiled(plan, is_heard=False)
+        return self._filter(plan, is_heard=False)
 
     def heard_of(self, order: Order) -> bytes:
         """Return the filter of an order's run that hands on what it denies; empty where nobody would look.
@@ -88,7 +95,7 @@ class Entries:
         """
         if not order.evidence or order.tree or order.plan.seccomp == "unconfined":
             return b""
-        return self._compiled(order.plan, is_heard=True, with_destinations=order.destinations)
+        return self._filter(order.plan, is_heard=True, with_destinations=order.destinations)
 
     def observer_of(self, plan: Plan, listener: int, selector: BaseSelector) -> Observer:
         """Return who answers and counts the denied calls of a run.
@@ -98,25 +105,38 @@ class Entries:
             listener: of its filter.
             selector: of the warm process.
         """
-        if not self._names:
-            from runtime.backends.native.seccomp import read_numbers  # noqa: PLC0415 - as below
-
-            self._names = {number: name for name, number in read_numbers()[self._machine.name].items()}
         return Observer(listener, Judge(self.filter_of(plan)), self._names, selector)
 
-    def _compiled(self, plan: Plan, *, is_heard: bool, with_destinations: bool = False) -> bytes:
+    @cached_property
+    def _names(self) -> Mapping[int, str]:
+        """Number → name of this machine's calls."""
+        from runtime.backends.native.seccomp import read_numbers  # noqa: PLC0415 - as below
+
+        return {number: name for name, number in read_numbers()[self._machine.name].items()}
+
+    def _filter(self, plan: Plan, *, is_heard: bool, with_destinations: bool = False) -> bytes:
         if plan.seccomp == "unconfined" and not plan.denials:
             return b""
-        denials = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in plan.denials)
         is_shown = self._one_id and not is_root(plan.user)
         only_ids = (plan.user.uid, plan.user.gid) if is_shown else None
-        key = (plan.seccomp, denials, only_ids, is_heard, with_destinations)
+        return self._compiled(plan.seccomp, plan.denials, only_ids, is_heard, with_destinations)
+
+    def _compiled(
+        self,
+        profile: str,
+        denials: tuple[Denial, ...],
+        only_ids: tuple[int, int] | None,
+        is_heard: bool,  # noqa: FBT001 - one key of five values
+        with_destinations: bool,  # noqa: FBT001 - likewise
+    ) -> bytes:
+        denied = tuple((each.syscall, each.errno, tuple(sorted(each.arguments.items()))) for each in denials)
+        key = (profile, denied, only_ids, is_heard, with_destinations)
         if key not in self._filters:
             from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - large, and not every run needs it
 
             self._filters[key] = compile_filter(
-                plan.seccomp,
-                plan.denials,
+                profile,
+                denials,
                 self._machine.name,
                 only_ids=only_ids,
                 is_heard=is_heard,

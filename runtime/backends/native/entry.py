@@ -4,10 +4,10 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NoReturn
 
@@ -30,6 +30,7 @@ from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.steps.tree import TREE
 from runtime.backends.native.wire import receive_json, send_json
+from runtime.data import dataclass, field
 from runtime.errors import SeatrialError
 from runtime.factors import FACTORS
 from runtime.factors.factor import Factor
@@ -271,6 +272,7 @@ class Entry:
         The root stays until the next step has left this machine by it; the compiled process 1, until it is executed.
         """
         self.doing = "close descriptors"
+        sys.meta_path.clear()  # nothing is imported from here on: it could be a file of the image
         _close_all_but({self.control.fileno(), root, self.init})
 
     def _be_program(self) -> NoReturn:

@@ -8,10 +8,10 @@ kernel 5.11 ("overlayfs: support unprivileged mounts"); the release notes of Ubu
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runtime.backend import Unsupported
+from runtime.data import dataclass
 
 Read = Callable[[str], str | None]
 """Path → the content of a file of this machine, None where there is none or this user may not read it."""

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
+
+from runtime.data import dataclass
 
 CONTROLLERS = ("memory", "pids", "cpu")
 

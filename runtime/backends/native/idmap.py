@@ -8,11 +8,10 @@ is emulated.
 
 import os
 import pwd
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.backends.native import processes
+from runtime.data import dataclass
 from runtime.errors import BackendError
 
 BASE = 0x70000000
@@ -136,7 +135,7 @@ def read_id_map(*, one_id: bool | None = None) -> IdMap:
 def lacking_range(uid: int) -> BackendError | None:
     """Return why a plain user has no range of ids, with the command that gives it one; None if it has one."""
     reasons, commands = [], []
-    if any(shutil.which(program) is None for program in ("newuidmap", "newgidmap")):
+    if any(_place_of(program) is None for program in ("newuidmap", "newgidmap")):
         reasons.append("newuidmap and newgidmap are not installed")
         commands.append("sudo apt-get install uidmap")
     without = [path for path in _FILES if find_range(_text_of(path), _names_of(uid)) is None]
@@ -205,7 +204,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _run_helper(program: str, pid: int, extents: tuple[Extent, ...]) -> None:
-    path = shutil.which(program) or program
+    path = _place_of(program) or program
     argv = [program, str(pid), *" ".join(map(str, extents)).split()]
     child = os.posix_spawn(path, argv, {})
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -214,6 +213,12 @@ def _run_helper(program: str, pid: int, extents: tuple[Extent, ...]) -> None:
             f"{' '.join(argv)} failed with {status}",
             hint=f"check that {path} is setuid root (`sudo chmod u+s {path}`) and that /etc/subuid gives you these ids",
         )
+
+
+def _place_of(program: str) -> str | None:
+    """Return the path of a program, as ``shutil.which`` does, which loads every kind of compression."""
+    paths = (f"{folder}/{program}" for folder in os.get_exec_path())
+    return next((each for each in paths if os.path.isfile(each) and os.access(each, os.X_OK)), None)  # noqa: PTH113
 
 
 def _name_of(uid: int) -> str:

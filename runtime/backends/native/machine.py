@@ -2,9 +2,9 @@
 
 import os
 import re
-from dataclasses import dataclass
 
 from runtime.backends.native.syscalls import MACHINE
+from runtime.data import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,8 @@ The program owns every file then, in the kernel's eyes. What it may do with one 
 alone: these are made the bits of the class, owner, group or others, into which the plan's user falls.
 """
 
-from dataclasses import replace
-
 from runtime.backend import Unsupported
+from runtime.data import replace
 from runtime.oci.owners import ROOT, Owner
 from runtime.plan import Plan, User
 

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from runtime.backends.native.cgroups import Usage
 from runtime.backends.native.strain import Strain
 from runtime.canonical import Json
+from runtime.data import dataclass, field
 from runtime.outcome import Calls, Network
 from runtime.plan import Plan
 

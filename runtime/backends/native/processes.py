@@ -180,6 +180,17 @@ def listen_to_calls(program: bytes) -> int:
     return call("seccomp", _SECCOMP_SET_MODE_FILTER, flags, found)
 
 
+def default_internal_signals() -> None:
+    """Give the two signals that libc keeps for itself their default back: no program is to find them ignored.
+
+    ``posix_spawn`` of glibc starts programs with both ignored, and libc's own functions refuse to change them.
+
+    Source: glibc, sysdeps/unix/sysv/linux/spawni.c and internal-signals.h; rt_sigaction(2).
+    """
+    for number in (32, 33):  # SIGCANCEL, SIGSETXID
+        call("rt_sigaction", number, bytes(32), None, 8)  # struct sigaction of the kernel: SIG_DFL, no flags, no mask
+
+
 def die_with_parent(parent: int = 0) -> None:
     """Be killed when the parent dies. To be called after every change of ids, which clears it.
 

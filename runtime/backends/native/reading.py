@@ -3,12 +3,12 @@
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from runtime.backends.native.collector import Findings
 from runtime.backends.native.one_id import is_emulated
 from runtime.backends.native.order import Report
+from runtime.data import replace
 from runtime.digest import Digest
 from runtime.factors import FACTORS
 from runtime.factors.factor import Factor

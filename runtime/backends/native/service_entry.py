@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from runtime.backends.native import processes
 from runtime.backends.native.entry import GROUPS, IDS, Entry, become_root_inside, set_stdin
@@ -12,6 +11,7 @@ from runtime.backends.native.first_process import NAME, attend, hide_command_lin
 from runtime.backends.native.recipe import steps_inside, steps_outside
 from runtime.backends.native.steps.surroundings import SetNetwork
 from runtime.backends.native.wire import send_json
+from runtime.data import dataclass
 from runtime.plan import Plan
 
 _NAMESPACES = (

@@ -1,8 +1,7 @@
 """What runs beside a suite, as plans of their own: the same machine for every host that the suite is tried on."""
 
-from dataclasses import replace
-
 from runtime.backend import Unsupported
+from runtime.data import replace
 from runtime.host import Host
 from runtime.plan import NetworkState, Plan, Service
 

@@ -12,13 +12,13 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.entry import Ahead
 from runtime.backends.native.order import Order
 from runtime.backends.native.recipe import steps_ahead
 from runtime.backends.native.steps.step import Step
+from runtime.data import dataclass
 from runtime.plan import Stdin
 
 MOST_SPARES = 4

@@ -12,12 +12,12 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from runtime.backends.native import mounts, processes
 from runtime.backends.native.mounts import MNT_DETACH, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC, MS_SLAVE
 from runtime.backends.native.steps.tree import PLACES, TREE, scratch_options
 from runtime.backends.native.syscalls import call
+from runtime.data import dataclass
 from runtime.errors import BackendError
 
 _EROFS_SUPER_MAGIC = 0xE0F5E1E2  # linux/magic.h

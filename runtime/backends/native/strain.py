@@ -10,10 +10,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from runtime.backends.native.hierarchies import Group, Version
+from runtime.data import dataclass, field
 
 PRESSURES = ("cpu", "io", "memory")
 

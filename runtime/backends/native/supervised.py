@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from runtime.backends.native.attempts import read_attempts
@@ -22,6 +21,7 @@ from runtime.backends.native.order import Order, Report
 from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
 from runtime.canonical import Json
+from runtime.data import dataclass, field, replace
 
 SETUP_TIME = 60.0
 """Seconds that the way into a run may take."""

@@ -7,13 +7,13 @@ include/uapi/asm-generic/unistd.h (aarch64).
 
 import ctypes
 import os
-import platform
 
 # From 424 on all architectures have the same numbers.
 _COMMON = {"open_tree": 428, "move_mount": 429, "clone3": 435, "openat2": 437, "mount_setattr": 442}
 _NUMBERS = {
     "x86_64": {
         **_COMMON,
+        "rt_sigaction": 13,
         "newfstatat": 262,
         "statx": 332,
         "pivot_root": 155,
@@ -23,6 +23,7 @@ _NUMBERS = {
     },
     "aarch64": {
         **_COMMON,
+        "rt_sigaction": 134,
         "newfstatat": 79,
         "statx": 291,
         "pivot_root": 41,
@@ -32,7 +33,7 @@ _NUMBERS = {
     },
 }
 
-MACHINE = platform.machine()
+MACHINE = os.uname().machine
 
 # CDLL releases the interpreter lock around a call, PyDLL keeps it: a clone must keep it, or the child would be born
 # without the lock it needs to run Python.

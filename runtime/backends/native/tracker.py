@@ -2,7 +2,8 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+
+from runtime.data import dataclass
 
 INTERVAL = 0.05
 """Seconds between two samples: what lives shorter may not be seen, which is why such evidence is ``emulated``."""

@@ -10,11 +10,11 @@ import functools
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.backends.native.mapped import run_mapped
 from runtime.backends.native.one_id import seen_mode
+from runtime.data import dataclass, field
 from runtime.errors import StoreError
 from runtime.oci import temporary
 from runtime.oci.owners import OURS, Owners

@@ -1,21 +1,19 @@
 """The client's end of the warm process: starts it, gives orders, hands each answer to the run that it is about."""
 
 import os
+import select
+import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from runtime.backends.native import wire
+from runtime.backends.native.launch import Launched, launch
 from runtime.backends.native.order import Order, RecentOrders
 from runtime.errors import BackendError
 
-_START = "import sys; sys.path.insert(0, sys.argv[2]); from runtime.backends.native.zygote import main; main()"
-_ONE_ID = "one-id"  # as the warm process knows it, whose module is large
 _ENDING_TIME = 30.0
 
 Answer = Callable[[tuple[Any, ...], list[int]], None]
@@ -26,32 +24,22 @@ class WarmProcess:
 
     Args:
         one_id: whether runs have one id only.
+        launched: one that is on its way already, with the ids that this user has; None starts it here.
 
     Raises:
         BackendError: it did not come up.
     """
 
-    def __init__(self, *, one_id: bool = False) -> None:
-        # The folder that holds the package ``runtime``: with -I and -S nothing else is looked for.
-        home = Path(__file__).resolve().parents[3]
-        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
-                [sys.executable, "-I", "-S", "-c", _START, str(theirs.fileno()), str(home), *([_ONE_ID] * one_id)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,  # a terminal's Ctrl-C is ours to answer, from the first moment on
-                pass_fds=[theirs.fileno()],
-            )
+    def __init__(self, *, one_id: bool = False, launched: Launched | None = None) -> None:
+        launched = launched or launch(one_id=one_id)
+        self._pid, self._connection = launched.pid, launched.connection
         self._answers: dict[int, Answer] = {}
         self._lock = threading.Lock()  # of the table of answers
         self._sending = threading.Lock()  # never held together with the other: either side may wait for the other end
         self._recent = RecentOrders()
         self._alive = True
         try:
-            wire.receive(self._connection)  # it is there
+            (_, self.offers, self.versions), _ = wire.receive(self._connection)  # it is there
         except EOFError as error:
             raise BackendError(f"the warm process ended with {self._abandon()} at its start") from error
         except BaseException:
@@ -63,7 +51,7 @@ class WarmProcess:
     @property
     def pid(self) -> int:
         """The pid of the warm process."""
-        return self._process.pid
+        return self._pid
 
     @property
     def is_alive(self) -> bool:
@@ -112,18 +100,29 @@ class WarmProcess:
         """End the warm process, and with it every run; returns when they have ended and are cleaned up."""
         with suppress(OSError):  # it may be gone already
             self._connection.shutdown(socket.SHUT_RDWR)
-        try:
-            self._process.wait(_ENDING_TIME)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._wait()
         self._listener.join()
         self._connection.close()
 
     def _abandon(self) -> int:
         """End the warm process before it came up, and return its exit code."""
         self._connection.close()
-        return self._process.wait()
+        return self._wait()
+
+    def _wait(self) -> int:
+        """Wait for the end of the warm process, and return its exit code; one that takes too long is killed."""
+        try:
+            ending = os.pidfd_open(self._pid)
+        except ProcessLookupError:
+            return 0  # whoever started us ignores SIGCHLD, and so nobody waits for its children
+        try:
+            if not select.select([ending], [], [], _ENDING_TIME)[0]:
+                os.kill(self._pid, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        except ChildProcessError:
+            return 0  # likewise
+        finally:
+            os.close(ending)
 
     def _listen(self) -> None:
         while True:

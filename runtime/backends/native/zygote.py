@@ -21,6 +21,7 @@ from runtime.backends.native.companions import Companions
 from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
 from runtime.backends.native.entry import GROUPS, LIMITED
+from runtime.backends.native.idmap import read_id_map
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order, RecentOrders
 from runtime.backends.native.spares import Newborn
@@ -28,6 +29,8 @@ from runtime.backends.native.stacks import is_needed, leave_mounts
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker
 from runtime.errors import BackendError, SeatrialError
+
+_LAST = 1 << 20  # beyond any limit of open files
 
 ONE_ID = "one-id"
 """The argument that tells of it."""
@@ -52,8 +55,8 @@ class Zygote:
         self._parents = read_parents()
         self._stacks = is_needed()
         owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
-        self._entries = entries = Entries(read_machine(), one_id=one_id, init=init)
-        self._births = Births(entries, self._parents, owner, one_id=one_id, stacks=self._stacks)
+        self._entries = Entries(read_machine(), one_id=one_id, init=init)
+        self._births = Births(self._entries, self._parents, owner, one_id=one_id, stacks=self._stacks)
         self._together = 0
         self._begun = 0
         self._expected: Order | None = None
@@ -66,7 +69,8 @@ class Zygote:
         if self._stacks:
             leave_mounts()
         try:
-            wire.send(self._client, ("hello",))
+            wire.send(self._client, ("hello", self._parents.offers, self._parents.versions))
+            self._entries.get_ready()
             while True:
                 heard = self._selector.select(self._pause())
                 for key, _ in heard:
@@ -312,17 +316,33 @@ class Zygote:
             run.close()
 
 
+def serve(client: socket.socket, home: str, *, one_id: bool | None = None) -> None:
+    """Serve a client until it is gone.
+
+    Args:
+        client: the socket to it; every other descriptor from 3 on is closed.
+        home: the folder that holds the package ``runtime``.
+        one_id: whether runs have one id only; None finds out.
+    """
+    os.closerange(3, client.fileno())
+    os.closerange(client.fileno() + 1, _LAST)
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        codecs.lookup(encoding)  # loaded from this machine's files now; inside a run there are none
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client has made a session for this process: no terminal's Ctrl-C
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    processes.default_internal_signals()
+    init = open_compiled_init(home)
+    has_one_id = read_id_map().has_one_id if one_id is None else one_id
+    Zygote(client, one_id=has_one_id, init=init).serve()
+
+
 def main() -> None:
     """Serve on the socket whose number is the first argument, from the folder that the second one names.
 
     The third is ``one-id`` if runs have one id only.
     """
-    for encoding in ("ascii", "latin-1", "utf-8"):
-        codecs.lookup(encoding)  # loaded from this machine's files now; inside a run there are none
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client has made a session for this process: no terminal's Ctrl-C
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    init = open_compiled_init(sys.argv[2])
-    Zygote(socket.socket(fileno=int(sys.argv[1])), one_id=sys.argv[3:] == [ONE_ID], init=init).serve()
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], one_id=sys.argv[3:] == [ONE_ID])
+    os._exit(0)  # nothing is left to be done, and the interpreter's own end takes as long as a run
 
 
 def _told(error: Exception) -> tuple[str, str]:

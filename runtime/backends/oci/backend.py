@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
@@ -12,6 +11,7 @@ from runtime.backend import Unsupported, refuse_services
 from runtime.backends.native.backend import Layers, NativeBackend
 from runtime.backends.native.idmap import lacking_range
 from runtime.backends.native.order import ForeignRuntime
+from runtime.data import dataclass
 from runtime.launcher import launcher_path
 from runtime.outcome import Fidelity
 from runtime.plan import NetworkState, Plan

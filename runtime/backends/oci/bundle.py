@@ -5,7 +5,6 @@ Source: OCI runtime specification 1.0.2, config.md and config-linux.md.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from runtime.backends.native.machine import Machine
@@ -13,6 +12,7 @@ from runtime.backends.native.recipe import kernel_files
 from runtime.backends.native.steps.kernel_files import MASKED, READ_ONLY
 from runtime.backends.native.steps.rights import RESOURCES
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.factors import FACTORS
 from runtime.plan import OUT, FirstProcess, Plan, RootFilesystem, Stdin
 

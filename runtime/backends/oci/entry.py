@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NoReturn
 
 from runtime.backends.native import mounts, processes
@@ -35,6 +34,7 @@ from runtime.backends.oci.bundle import (
     questions_of,
 )
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.factors.questions import parse_answers
 from runtime.plan import MIB, OUT, Attributes, FirstProcess, Plan, Stdin, Tmpfs

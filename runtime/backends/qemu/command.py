@@ -1,8 +1,9 @@
 """The command line of QEMU: pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from runtime.data import dataclass
 
 PORT = "org.seatrial"
 """The name of the serial port over which orders and answers go."""

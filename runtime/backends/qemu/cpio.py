@@ -5,7 +5,8 @@ Source: Linux Documentation/driver-api/early-userspace/buffer-format.rst; the fo
 
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from runtime.data import dataclass
 
 _MAGIC = "070701"
 _TRAILER = "TRAILER!!!"

@@ -8,7 +8,8 @@ Source: Linux fs/erofs/erofs_fs.h; Documentation/filesystems/erofs.rst.
 import stat
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from runtime.data import dataclass, field
 
 BLOCK = 4096
 

@@ -1,9 +1,9 @@
 """``Kernel``: a Linux kernel to boot, with its modules, as whoever has kernels hands it in."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.data import dataclass
 from runtime.errors import BackendError
 
 MODULES = (

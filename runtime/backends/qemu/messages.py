@@ -14,11 +14,11 @@ An answer says what it is, which run it is about, and what its bytes are::
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, cast
 
 from runtime.canonical import Json, to_canonical_json
+from runtime.data import dataclass, replace
 from runtime.digest import Digest
 from runtime.errors import SeatrialError
 from runtime.outcome import Calls, Evidence, Fidelity, Limit, Network, Outcome, Resources, Stream

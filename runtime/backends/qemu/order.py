@@ -1,8 +1,8 @@
 """What the client tells the guest about a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from runtime.data import dataclass
 from runtime.digest import Digest
 from runtime.plan import Plan
 

@@ -4,7 +4,6 @@ import signal
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -13,6 +12,7 @@ from runtime.backends.native.streams import Listener
 from runtime.backends.qemu.machine import Machine
 from runtime.backends.qemu.messages import Message, MessageError, to_outcome
 from runtime.backends.qemu.order import GuestOrder
+from runtime.data import replace
 from runtime.errors import BackendError
 from runtime.factors.machinery import RuntimeFactor
 from runtime.outcome import Evidence, Outcome

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.leftovers import trees_of
+from pipeline.build.unpacked import trees_of
 from runtime.backends.native.cgroups import start_time
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.backends.native import warm
+from runtime.backends.native import launch
 from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.spares import MOST_SPARES
 from runtime.errors import BackendError
@@ -177,7 +177,7 @@ def test_without_the_launcher_all_is_as_with_it(rootfs, plan, tmp_path, monkeypa
         return found[0].exit_code, found[0].stdout.content.replace(b"\0", b"").replace(b"\1", b""), proofs
 
     compiled = told()
-    monkeypatch.setattr(warm, "__file__", str(tmp_path / "runtime/backends/native/warm.py"))
+    monkeypatch.setattr(launch, "HOME", str(tmp_path))
     assert told() == compiled
     assert compiled[:2] == (9, b"init\ninit")
 
@@ -188,7 +188,7 @@ def test_launcher_of_another_version_is_named(rootfs, plan, tmp_path, monkeypatc
     shutil.copytree(HOME / "runtime", tmp_path / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     file = tmp_path / "runtime/backends/native/compiled_init.py"
     file.write_text(re.sub(r'_TASK_FORM = "\d+"', '_TASK_FORM = "1"', file.read_text()))
-    monkeypatch.setattr(warm, "__file__", str(tmp_path / "runtime/backends/native/warm.py"))
+    monkeypatch.setattr(launch, "HOME", str(tmp_path))
     with NativeBackend(lambda _: (rootfs,)) as backend, pytest.raises(BackendError) as refused:
         run(backend, plan("true"))
     assert refused.value.message == "the launcher was built for another version of Seatrial"

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.cli import faults, stopping
 from pipeline.cli.arguments import VERBS, UsageError, parse, verb_of
+from pipeline.cli.command_line import start
 from pipeline.cli.completion import bash, completions, fish, zsh
 from pipeline.cli.lock import split_upgrade
-from pipeline.cli.main import start
 from pipeline.cli.options import store_path
 from pipeline.cli.run import exit_code, parse_levels
 from pipeline.cli.specs import NoSpecsError, named_specs, one_spec

@@ -9,7 +9,6 @@ import struct
 import termios
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from runtime.backends.native import mounts, processes
@@ -21,6 +20,7 @@ from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.wire import send_json
+from runtime.data import dataclass, field
 from runtime.errors import BackendError, SeatrialError
 
 GO = b"g"

@@ -4,7 +4,6 @@ Source: OCI runtime specification, config.md and config-linux.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from runtime.backends.native.bundle.mounting import Mount, read_mount
@@ -13,6 +12,7 @@ from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.bundle.resources import Resources, read_group_path, read_resources
 from runtime.backends.native.idmap import Extent
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.oci.document import integer, items, member, text, text_map, texts
 
 NAMESPACES = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")

@@ -4,12 +4,12 @@ Source: OCI runtime specification, config.md, "Mounts"; mount(8) for the options
 """
 
 import re
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.mounts import MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.oci.document import member, text, texts
 
 KINDS = frozenset({"proc", "sysfs", "tmpfs", "devpts", "mqueue", "bind", "cgroup"})

@@ -5,12 +5,12 @@ Source: OCI runtime specification, config.md, "Process".
 
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.processes import CAPABILITIES
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.oci.document import integer, items, member, text, texts
 from runtime.plan import User
 

@@ -4,11 +4,11 @@ Source: OCI runtime specification, config-linux.md, "Control groups"; for v2 its
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.hierarchies import Version
 from runtime.canonical import Json
+from runtime.data import dataclass
 from runtime.oci.document import integer, member, text
 
 _KNOWN = {

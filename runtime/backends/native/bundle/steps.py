@@ -4,7 +4,6 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from runtime.backends.native import mounts, network, processes
 from runtime.backends.native.bundle.mounting import Mount
@@ -13,6 +12,7 @@ from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from runtime.backends.native.steps.step import Sandbox
 from runtime.backends.native.syscalls import call
+from runtime.data import dataclass, field
 
 
 @dataclass(slots=True, kw_only=True)

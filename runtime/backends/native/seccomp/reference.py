@@ -6,11 +6,11 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from runtime.backends.native.seccomp import read_numbers
+from runtime.data import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

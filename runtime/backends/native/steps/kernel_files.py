@@ -9,12 +9,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from runtime.backends.native import mounts
 from runtime.backends.native.emulation import EMULATORS, FOLDER, is_registered, program_of, registration
 from runtime.backends.native.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from runtime.backends.native.steps.step import Sandbox
+from runtime.data import dataclass
 from runtime.errors import BackendError
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")

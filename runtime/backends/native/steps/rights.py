@@ -3,11 +3,11 @@
 import os
 import resource
 from contextlib import suppress
-from dataclasses import dataclass
 
 from runtime.backends.native import processes
 from runtime.backends.native.idmap import be_seen_as
 from runtime.backends.native.steps.step import Sandbox
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import User
 

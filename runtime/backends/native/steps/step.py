@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from runtime.data import dataclass, field
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,10 +1,9 @@
 """What a run finds around it: network and names."""
 
-from dataclasses import dataclass
-
 from runtime.backends.native import network
 from runtime.backends.native.steps.step import Sandbox
 from runtime.backends.native.syscalls import call
+from runtime.data import dataclass
 from runtime.plan import NetworkState
 
 

@@ -4,11 +4,11 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from runtime.backends.native import mounts
 from runtime.backends.native.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC
 from runtime.backends.native.steps.step import Sandbox, write_scratch
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import Attributes, Bind, File, Tmpfs
 
