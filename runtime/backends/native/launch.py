@@ -34,8 +34,8 @@ _SHARED = (
     "runtime.backends.native.wire",
     "runtime.host",
 )
-HOME = __file__.removesuffix("/runtime/backends/native/launch.py")
-"""The folder that holds the package ``runtime``."""
+HOME = __file__.rsplit("/", 4)[0]
+"""The folder that holds the package ``runtime``, whose modules are byte-code alone in a virtual machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
