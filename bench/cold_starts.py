@@ -117,8 +117,6 @@ def podman(folder: Path) -> Iterator[list[str]]:
     """Give Podman's command, with a store of its own that has the image."""
     if os.geteuid() == 0:
         hide_second_version()
-        if Path("/sys/fs/cgroup/unified").is_dir():  # whatever is written there instead ends with this process
-            subprocess.run(["mount", "-t", "tmpfs", "hidden", "/sys/fs/cgroup/unified"], check=True)
     place = folder / "podman"
     place.mkdir()
     ours = ("--events-backend", "--runtime")

@@ -55,6 +55,7 @@ MOST_OF_BWRAP = 1.0
 MOST_SPREAD = 3.0
 MOST_GROWTH = 1.1
 
+_SECOND = "/sys/fs/cgroup/unified"
 _BUSYBOX = "/bin/busybox"
 _BALLAST = 500 * MIB
 _MEMORY, _PROCESSES = 512 * MIB, 512
@@ -288,11 +289,15 @@ def empty(folder: int) -> None:
 
 
 def hide_second_version() -> None:
-    """Unmount the second version of control groups for this process, where the first is there, too."""
+    """Unmount the second version of control groups for this process, where the first is there, too.
+
+    A tmpfs takes its place: what runtimes write there instead ends with this process.
+    """
     processes.unshare(processes.CLONE_NEWNS)
     mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
     with suppress(OSError):
-        call("umount2", b"/sys/fs/cgroup/unified", mounts.MNT_DETACH)
+        call("umount2", _SECOND.encode(), mounts.MNT_DETACH)
+        mounts.mount("tmpfs", _SECOND, "tmpfs")
 
 
 def limits_of(ratios: Mapping[str, object]) -> list[tuple[str, float]]:
