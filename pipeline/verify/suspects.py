@@ -21,8 +21,8 @@ SINGLE, DOUBLE = 0.8, 0.2
 _ORDERS = 6
 """Drawn orders of levels, of which the one that halves the chance best is asked."""
 
-_CLEARED = 0.001
-"""The chance below which a level is left out of what is asked: so causes that each suffice are told apart."""
+_CLEARED = 0.4
+"""The part of an even share of the chance below which a level is not asked: causes that each suffice stay apart."""
 
 
 class Suspects:
@@ -69,7 +69,7 @@ class Suspects:
         for levels, suspect in self._suspects.items():
             one, two = min(levels), max(levels)
             held[one][two] = held[two][one] = suspect.weight
-        order = [name for name in self._factors if sum(held[name].values()) > _CLEARED]
+        order = [name for name in self._factors if sum(held[name].values()) * len(held) > _CLEARED]
         drawn = [_half(chance.sample(order, len(order)), held) for _ in range(_ORDERS)]
         return min(drawn, key=lambda found: abs(found[1] - 0.5))[0]
 

@@ -9,9 +9,8 @@ Beside its cause the app's test fails by chance, in the same way, on every host.
 import argparse
 import random
 import statistics
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -35,6 +34,22 @@ CAUSES = {
 
 FLAKES = (0, 5, 15)
 """Per cent of runs in which the test fails by chance."""
+
+
+TEXT = """# How often the cause is right
+
+<!-- generated: python tests/simulators/simulated_blame.py --trials {trials} -->
+
+Whether the right levels are blamed is measured where the right answer is known: on simulated apps, whose test fails
+under levels that a seed draws, and beside that by chance in some share of runs, on every host and in the same way. Each
+trial is a whole verification of one host that differs from the reference in {factors} levels; all but the app and its
+hosts is the code that verifies real images. {trials} trials a row:
+
+* *exact*: the levels that were drawn are named, all of them, and no others; where none were drawn, none are named. A
+  test that failed by chance in most of the first runs of the reference, so that no difference was seen, is not exact;
+* *innocent blamed*: a level is named that has no part in the failure;
+* *reruns*: runs of the test that fails, with the reference's, after the first run of the host.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,28 +122,29 @@ def trial(causes: str, flake: int, seed: int) -> Trial:
     )
 
 
-def table(trials: int, tell: Callable[[str], None] = lambda _: None) -> Iterator[str]:
-    """Yield the rows of the table, one for each kind of cause and each rate of flakes."""
-    yield "| cause | flake | exact | innocent blamed | median of reruns | 95 % of trials |"
+def document(trials: int) -> Iterator[str]:
+    """Yield the lines of the page of the documentation, each as soon as it is known."""
+    yield TEXT.format(trials=trials, factors=len(FACTORS))
+    yield "| cause | flake | exact | innocent blamed | reruns, median | reruns, 95 % of trials |"
     yield "|---|---|---|---|---|---|"
     for causes in CAUSES:
         for flake in FLAKES:
-            found = [trial(causes, flake, seed) for seed in range(trials)]
-            tell(f"{causes}, {flake} %")
-            yield row(causes, flake, found)
+            yield row(causes, flake, [trial(causes, flake, seed) for seed in range(trials)])
 
 
 def row(causes: str, flake: int, found: Sequence[Trial]) -> str:
     """Return the row of some trials."""
     reruns = sorted(each.reruns for each in found)
-    exact = 100 * sum(each.is_exact for each in found) / len(found)
-    unjust = 100 * sum(each.is_unjust for each in found) / len(found)
-    most = reruns[int(0.95 * len(reruns))]
+    exact, unjust = (
+        100 * sum(each) / len(found)
+        for each in ([each.is_exact for each in found], [each.is_unjust for each in found])
+    )
+    most = reruns[-(-95 * len(reruns) // 100) - 1]
     return f"| {causes} | {flake} % | {exact:.1f} % | {unjust:.1f} % | {statistics.median(reruns):g} | ≤ {most} |"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--trials", type=int, default=1000)
-    for line in table(parser.parse_args().trials, lambda done: print(done, file=sys.stderr)):
+    for line in document(parser.parse_args().trials):
         print(line, flush=True)

@@ -125,6 +125,12 @@ def test_covering_array_leaves_out_a_pair_that_a_third_factor_makes_impossible()
     assert frozenset({("a", "1"), ("b", "0")}) in met
 
 
+def test_covering_array_needs_no_row_for_what_the_first_one_meets():
+    only = {"a": "0", "b": "0"}
+    forbidden = [{"a": "1"}, {"b": "1"}]
+    assert covering_array({"a": "01", "b": "01"}, seed=0, forbidden=forbidden, first=only) == (only,)
+
+
 @pytest.mark.parametrize(
     ("levels", "options", "message"),
     [

@@ -77,21 +77,27 @@ def test_verify_many_tests_with_one_cause_cost_what_one_does():
     assert hosts[0].runs == hosts[1].runs
 
 
-def test_verify_cause_of_one_level_of_few_takes_at_most_thirty_reruns_and_of_two_sixty():
+def test_verify_cause_of_one_level_of_eight_takes_at_most_26_reruns_and_of_two_35():
     for number in range(8):
-        assert verify(app_of(breaks(number)), SMALL).runs - 1 <= 30
-        assert verify(app_of(breaks(number, (number + 3) % 8)), SMALL).runs - 1 <= 60
+        assert verify(app_of(breaks(number)), SMALL).runs - 1 <= 26
+        assert verify(app_of(breaks(number, (number + 3) % 8)), SMALL).runs - 1 <= 35
 
 
-def test_verify_level_that_breaks_a_test_more_often_than_chance_does_is_named():
+def test_verify_level_that_breaks_a_test_in_some_runs_is_named_without_an_innocent_one():
     def often(levels, chance):
         return flaky(0.7 if FACTORS[3] in levels else 0.02)(levels, chance)
 
-    hosts = [verify(app_of(often, seed=seed), SMALL) for seed in range(12)]
-    different = [host for host in hosts if host.state is State.DIFFERENT]
-    assert len(different) >= 6
-    assert all(causes in ([], [[on(3)]]) for causes in map(causes_of, different))
-    assert sum(causes_of(host) == [[on(3)]] for host in different) >= len(different) - 1
+    hosts = [verify(app_of(often, seed=seed), SMALL) for seed in range(25)]
+    different = [causes_of(host) for host in hosts if host.state is State.DIFFERENT]
+    assert len(different) >= 12  # the first run of the others showed nothing, or reruns did not tell it from chance
+    assert different.count([[on(3)]]) >= len(different) - 1
+    assert all(causes in ([], [[on(3)]]) for causes in different)
+
+
+@pytest.mark.parametrize("seed", range(10, 25))
+def test_verify_levels_together_beside_chance_are_never_taken_for_one_of_them(seed):
+    host = verify(app_of(either(breaks(3, 4), flaky(0.15)), seed=seed), SMALL)
+    assert causes_of(host) in ([], [[on(3, 4)]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
