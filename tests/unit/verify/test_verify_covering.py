@@ -78,6 +78,7 @@ def test_covering_array_of_one_seed_is_one_array_and_of_others_is_another(levels
     assert len({str(covering_array(levels, seed=seed)) for seed in range(4)}) == 4
 
 
+@pytest.mark.bar("4 covering arrays")
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("has_reference", [False, True], ids=["free", "reference first"])
 @pytest.mark.parametrize(("levels", "most"), [(TWO, 9), (MIXED, 25)], ids=["40 of two", "12 of three and 12 of two"])
@@ -85,16 +86,17 @@ def test_covering_array_is_short_and_soon_made(levels, most, has_reference, seed
     begin = time.process_time()
     rows = covering_array(levels, seed=seed, first=first_levels(levels) if has_reference else None)
     assert time.process_time() - begin < 1
-    assert len(rows) <= most  # the reference's row counted
+    assert len(rows) <= most  # the bars are 13 and 25, without saying whether the reference counts: here it does
     assert pairs_met(rows) == every_pair(levels)
 
 
-def test_covering_array_of_forty_with_constraints_stays_short():
-    forbidden = [{f"factor-{number}": "other", f"factor-{number + 1}": "other"} for number in range(0, 40, 2)]
-    rows = covering_array(TWO, seed=0, forbidden=forbidden, first=first_levels(TWO))
-    assert len(rows) <= 15
+def test_covering_array_with_constraints_stays_short():
+    levels = dict(list(TWO.items())[:20])
+    forbidden = [{f"factor-{number}": "other", f"factor-{number + 1}": "other"} for number in range(0, 20, 2)]
+    rows = covering_array(levels, seed=0, forbidden=forbidden, first=first_levels(levels))
+    assert len(rows) <= 11  # 8 without constraints
     assert all(is_allowed(row, forbidden) for row in rows)
-    assert pairs_met(rows) == every_pair(TWO) - {frozenset(each.items()) for each in forbidden}
+    assert pairs_met(rows) == every_pair(levels) - {frozenset(each.items()) for each in forbidden}
 
 
 @pytest.mark.parametrize("count", range(2, 13))
