@@ -59,7 +59,7 @@ class Oracle:
         self._exact = {key: self._is_steady(key, tally) for key, tally in tallies.items()}
         self._random = random.Random(f"{seed} {laboratory.pair.host.digest}")  # noqa: S311 - an order, no secret
 
-    def appears(self, key: Key, levels: Levels, innocent: float = _INNOCENT) -> bool:
+    def appears(self, key: Key, levels: Levels, innocent: float = _INNOCENT, like: Levels = NONE) -> bool:
         """Tell whether ``levels`` make the behavior appear, by a sequential test.
 
         A behavior that was the same in all reruns of the host must be that one: two levels that each break a test in
@@ -69,6 +69,7 @@ class Oracle:
             key: the behavior.
             levels: the levels.
             innocent: the odds at which it is believed that they do not.
+            like: levels that show it as often as these would, for which all of the host's stand.
 
         Raises:
             BudgetError, LostRunError, FactorError: as ``Laboratory.behavior``.
@@ -77,7 +78,7 @@ class Oracle:
             return False
         if levels == self._everything:
             return True
-        caused, chance = self._rates(key)
+        caused, chance = self._rates(key, like or self._everything)
         odds = 1.0
         for index in range(1, _LONGEST + 1):
             is_shown = self._is_shown(key, self._run(levels, index))
@@ -129,20 +130,29 @@ class Oracle:
     def _smallest(self, key: Key, levels: Levels, cleared: set[Levels]) -> Levels:
         """Return a part of a set that makes the behavior appear, the set itself if none does, nothing if it does not.
 
+        The set is tried first: how often it shows the behavior is what its parts are held against.
+
         Args:
             key: the behavior.
             levels: a set of one level or two.
             cleared: takes what does not.
         """
-        parts = [frozenset({name}) for name in sorted(levels)] if len(levels) > 1 else []
-        for part in [*(each for each in parts if each not in cleared), levels]:
-            try:
-                if (part == levels or self.appears(key, part)) and self._is_confirmed(key, part):
-                    return part
-            except FactorError:  # it cannot be had by itself
-                pass
+        if not self._suffices(key, levels):
+            cleared.add(levels)
+            return NONE
+        parts = {frozenset({name}) for name in levels} - {levels} - cleared
+        for part in sorted(parts, key=sorted):
+            if self._suffices(key, part, whole=levels):
+                return part
             cleared.add(part)
-        return NONE
+        return levels
+
+    def _suffices(self, key: Key, levels: Levels, whole: Levels = NONE) -> bool:
+        """Tell whether levels make the behavior appear in reruns of their own; for a part of a ``whole``, if it may."""
+        try:
+            return (not whole or self.appears(key, levels, like=whole)) and self._is_confirmed(key, levels)
+        except FactorError:  # they cannot be had by themselves
+            return False
 
     def _by_parts(self, key: Key, factors: Levels) -> Levels:
         """Return a smallest set by delta debugging: for causes of three levels and more, and behaviors that are odd.
@@ -157,9 +167,9 @@ class Oracle:
             raise UnconfirmedError
         return levels
 
-    def _rates(self, key: Key) -> tuple[float, float]:
-        """Return how often runs with the cause and runs without show a behavior, as far as is known."""
-        tally = self._laboratory.known(key, self._everything)
+    def _rates(self, key: Key, levels: Levels) -> tuple[float, float]:
+        """Return how often runs with ``levels`` and runs of the reference show a behavior, as far as is known."""
+        tally = self._laboratory.known(key, levels)
         return (tally.with_failed + 0.75) / (tally.with_of + 1), (tally.without_failed + 0.25) / (tally.without_of + 1)
 
     def _is_confirmed(self, key: Key, levels: Levels) -> bool:
