@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.verify.delta import bisect, ddmin
 from pipeline.verify.junit_results import read_junit
-from pipeline.verify.narrow import bisect, ddmin
 from pipeline.verify.pytest_results import read_pytest
 from pipeline.verify.reproduce import command_for
 from pipeline.verify.statistics import Decision, Tally, decide, interval, p_text
