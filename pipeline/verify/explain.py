@@ -8,10 +8,10 @@ from types import MappingProxyType
 from pipeline.verify.compare import Difference, Key, Kind
 from pipeline.verify.hints import hint
 from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, Pair
-from pipeline.verify.narrow import Oracle, narrow
+from pipeline.verify.narrow import Oracle, UnconfirmedError, narrow
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.schedule import LostRunError, Runner
-from pipeline.verify.statistics import Decision, Tally, decide, interval, p_text
+from pipeline.verify.statistics import LOOK, Decision, Tally, decide, interval, p_text
 from pipeline.verify.suite import Results
 from runtime.errors import FactorError
 
@@ -55,7 +55,7 @@ class Cause:
         with_: how often the difference was seen under ``factors`` (or, without factors, under the whole host).
         without: how often it was seen on the reference.
         cleared: names of the host's other factors, shown to be innocent by runs that had them without ``factors``.
-        alternatives: other single levels of the host that make the same difference appear by themselves.
+        alternatives: other sets of the host's levels that make the same difference appear by themselves.
         file: where the test fails; may be empty.
         line: likewise, from 1; 0 if unknown.
         hint: the likely fix, one or two sentences; may be empty.
@@ -132,12 +132,12 @@ def explain(
         few = laboratory(tests)
         laboratories.append(few)
         selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST])
-        causes |= _explained(few, selected)
+        causes |= _explained(few, selected, seed)
         remaining = [each for each in differences if each not in causes]
     if remaining:
         whole = laboratory(None)
         laboratories.append(whole)
-        causes |= _explained(whole, remaining)
+        causes |= _explained(whole, remaining, seed)
     return Explanation(
         causes=causes,
         whole_suite=frozenset(remaining),
@@ -161,64 +161,61 @@ def _appearing(laboratory: Laboratory, differences: Sequence[Difference]) -> lis
     ]
 
 
-def _explained(laboratory: Laboratory, differences: Sequence[Difference]) -> dict[Difference, Cause]:
+def _explained(laboratory: Laboratory, differences: Sequence[Difference], seed: int) -> dict[Difference, Cause]:
+    """Return the cause of each difference.
+
+    What few reruns show every time is searched for its cause at once: to confirm that confirms the difference too. All
+    else, and what has no cause, is rerun until it is the host's or chance; what is the host's is then searched.
+    """
     keys = {(each.kind, each.id): each for each in differences}
     everything = frozenset(laboratory.pair.differing)
     try:
-        tallies = laboratory.tally(keys, everything)
+        looks = laboratory.tally(keys, everything, LOOK) if len(everything) > 1 else {}
+        causes, reasons = _isolated(laboratory, {key: each for key, each in looks.items() if each.is_likely}, seed)
+        tallies = laboratory.tally([key for key in keys if key not in causes], everything)
     except (LostRunError, FactorError) as error:
         return {each: _inconclusive(error.message) for each in differences}
-    causes = {key: _unconfirmed(tally) for key, tally in tallies.items() if decide(tally) is not Decision.CAUSED}
-    confirmed = {key: tally for key, tally in tallies.items() if key not in causes}
-    causes |= _isolated(laboratory, confirmed)
+    confirmed = {key: tally for key, tally in tallies.items() if decide(tally) is Decision.CAUSED}
+    causes |= {key: _unconfirmed(tally) for key, tally in tallies.items() if key not in confirmed}
+    later, later_reasons = _isolated(laboratory, {key: confirmed[key] for key in confirmed if key not in reasons}, seed)
+    causes |= later
+    reasons |= later_reasons
+    causes |= {key: _inconclusive(reasons[key], confirmed[key]) for key in confirmed if key not in causes}
     return {
         difference: replace(causes[key], file=difference.file, line=difference.line) for key, difference in keys.items()
     }
 
 
-def _isolated(laboratory: Laboratory, tallies: Mapping[Key, Tally]) -> dict[Key, Cause]:
-    """Return the cause of each confirmed behavior. Behaviors with one cause share its runs."""
-    if not tallies:
-        return {}
-    factors = list(laboratory.pair.differing)
-    everything = frozenset(factors)
+def _isolated(
+    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int
+) -> tuple[dict[Key, Cause], dict[Key, str]]:
+    """Return the causes that were found, and for the other behaviors why none was. All share their runs."""
     causes: dict[Key, Cause] = {}
-    reason = ""
-    try:
-        oracle = Oracle(laboratory, tallies)
-        groups: dict[tuple[Levels, tuple[Levels, ...]], list[Key]] = {}
-        for key in tallies:
-            smallest = narrow(oracle, key, factors) if len(factors) > 1 else (everything, ())
-            groups.setdefault(smallest, []).append(key)
-        for (levels, others), keys in groups.items():
-            checked = tallies if levels == everything else laboratory.tally(keys, levels)
-            cleared = _cleared(oracle, keys, everything - levels, others)
-            for key in keys:
-                causes[key] = _cause(laboratory.pair, levels, checked[key], cleared[key], others)
-    except BudgetError:
-        reason = "the budget ended before the cause was found"
-    except (LostRunError, FactorError) as error:
-        reason = error.message
-    return {key: causes.get(key) or _inconclusive(reason, tallies[key]) for key in tallies}
+    reasons: dict[Key, str] = {}
+    factors = frozenset(laboratory.pair.differing)
+    oracle = Oracle(laboratory, tallies, seed)
+    for key in tallies:
+        try:
+            found, innocent = narrow(oracle, key, factors)
+        except BudgetError:
+            reasons[key] = "the budget ended before the cause was found"
+        except UnconfirmedError:
+            reasons[key] = "reruns of the smallest set of levels that was found did not confirm it"
+        except (LostRunError, FactorError) as error:
+            reasons[key] = error.message
+        else:
+            causes[key] = _cause(laboratory.pair, found, laboratory.tally([key], found[0])[key], innocent)
+    return causes, reasons
 
 
-def _cleared(oracle: Oracle, keys: Sequence[Key], rest: Levels, others: Sequence[Levels]) -> dict[Key, tuple[str, ...]]:
-    """Return for each behavior the factors that are innocent: without the cause, and its like, they do not show it."""
-    innocent = rest.difference(*others)
-    return {key: () if oracle.appears(key, innocent) else tuple(sorted(innocent)) for key in keys}
-
-
-def _cause(pair: Pair, levels: Levels, tally: Tally, cleared: tuple[str, ...], others: Sequence[Levels]) -> Cause:
-    if decide(tally) is not Decision.CAUSED:
-        return _inconclusive("reruns of the smallest set of levels that was found did not confirm it", tally)
-    differing = pair.differing
-    factors = {name: differing[name] for name in sorted(levels)}
+def _cause(pair: Pair, found: Sequence[Levels], tally: Tally, innocent: Levels) -> Cause:
+    factors, *others = ({name: pair.differing[name] for name in sorted(levels)} for levels in found)
     return replace(
         _counted(CauseState.CAUSED, tally),
         factors=factors,
         confirmed=True,
-        cleared=cleared,
-        alternatives=tuple({name: differing[name] for name in sorted(each)} for each in others),
+        cleared=tuple(sorted(innocent)),
+        alternatives=tuple(others),
         hint=hint(factors),
     )
 

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.verify.compare import Key, behaviors
@@ -10,8 +10,7 @@ from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation
 from pipeline.verify.plugin import selection_file
 from pipeline.verify.schedule import Cell, LostRunError, Runner
-from pipeline.verify.statistics import Decision, Tally, decide
-from runtime.factors import factor
+from pipeline.verify.statistics import LONGEST, Decision, Tally, decide
 from runtime.host import Host
 from runtime.plan import Plan
 
@@ -35,21 +34,28 @@ class Budget:
     """
 
     def __init__(self, *, runs: int, milliseconds: int, clock: Callable[[], int]) -> None:
-        self._left = runs
-        self._end = clock() + milliseconds
+        self._runs = runs
+        self._taken = 0
+        self._begin = clock()
+        self._end = self._begin + milliseconds
         self._clock = clock
         self._lock = threading.Lock()
 
-    def take(self) -> None:
+    def take(self, keep: int = 0) -> None:
         """Take one run.
 
+        Args:
+            keep: how many runs must be left, and the time that they take at the pace so far.
+
         Raises:
-            BudgetError: none is left, or the time is up.
+            BudgetError: no more are left, or the time is up.
         """
         with self._lock:
-            if self._left <= 0 or self._clock() >= self._end:
+            now = self._clock()
+            pace = (now - self._begin) // max(1, self._taken)
+            if self._taken + keep >= self._runs or now + keep * pace >= self._end:
                 raise BudgetError
-            self._left -= 1
+            self._taken += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,21 +80,17 @@ class Pair:
     def differing(self) -> Mapping[str, str]:
         """The factors in which the two differ → the host's level, sorted."""
         names = sorted(self.reference.factors.keys() | self.host.factors.keys())
-        return {name: level(self.host, name) for name in names if level(self.host, name) != level(self.reference, name)}
+        return {name: self.host.level(name) for name in names if self.host.level(name) != self.reference.level(name)}
 
     def hybrid(self, levels: Levels) -> Host:
         """Return the reference with the host's level for some factors: with none the reference, with all the host."""
         if not levels:
             return self.reference
-        factors = dict(self.reference.factors) | {name: level(self.host, name) for name in levels}
         if levels == self.differing.keys():
             return self.host
-        return Host(name=" ".join(f"{name}={factors[name]}" for name in sorted(levels)), factors=factors)
-
-
-def level(host: Host, name: str) -> str:
-    """Return a host's level of a factor, the default where it names none."""
-    return host.factors.get(name, factor(name).default)
+        chosen = {name: self.host.level(name) for name in sorted(levels)}
+        name = " ".join(f"{name}={level}" for name, level in chosen.items())
+        return replace(self.reference, name=name, about="", source="", factors={**self.reference.factors, **chosen})
 
 
 class Laboratory:
@@ -125,8 +127,13 @@ class Laboratory:
         self._reference = behaviors(pair.seen_reference, normalization)
         self._host = behaviors(pair.seen_host, normalization)
 
-    def behavior(self, levels: Levels, index: int) -> Mapping[Key, str]:
+    def behavior(self, levels: Levels, index: int, keep: int = 0) -> Mapping[Key, str]:
         """Return the behaviors of rerun ``index`` (from 1) of a hybrid.
+
+        Args:
+            levels: the hybrid's.
+            index: a rerun that was made before is not made again.
+            keep: how many runs must then be left of the budget.
 
         Raises:
             BudgetError: the budget is spent.
@@ -134,9 +141,19 @@ class Laboratory:
             FactorError: the levels cannot be combined.
         """
         if (levels, index) not in self._seen:
-            self._budget.take()
+            self._budget.take(keep)
             self._seen[levels, index] = behaviors(self._run(levels, index), self._normalization)
         return self._seen[levels, index]
+
+    def count(self, levels: Levels) -> int:
+        """Return how many reruns of a hybrid were made."""
+        return sum(each == levels for each, _ in self._seen)
+
+    def seen(self, factors: Levels) -> Iterator[tuple[Levels, Mapping[Key, str]]]:
+        """Yield the reruns of hybrids that have some of ``factors``, and no others, in the order in which they came."""
+        for (levels, _), behavior in self._seen.items():
+            if NONE < levels < factors:
+                yield levels, behavior
 
     def pair_of_runs(self, levels: Levels, index: int) -> tuple[Mapping[Key, str], Mapping[Key, str]]:
         """Return the behaviors of a hybrid and of the reference, run one after the other in a drawn order."""
@@ -154,15 +171,17 @@ class Laboratory:
         """Tell whether a behavior is the one seen first on the host."""
         return behavior.get(key) == self._host.get(key)
 
-    def tally(self, keys: Iterable[Key], levels: Levels) -> dict[Key, Tally]:
+    def tally(self, keys: Iterable[Key], levels: Levels, pairs: int = LONGEST) -> dict[Key, Tally]:
         """Return a tally of each behavior under ``levels``: pairs of runs until all are decided or the budget ends.
 
-        What the budget left undecided has a tally for which ``decide`` says CONTINUE.
+        What the budget, or ``pairs``, left undecided has a tally for which ``decide`` says CONTINUE. To ask again goes
+        on where it ended.
         """
         tallies = dict.fromkeys(keys, Tally())
-        index = 0
-        while open_keys := [key for key, tally in tallies.items() if decide(tally) is Decision.CONTINUE]:
-            index += 1
+        for index in range(1, pairs + 1):
+            open_keys = [key for key, tally in tallies.items() if decide(tally) is Decision.CONTINUE]
+            if not open_keys:
+                break
             try:
                 here, reference = self.pair_of_runs(levels, index)
             except BudgetError:
@@ -172,6 +191,19 @@ class Laboratory:
                     with_failed=self.deviates(key, here), without_failed=self.deviates(key, reference)
                 )
         return tallies
+
+    def known(self, key: Key, levels: Levels) -> Tally:
+        """Return the tally of a behavior of all runs under ``levels``, and of the reference, that were made."""
+        shown: dict[Levels, list[bool]] = {each: [] for each in (levels, NONE)}
+        for (each, _), behavior in self._seen.items():
+            if each in shown:
+                shown[each].append(self.deviates(key, behavior))
+        return Tally(
+            with_failed=sum(shown[levels]),
+            with_of=len(shown[levels]),
+            without_failed=sum(shown[NONE]),
+            without_of=len(shown[NONE]),
+        )
 
     def _run(self, levels: Levels, index: int) -> Observation:
         host = self.pair.hybrid(levels)

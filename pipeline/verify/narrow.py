@@ -1,44 +1,75 @@
-"""Find the smallest set of factors that makes a behavior appear: single factors first, then delta debugging.
+"""Find the smallest sets of levels that make a behavior appear: suspects of one or two levels, else delta debugging.
 
-Source: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", algorithm ddmin.
+Source: Wald, "Sequential Tests of Statistical Hypotheses" (1945).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fractions import Fraction
+import random
+from collections.abc import Collection, Iterable, Mapping
 
 from pipeline.verify.compare import Key
-from pipeline.verify.laboratory import Laboratory, Levels
-from pipeline.verify.statistics import Tally
+from pipeline.verify.delta import bisect, ddmin
+from pipeline.verify.laboratory import NONE, BudgetError, Laboratory, Levels
+from pipeline.verify.schedule import LostRunError
+from pipeline.verify.statistics import Decision, Tally, decide
+from pipeline.verify.suspects import Suspects
+from runtime.errors import FactorError
 
-_FEW = 2
-"""Runs of one question about a behavior that is all or nothing, if they agree."""
+_CONVINCED = 0.95
+"""The chance from which on the likeliest set is confirmed by reruns of its own."""
 
-_SOME = 5
-"""Runs of one question if they do not."""
+_QUESTIONS = 5
+"""Runs for each halving of the suspects, after which a cause of one level or two is given up."""
 
-_MANY = 10
-"""Runs of one question about a behavior that is unstable on the host too."""
+_GUILTY = 10_000.0
+"""The odds at which a sequential test believes that levels make a behavior appear: the search goes on within them."""
+
+_INNOCENT = 200.0
+"""The odds at which it believes that they do not."""
+
+_LEFT = 12.0
+"""The odds at which it believes that of what is left without a cause: nobody is blamed if that is wrong."""
+
+_TRIES = 5
+"""Drawn questions of which one must be about levels that can be had together."""
+
+_LONGEST = 40
+"""Runs after which a sequential test takes the likelier answer."""
+
+_KEPT = 16
+"""Runs that a search leaves of the budget: they confirm that the host behaves differently, if no cause is found."""
+
+
+class UnconfirmedError(Exception):
+    """Reruns of what was found did not confirm it. It never leaves this package."""
 
 
 class Oracle:
-    """Answers whether some levels make a behavior appear, by few runs that all behaviors share.
+    """Answers whether some levels make a behavior appear, by runs that all behaviors share.
 
     Args:
         laboratory: makes the runs.
-        tallies: of the behaviors under all levels of the host.
+        tallies: of the behaviors under all levels of the host; at least some pairs of runs each.
+        seed: draws what is asked.
     """
 
-    def __init__(self, laboratory: Laboratory, tallies: Mapping[Key, Tally]) -> None:
+    def __init__(self, laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int) -> None:
         self._laboratory = laboratory
-        self._tallies = tallies
         self._everything: Levels = frozenset(laboratory.pair.differing)
-        self._exact = {key: self._is_steady(key) for key in tallies}
+        self._tallies = tallies
+        self._exact = {key: self._is_steady(key, tally) for key, tally in tallies.items()}
+        self._random = random.Random(f"{seed} {laboratory.pair.host.digest}")  # noqa: S311 - an order, no secret
 
-    def appears(self, key: Key, levels: Levels) -> bool:
-        """Tell whether ``levels`` make the behavior appear.
+    def appears(self, key: Key, levels: Levels, innocent: float = _INNOCENT, like: Levels = NONE) -> bool:
+        """Tell whether ``levels`` make the behavior appear, by a sequential test.
 
         A behavior that was the same in all reruns of the host must be that one: two levels that each break a test in
         their own way are not one cause.
+
+        Args:
+            key: the behavior.
+            levels: the levels.
+            innocent: the odds at which it is believed that they do not.
+            like: levels that show it as often as these would, for which all of the host's stand.
 
         Raises:
             BudgetError, LostRunError, FactorError: as ``Laboratory.behavior``.
@@ -47,33 +78,123 @@ class Oracle:
             return False
         if levels == self._everything:
             return True
-        tally = self._tallies[key]
-        if tally.is_all_or_nothing:
-            seen = self._count(key, levels, _FEW)
-            if seen in (0, _FEW):
-                return seen == _FEW
-            return self._count(key, levels, _SOME) * 2 > _SOME
-        middle = (Fraction(tally.with_failed, tally.with_of) + Fraction(tally.without_failed, tally.without_of)) / 2
-        return self._count(key, levels, _MANY) > _MANY * middle
+        caused, chance = self._rates(key, like or self._everything)
+        odds = 1.0
+        for index in range(1, _LONGEST + 1):
+            is_shown = self._is_shown(key, self._run(levels, index))
+            odds *= caused / chance if is_shown else (1 - caused) / (1 - chance)
+            if odds >= _GUILTY or odds * innocent <= 1:
+                break
+        return odds > 1
 
-    def _count(self, key: Key, levels: Levels, runs: int) -> int:
-        return sum(self._is_shown(key, self._laboratory.behavior(levels, index)) for index in range(1, runs + 1))
+    def cause(self, key: Key, factors: Levels) -> Levels:
+        """Return a smallest set of ``factors``, which together make the behavior appear, that does so too.
+
+        Raises:
+            UnconfirmedError: what was found did not do so in enough reruns of its own.
+            BudgetError, LostRunError, FactorError: as ``Laboratory.behavior``.
+        """
+        cleared: set[Levels] = set()
+        suspects = self._suspects(key, factors, cleared)
+        for _ in range(_QUESTIONS * suspects.count.bit_length()):
+            leader, certainty = suspects.leader
+            if certainty < _CONVINCED and self._ask(key, suspects):
+                continue
+            found = self._smallest(key, leader, cleared)
+            if found:
+                return found
+            suspects = self._suspects(key, factors, cleared)
+            if not suspects.count:
+                break
+        return self._by_parts(key, factors)
+
+    def _suspects(self, key: Key, factors: Levels, cleared: Collection[Levels]) -> Suspects:
+        """Return the suspects among ``factors`` after all runs that were made for any behavior."""
+        suspects = Suspects(sorted(factors), self._tallies[key], cleared)
+        for levels, behavior in self._laboratory.seen(factors):
+            suspects.learn(levels, is_shown=self._is_shown(key, behavior))
+        return suspects
+
+    def _ask(self, key: Key, suspects: Suspects) -> bool:
+        """Make one more run, of the levels that tell most. Tell whether such levels can be had together."""
+        for _ in range(_TRIES):
+            levels = suspects.question(self._random)
+            try:
+                behavior = self._run(levels, self._laboratory.count(levels) + 1)
+            except (FactorError, LostRunError):
+                continue
+            suspects.learn(levels, is_shown=self._is_shown(key, behavior))
+            return True
+        return False
+
+    def _smallest(self, key: Key, levels: Levels, cleared: set[Levels]) -> Levels:
+        """Return a part of a set that makes the behavior appear, the set itself if none does, nothing if it does not.
+
+        The set is tried first: how often it shows the behavior is what its parts are held against.
+
+        Args:
+            key: the behavior.
+            levels: a set of one level or two.
+            cleared: takes what does not.
+        """
+        if not self._suffices(key, levels):
+            cleared.add(levels)
+            return NONE
+        parts = {frozenset({name}) for name in levels} - {levels} - cleared
+        for part in sorted(parts, key=sorted):
+            if self._suffices(key, part, whole=levels):
+                return part
+            cleared.add(part)
+        return levels
+
+    def _suffices(self, key: Key, levels: Levels, whole: Levels = NONE) -> bool:
+        """Tell whether levels make the behavior appear in reruns of their own; for a part of a ``whole``, if it may."""
+        try:
+            return (not whole or self.appears(key, levels, like=whole)) and self._is_confirmed(key, levels)
+        except FactorError:  # they cannot be had by themselves
+            return False
+
+    def _by_parts(self, key: Key, factors: Levels) -> Levels:
+        """Return a smallest set by delta debugging: for causes of three levels and more, and behaviors that are odd.
+
+        The behavior is confirmed first: that is cheap beside the search, and tells the rates that it goes by.
+        """
+        if not self._is_confirmed(key, self._everything):
+            raise UnconfirmedError
+        few = bisect(sorted(factors), lambda part: self.appears(key, part))
+        levels = ddmin(few, lambda part: self.appears(key, part))
+        if not self._is_confirmed(key, levels):
+            raise UnconfirmedError
+        return levels
+
+    def _rates(self, key: Key, levels: Levels) -> tuple[float, float]:
+        """Return how often runs with ``levels`` and runs of the reference show a behavior, as far as is known."""
+        tally = self._laboratory.known(key, levels)
+        return (tally.with_failed + 0.75) / (tally.with_of + 1), (tally.without_failed + 0.25) / (tally.without_of + 1)
+
+    def _is_confirmed(self, key: Key, levels: Levels) -> bool:
+        decision = decide(self._laboratory.tally([key], levels)[key])
+        if decision is Decision.CONTINUE:
+            raise BudgetError
+        return decision is Decision.CAUSED
+
+    def _run(self, levels: Levels, index: int) -> Mapping[Key, str]:
+        return self._laboratory.behavior(levels, index, keep=_KEPT)
 
     def _is_shown(self, key: Key, behavior: Mapping[Key, str]) -> bool:
         if self._exact[key]:
             return self._laboratory.is_as_seen(key, behavior)
         return self._laboratory.deviates(key, behavior)
 
-    def _is_steady(self, key: Key) -> bool:
-        tally = self._tallies[key]
+    def _is_steady(self, key: Key, tally: Tally) -> bool:
         return tally.is_all_or_nothing and all(
             self._laboratory.is_as_seen(key, self._laboratory.behavior(self._everything, index))
             for index in range(1, tally.with_of + 1)
         )
 
 
-def narrow(oracle: Oracle, key: Key, factors: Sequence[str]) -> tuple[Levels, tuple[Levels, ...]]:
-    """Return the smallest set of factors that makes a behavior appear, and single factors that do so too.
+def narrow(oracle: Oracle, key: Key, factors: Iterable[str]) -> tuple[tuple[Levels, ...], Levels]:
+    """Return the smallest sets of levels that each make a behavior appear, and the levels that are innocent.
 
     Args:
         oracle: answers questions.
@@ -81,46 +202,17 @@ def narrow(oracle: Oracle, key: Key, factors: Sequence[str]) -> tuple[Levels, tu
         factors: the factors in which the host differs.
 
     Returns:
-        A set of which no part makes the behavior appear; it is one of several if several do, the smallest if one factor
-        suffices.
+        Sets of which no part makes the behavior appear and no two have a factor in common, the smallest first; and all
+        other factors, or none if it could not be shown that they do not make it appear.
+
+    Raises:
+        UnconfirmedError, BudgetError, LostRunError, FactorError: before the first set was found.
     """
-    alone = [frozenset({name}) for name in factors]
-    sufficient = [levels for levels in alone if oracle.appears(key, levels)]
-    if sufficient:
-        return sufficient[0], tuple(sufficient[1:])
-    return ddmin(factors, lambda levels: oracle.appears(key, levels)), ()
-
-
-def ddmin(factors: Iterable[str], appears: Callable[[Levels], bool]) -> Levels:
-    """Return a subset that makes a behavior appear and of which nothing can be left out.
-
-    Args:
-        factors: a set that makes it appear.
-        appears: tells whether a subset does.
-    """
-    chosen = list(factors)
-    parts = 2
-    while len(chosen) > 1:
-        chunks = [chosen[index::parts] for index in range(parts)]
-        reduced = _reduced(chosen, chunks, appears)
-        if reduced is not None:
-            chosen, parts = reduced
-        elif parts >= len(chosen):
-            break
-        else:
-            parts = min(len(chosen), 2 * parts)
-    return frozenset(chosen)
-
-
-def _reduced(
-    chosen: list[str], chunks: list[list[str]], appears: Callable[[Levels], bool]
-) -> tuple[list[str], int] | None:
-    for chunk in chunks:
-        if appears(frozenset(chunk)):
-            return chunk, 2
-    if len(chunks) > 2:  # of two, each is the other's complement
-        for chunk in chunks:
-            rest = [name for name in chosen if name not in chunk]
-            if appears(frozenset(rest)):
-                return rest, max(len(chunks) - 1, 2)
-    return None
+    rest: Levels = frozenset(factors)
+    found = [oracle.cause(key, rest)]
+    try:
+        while oracle.appears(key, rest := rest - found[-1], _LEFT):
+            found.append(oracle.cause(key, rest))
+    except (UnconfirmedError, BudgetError, LostRunError, FactorError):
+        rest = NONE
+    return tuple(sorted(found, key=lambda levels: (len(levels), sorted(levels)))), rest

@@ -7,17 +7,23 @@ from enum import StrEnum
 from fractions import Fraction
 from math import comb
 
-ALPHA = Fraction(1, 2000)
-"""The p value at which a difference that is not all or nothing counts as caused by the host."""
+ALPHA = Fraction(1, 5000)
+"""The p value at which a difference counts as caused by the host, looked at after each pair of runs from ``ENOUGH`` on.
+
+Of behaviors that the host shows as often as the reference, 1 in 3,800 at most is blamed on it, at whatever rate.
+"""
 
 CHANCE = Fraction(1, 20)
 """The p value above which two rates may well be one."""
+
+LOOK = 4
+"""Pairs of runs after which the search for a cause may begin: what it finds is confirmed by runs of its own."""
 
 ENOUGH = 8
 """Pairs of runs that suffice where a behavior is all or nothing: p = 0.00016."""
 
 LONG = 20
-"""Pairs of runs after which an unstable behavior is judged first."""
+"""Pairs of runs after which two rates that may well be one are taken for one."""
 
 LONGEST = 40
 """Pairs of runs after which nothing more is tried."""
@@ -58,6 +64,11 @@ class Tally:
         return self.with_failed == self.with_of and self.without_failed == 0
 
     @property
+    def is_likely(self) -> bool:
+        """Whether it was seen in every run with, and hardly ever without."""
+        return self.with_failed == self.with_of > 0 and 4 * self.without_failed <= self.without_of
+
+    @property
     def p_value(self) -> Fraction:
         """Fisher's exact p value, two-sided: of all tables with these margins, those that are no likelier."""
         failed, total = self.with_failed + self.without_failed, self.with_of + self.without_of
@@ -75,16 +86,14 @@ def decide(tally: Tally) -> Decision:
     """Return what the pairs so far say; after ``LONGEST`` pairs it is never CONTINUE.
 
     All or nothing needs ``ENOUGH`` pairs. A behavior that a host shows no oftener than the reference does is flaky as
-    soon as there are as many. Anything between is looked at after ``LONG`` and ``LONGEST`` pairs only: looking after
-    each pair would find a small p value by chance.
+    soon as there are as many. Anything between goes on until its p value is small enough for having been looked at
+    after each pair.
     """
     if tally.with_of < ENOUGH:
         return Decision.CONTINUE
-    if tally.is_all_or_nothing:
-        return Decision.CAUSED
     if tally.with_failed <= tally.without_failed:
         return Decision.FLAKY
-    if tally.with_of in (LONG, LONGEST) and tally.p_value <= ALPHA:
+    if tally.p_value <= ALPHA:
         return Decision.CAUSED
     if tally.with_of in (LONG, LONGEST) and tally.p_value > CHANCE:
         return Decision.FLAKY

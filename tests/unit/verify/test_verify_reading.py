@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.verify.delta import bisect, ddmin
 from pipeline.verify.junit_results import read_junit
-from pipeline.verify.narrow import ddmin
 from pipeline.verify.pytest_results import read_pytest
 from pipeline.verify.reproduce import command_for
 from pipeline.verify.statistics import Decision, Tally, decide, interval, p_text
@@ -190,9 +190,30 @@ def test_fisher_is_a_probability_and_symmetric(a, c):
 FACTORS = [f"f{number}" for number in range(9)]
 
 
-@given(st.sets(st.sampled_from(FACTORS), min_size=1))
-def test_ddmin_finds_the_set(cause):
-    assert ddmin(FACTORS, lambda levels: cause <= levels) == cause
+@pytest.mark.parametrize("search", [ddmin, bisect])
+@given(cause=st.sets(st.sampled_from(FACTORS), min_size=1))
+def test_search_finds_the_set(search, cause):
+    assert set(search(FACTORS, lambda levels: cause <= levels)) == cause
+
+
+@given(st.lists(st.sets(st.sampled_from(FACTORS), min_size=1), min_size=1, max_size=3))
+def test_bisect_finds_one_of_the_sets_in_few_questions(causes):
+    asked = []
+
+    def appears(levels):
+        asked.append(levels)
+        return any(cause <= levels for cause in causes)
+
+    found = set(bisect(FACTORS, appears))
+    assert any(cause <= found for cause in causes)
+    assert len(asked) <= (len(found) + 1) * 5
+
+
+def test_ddmin_of_a_behavior_that_more_levels_hide_finds_a_set_that_shows_it():
+    def appears(levels):
+        return levels == set(FACTORS) or {"f1", "f2"} <= levels <= {"f1", "f2", "f3"}
+
+    assert appears(ddmin(FACTORS, appears))
 
 
 @pytest.mark.parametrize(
