@@ -7,6 +7,7 @@ which the emulator's own quirks may show: all that such a run says is advisory.
 from dataclasses import replace
 
 from runtime.errors import FactorError
+from runtime.factors.carriers import EVERY, NATIVE
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.oci.platform import MACHINES, elf_architecture, own_architecture
@@ -60,6 +61,10 @@ class ArchitectureFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002 - the plan is no evidence
         """It is the level's."""
         return found == (own_architecture() if level == self.default else level)
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """Others are told of no emulator."""
+        return EVERY if level in (self.default, own_architecture()) else NATIVE
 
     def fidelity(self, level: str) -> Fidelity:
         """An emulator's own quirks may show."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from runtime.factors.carriers import ENGINES, EVERY
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import MOVED, Bind, File, Plan, RootFilesystem
@@ -45,6 +46,10 @@ class PathFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is the plan's."""
         return found == plan.workdir
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """An engine cannot show one folder of an image at a second place."""
+        return EVERY if level == self.default else EVERY - ENGINES
 
     @staticmethod
     def _move(plan: Plan, path: str) -> Plan:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from runtime.factors.carriers import EVERY, LINUX
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.plan import Plan
@@ -82,3 +83,7 @@ class NoNewPrivilegesFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The bit is as asked."""
         return found == level
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """GVisor has the bit always set."""
+        return EVERY if level == "yes" else LINUX

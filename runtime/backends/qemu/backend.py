@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from runtime.backend import Unsupported, refuse_services
+from runtime.backend import Unsupported, refuse_levels, refuse_services
 from runtime.backends.native.backend import Layers
 from runtime.backends.native.streams import Listener
 from runtime.backends.qemu.command import PROGRAM, Accelerator
@@ -105,6 +105,7 @@ class QemuBackend:
         The first time that it has kernels, it sees to it that the one that is asked for is there.
         """
         refused = self.available() or refuse_services(plan, self.name) or self._misfit(plan)
+        refused = refused or refuse_levels(plan, self.name)
         if refused:
             return refused
         if self._kernels:

@@ -18,6 +18,7 @@ class Sandbox:
         scratch: root of the run's private tmpfs, which holds the upper folder and small sources of mounts.
         upper: the folder that catches what the run writes; -1 where ``tree`` is the root.
         root: the root of the run.
+        clock: nanoseconds by which the run's monotonic clock is ahead of this machine's.
     """
 
     layers: tuple[int, ...] = ()
@@ -27,6 +28,7 @@ class Sandbox:
     scratch: int = -1
     upper: int = -1
     root: int = -1
+    clock: int = 0
 
 
 class Step(Protocol):
