@@ -7,7 +7,7 @@ loaded by the warm process too, so they import the standard library only, and li
 from runtime.errors import FactorError
 from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFactor
 from runtime.factors.architecture import ArchitectureFactor
-from runtime.factors.clock import UptimeFactor
+from runtime.factors.clock import DateFactor, UptimeFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
 from runtime.factors.factor import Factor
 from runtime.factors.kernel import (
@@ -68,6 +68,7 @@ FACTORS: tuple[Factor, ...] = (
     UserNamespacesFactor(),
     InotifyFactor(),
     UptimeFactor(),
+    DateFactor(),
     PidRangeFactor(),
     PersonalityFactor(),
     EntropyFactor(),

@@ -1,15 +1,27 @@
-"""``uptime``: how long the machine has been up."""
+"""``uptime`` and ``date``: how long the machine has been up, and what day it is."""
 
 import re
+import struct
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from runtime.factors.carriers import BUNDLES, EVERY
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
-from runtime.plan import Plan
+from runtime.launcher import clock_paths
+from runtime.outcome import Fidelity
+from runtime.plan import File, Plan
 
 _LEVEL = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
+_AHEAD = re.compile(r"[+-](?:0|[1-9][0-9]{0,5}[smhd])")
+_FOLDER = "/.seatrial/date"
+_CLOCK = f"{_FOLDER}/clock.so"
+_CONFIGURATION = f"{_FOLDER}/configuration"  # as in runtime/launcher/clock.c
+_TODAY = f"run {_FOLDER}/today"
+_PRELOADED = "/etc/ld.so.preload"
+_PT_INTERP = 3  # elf.h
 _MOST = 10_000 * 86400  # seconds: the kernel's clocks end after 292 years
 _WHILE = 300  # seconds that may pass between the start of the clocks and the probe
 
@@ -70,3 +82,110 @@ class UptimeFactor(Factor):
         if not 0 < seconds <= _MOST:
             raise self.unknown(level)
         return seconds
+
+
+class DateFactor(Factor):
+    """What CLOCK_REALTIME says, for programs of the image that a dynamic loader starts; times of files stay."""
+
+    name = "date"
+    default = "as-is"
+    control = "+0"
+    levels = {
+        "as-is": "this machine's",
+        "2040": "the first of January 2040: beyond what 32 bits hold (any year, or a day as 2038-01-19)",
+        "2038-01-19": "the day on which 32 bits overflow",
+        "+400d": "400 days later: what was signed for a year has expired (+ or - any number of s, m, h or d)",
+        "+0": "by the same means, not moved at all (null control)",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Have the loader of the image load a clock before all else."""
+        if level == self.default or plan.architecture:
+            return plan
+        told = self._told(level)
+        built = clock_paths()
+        if built is None:  # which `lacks` tells
+            return plan
+        clock, today = (path.read_bytes() for path in built)
+        files = (
+            File(path=_CLOCK, content=clock, mode=0o755),
+            File(path=f"{_FOLDER}/today", content=today, mode=0o755),
+            File(path=_CONFIGURATION, content=told.encode()),
+            File(path=_PRELOADED, content=f"{_CLOCK}\n".encode()),
+        )
+        return replace(plan, files=(*plan.files, *files))
+
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """What a program of the image sees, what the machine has, and the program that will be started."""
+        if not any(each.path == _CLOCK for each in plan.files):
+            return ()
+        return _TODAY, "now", *(f"read {each}" for each in _places(plan))
+
+    def probe(self, plan: Plan, answers: Answers) -> str:
+        """Say how far a program is ahead; or that this one asks no loader, or that there is none."""
+        if not self.questions(plan):
+            return "as-is"
+        program = next((raw for each in _places(plan) if (raw := answers.raw(f"read {each}"))), b"")
+        if _is_static(program):
+            return "the program is static, and sees this machine's clock"
+        seen = answers.text(_TODAY)
+        return f"{seen} {answers.text('now')}" if seen else "the image has no dynamic loader of glibc"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is as far ahead as asked, or has just passed the date."""
+        if level == self.default:
+            return found == "as-is"
+        if level == self.control and not found[-1:].isdecimal():
+            return True  # a program that sees through it is not moved either
+        seen, now = map(int, found.split())
+        kind, number = self._told(level).split()
+        if kind == "by":
+            return abs(seen - now - int(number)) <= 2
+        return int(number) <= seen < int(number) + _WHILE
+
+    def lacks(self, level: str, plan: Plan) -> str:
+        """The clock is a program for this machine, which a C compiler has made."""
+        if level in (self.default, self.control):
+            return ""
+        if plan.architecture:
+            return f"there is no clock for programs of {plan.architecture}"
+        return "" if clock_paths() else "its clock was not built: install a C compiler, then Seatrial again"
+
+    def fidelity(self, level: str) -> Fidelity:
+        """A static program, and one that asks the kernel by itself, see through it."""
+        return Fidelity.NATIVE if level == self.default else Fidelity.EMULATED
+
+    def _told(self, level: str) -> str:
+        """Return what the clock is told.
+
+        Raises:
+            FactorError: there is no such level.
+        """
+        if _AHEAD.fullmatch(level):
+            return f"by {level}" if level[1:] == "0" else f"by {level[0]}{int(level[1:-1]) * _UNITS[level[-1]]}"
+        found = _DATE.fullmatch(level)
+        if not found:
+            raise self.unknown(level)
+        try:
+            day = datetime(int(found[1]), int(found[2] or 1), int(found[3] or 1), tzinfo=UTC)
+        except ValueError as error:
+            raise self.unknown(level) from error
+        return f"at {int(day.timestamp())}"
+
+
+def _places(plan: Plan) -> tuple[str, ...]:
+    """Return the paths at which the program may be, in the order of PATH."""
+    program = plan.argv[0]
+    if "/" in program:
+        return (program,)
+    return tuple(f"{folder}/{program}" for folder in plan.environment.get("PATH", "").split(":") if folder)
+
+
+def _is_static(program: bytes) -> bool:
+    """Tell whether a file is a program for this machine that names no dynamic loader. Source: elf(5)."""
+    if not program.startswith(b"\x7fELF\x02\x01"):
+        return False
+    (table,) = struct.unpack_from("<Q", program, 32)  # e_phoff
+    size, count = struct.unpack_from("<HH", program, 54)  # e_phentsize, e_phnum
+    kinds = {struct.unpack_from("<I", program, table + size * number)[0] for number in range(count)}
+    return _PT_INTERP not in kinds

@@ -29,10 +29,12 @@ question                answer
 ``may-write PATH``      ``yes``, or the errno with which no file can be made in the folder
 ``name``                the node name
 ``no-new-privileges``   1 or 0: the bit of that name
+``now``                 seconds since 1970, by this machine's clock
 ``personality``         the execution domain, hexadecimal
 ``read PATH``           the first MiB of a file
 ``rename PATH``         ``yes``, or the errno with which the first folder in a folder, by name, cannot be renamed; it is
                         not; ``none`` if there is no folder in it
+``run PATH``            what a program writes that is started without arguments and ends well
 ``space PATH``          the flags of a mount, and the bytes of its file system
 ``user-namespace``      ``yes``, or the errno with which a child can make none
 ``umask``               the file mode creation mask, four octal digits
@@ -41,7 +43,7 @@ question                answer
 
 Modules of the warm process import little: no pathlib here.
 """
-# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH109, PTH115, PTH116, PTH123, PTH208
+# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH109, PTH115, PTH116, PTH123, PTH208, S606
 
 import ctypes
 import errno
@@ -322,6 +324,21 @@ def _read(path: str) -> bytes:
         return file.read(_MOST)
 
 
+def _run(path: str) -> bytes | None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(writer, 1)
+            os.execve(path, [path], {})
+        finally:
+            os._exit(127)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as output:
+        said = output.read(_MOST)
+    return said if os.waitpid(child, 0)[1] == 0 else None
+
+
 def _space(path: str) -> bytes:
     found = os.statvfs(path)
     return b"%d %d" % (found.f_flag, found.f_blocks * found.f_frsize)
@@ -366,9 +383,11 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "may-write": _may_write,
     "no-new-privileges": _no_new_privileges,
     "name": lambda _: os.uname().nodename.encode(),
+    "now": lambda _: b"%d" % time.time(),
     "personality": _personality,
     "read": _read,
     "rename": _rename,
+    "run": _run,
     "space": _space,
     "umask": _umask,
     "user-namespace": _user_namespace,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.backends.native.backend import NativeBackend
+from runtime.launcher import launcher_path
 from runtime.outcome import Fidelity
 from runtime.plan import GroupsView
 
@@ -210,3 +211,51 @@ def test_random_bytes_come_from_a_file_only_where_the_level_says_so(run):
     assert run("perl", "-e", ask, host={"entropy": "no-getrandom"}).stdout.content == b"38"  # ENOSYS
     file = "head -c 8 /dev/urandom > /dev/null"
     assert run("sh", "-c", file, host={"entropy": "no-getrandom"}).exit_code == 0
+
+
+@pytest.mark.parametrize("first", ["init", "app"])
+def test_date_is_the_levels_for_every_program_of_the_image(run, first):
+    began = time.time()
+    tell = "printf '%(%Y)T ' -1; perl -e 'print((gmtime)[5] + 1900, \" \", time)'"
+    year, other, seconds = run("bash", "-c", tell, host={"date": "2040", "pid1": first}).stdout.content.split()
+    assert (year, other) == (b"2040", b"2040")
+    assert 0 <= int(seconds) - 2208988800 < 60
+    moved = {each: int(run("perl", "-e", "print time", host={"date": each}).stdout.content) for each in ("+0", "-1d")}
+    assert 0 <= moved["+0"] - int(began) < 60
+    assert 0 <= moved["-1d"] + 86400 - int(began) < 60
+
+
+def test_date_moves_neither_waits_nor_times_of_files(run):
+    began = time.time()
+    text = "sleep 0.05; read -t 0.05 < <(sleep 5); touch /tmp/f; stat -c %Y /tmp/f"
+    outcome = run("bash", "-c", text, host={"date": "2040"})
+    assert outcome.exit_code == 0
+    assert outcome.duration < 4_000
+    assert abs(int(outcome.stdout.content) - began) < 60
+
+
+def test_date_leaves_no_variable_and_no_change(run):
+    outcome = run("env", host={"date": "2040"})
+    assert b"PRELOAD" not in outcome.stdout.content
+    assert outcome.changed == ()
+
+
+def test_static_program_sees_through_the_date_and_is_told_of(rootfs, layer, plan):
+    launcher = launcher_path()
+    if launcher is None:
+        pytest.skip("the launcher was not built")
+
+    def fill(folder):
+        os.fchdir(folder)
+        os.makedirs("bin", 0o755, exist_ok=True)  # noqa: PTH103
+        Path("bin/static").write_bytes(launcher.read_bytes())
+        os.chmod("bin/static", 0o755)  # noqa: PTH101, S103
+
+    with NativeBackend(lambda _: (rootfs, layer(fill))) as backend:
+        found = {}
+        for level in ("2040", "+0"):
+            with backend.start(plan("static", "--", "true", host={"date": level})) as running:
+                found[level] = running.wait().evidence["date"]
+    assert not found["2040"].holds
+    assert "static" in found["2040"].found
+    assert found["+0"].holds
