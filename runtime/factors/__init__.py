@@ -6,7 +6,7 @@ loaded by the warm process too, so they import the standard library only, and li
 
 from runtime.errors import FactorError
 from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFactor
-from runtime.factors.architecture import ArchitectureFactor
+from runtime.factors.architecture import ArchitectureFactor, CpuFeaturesFactor
 from runtime.factors.clock import DateFactor, UptimeFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
 from runtime.factors.factor import Factor
@@ -62,6 +62,7 @@ FACTORS: tuple[Factor, ...] = (
     HashSeedFactor(),
     PathFactor(),
     ArchitectureFactor(),
+    CpuFeaturesFactor(),
     RuntimeFactor(),
     KernelFactor(),
     LowPortsFactor(),

@@ -53,6 +53,7 @@ def test_default_levels_leave_a_plan_without_tuning(plan_on):
         ({"cgroup_view": "v1"}, "crun"),
         ({"path": "elsewhere"}, "docker"),
         ({"network": "none"}, "runsc"),
+        ({"cpu_features": "x86-64-v2"}, "docker"),
     ],
 )
 def test_backend_that_cannot_carry_a_level_out_refuses_it_by_name(levels, backend, plan_on):
@@ -61,7 +62,7 @@ def test_backend_that_cannot_carry_a_level_out_refuses_it_by_name(levels, backen
     assert isinstance(refused, Unsupported)
     assert f"{name.replace('_', '-')}={level}" in refused.reason
     assert backend in refused.reason
-    assert refuse_levels(plan_on(**levels), "native") is None
+    assert (refuse_levels(plan_on(**levels), "native") is None) is (name != "cpu_features")
 
 
 def test_order_of_tests_needs_the_plugin_of_pytest(plan_on):
@@ -160,6 +161,9 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("directory-order", "reverse", "sorted", False),
         ("low-ports", "0", "1024", False),
         ("date", "as-is", "as-is", True),
+        ("cpu-features", "x86-64-v2", "x86-64-v2", True),
+        ("cpu-features", "x86-64-v2", "x86-64-v3", False),
+        ("cpu-features", "x86-64-v3", "x86-64-v3 and avx512f", False),
         ("date", "2040", "2208988801 1800000000", True),
         ("date", "2040", "1800000000 1800000000", False),
         ("date", "2038-01-19", "2147472001 1800000000", True),
@@ -203,3 +207,18 @@ def test_mounts_are_read_with_flags_kind_and_options():
     assert answers.has_flag("/tmp", "noexec")
     assert not answers.has_flag("/proc", "noexec")
     assert not answers.has_flag("/nowhere", "noexec")
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        ("sse2 cx16", "x86-64-v1"),
+        ("sse2 ssse3", "x86-64-v1 and ssse3"),
+        ("sse4_2 ssse3 popcnt", "x86-64-v2"),
+        ("sse4_2 ssse3 popcnt avx2 bmi2 fma", "x86-64-v3"),
+        ("sse4_2 ssse3 popcnt avx2 bmi2 fma avx512f", "x86-64-v3 and avx512f"),
+    ],
+)
+def test_features_are_those_that_the_kernel_found(flags, found, plan_on):
+    answers = Answers({"read /proc/cpuinfo": f"model name\t: X\nflags\t\t: {flags}\n".encode()})
+    assert factor("cpu-features").probe(plan_on(), answers) == found
