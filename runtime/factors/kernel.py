@@ -16,6 +16,7 @@ _SIGCHLD = 17  # bits/signum-generic.h
 _ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
 _UNAME26 = 0x0020000
 _NO_FLAG = 0xFF00  # no flag of getrandom(2): linux/random.h
+_NAMESPACES = "user.max_user_namespaces"
 _MANY = str(1 << 30)
 _LARGE = 3_000_000
 _SMALL = 400
@@ -40,26 +41,28 @@ class UserNamespacesFactor(Factor):
             case "as-is":
                 return plan
             case "null":
-                return _with_sysctls(plan, {"user.max_user_namespaces": _MANY})
+                return _with_sysctls(plan, {_NAMESPACES: _MANY})
             case "none":
                 denied = (
                     Denial(syscall="unshare", errno=errno.ENOSPC, arguments=MappingProxyType({0: _NEW_USER})),
                     Denial(syscall="clone", errno=errno.ENOSPC, arguments=MappingProxyType({0: _NEW_USER | _SIGCHLD})),
                 )
-                return replace(_with_sysctls(plan, {"user.max_user_namespaces": "0"}), denials=(*plan.denials, *denied))
+                return replace(_with_sysctls(plan, {_NAMESPACES: "0"}), denials=(*plan.denials, *denied))
             case _:
                 raise self.unknown(level)
 
-    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
-        """What becomes of one, tried in a process of its own."""
-        return ("user-namespace",)
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """What becomes of one, tried in a process of its own; not unasked, as that takes 10 ms."""
+        return ("user-namespace",) if _NAMESPACES in plan.tuning.sysctls else ()
 
-    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+    def probe(self, plan: Plan, answers: Answers) -> str:
         """Say it."""
-        return _named(answers.text("user-namespace"))
+        return _named(answers.text("user-namespace")) if self.questions(plan) else "as-is"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """There is no room, or it is not for want of room that none can be made."""
+        if level == self.default:
+            return found == level
         return (found == "ENOSPC") == (level == "none")
 
     def carriers(self, level: str) -> frozenset[str]:
@@ -99,17 +102,21 @@ class InotifyFactor(Factor):
             raise self.unknown(level)
         return _with_sysctls(plan, self._SWITCHES[level])
 
-    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
-        """What becomes of an instance, and of a watch."""
-        return ("inotify",)
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """What becomes of an instance, and of a watch; not unasked, as the kernel takes 20 ms to end an instance."""
+        return ("inotify",) if plan.tuning.sysctls.keys() & self._SWITCHES["null"].keys() else ()
 
-    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+    def probe(self, plan: Plan, answers: Answers) -> str:
         """Say both."""
+        if not self.questions(plan):
+            return "as-is"
         instance, _, watch = answers.text("inotify").partition(" ")
         return f"instance={_named(instance)} watch={_named(watch)}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """They fail as asked, or not at all."""
+        if level == self.default:
+            return found == level
         want = {"no-instances": "instance=EMFILE watch=no", "no-watches": "instance=yes watch=ENOSPC"}
         return found == want.get(level, "instance=yes watch=yes")
 

@@ -118,10 +118,12 @@ class DirectoryOrderFactor(Factor):
 
     def questions(self, plan: Plan) -> tuple[str, ...]:
         """The names in the working folder, as they come."""
-        return (f"entries {plan.workdir}",)
+        return (f"entries {plan.workdir}",) if plan.tuning.entries is not EntryOrder.AS_IS else ()
 
     def probe(self, plan: Plan, answers: Answers) -> str:
         """Say how they are ordered."""
+        if not self.questions(plan):
+            return "not asked"
         names = [each for each in answers.raw(f"entries {plan.workdir}").split(b"\0") if each]
         if len(names) < 2:
             return "nothing to order"
