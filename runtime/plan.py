@@ -225,6 +225,7 @@ class Tuning:
         room: bytes that the run may still write into its tree; None for as much as there is.
         renames_folders: whether folders of the image below the working folder can be renamed.
         entries: in which order these folders list what is in them.
+        volume: whether the working folder is a file system of its own.
     """
 
     sysctls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -235,6 +236,7 @@ class Tuning:
     room: int | None = None
     renames_folders: bool = False
     entries: EntryOrder = EntryOrder.AS_IS
+    volume: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from runtime.factors.process import Pid1Factor, SignalsFactor, StdinFactor, Term
 from runtime.factors.seccomp import SeccompFactor
 from runtime.factors.storage import RootFilesystemFactor, ShmFactor, TmpFactor
 from runtime.factors.surroundings import ColumnsFactor, EnvironmentFactor, HashSeedFactor, HomeFactor, UmaskFactor
-from runtime.factors.tree import DirectoryOrderFactor, DiskFullFactor, OverlayRenameFactor
+from runtime.factors.tree import DirectoryOrderFactor, DiskFullFactor, FilesystemFactor, OverlayRenameFactor
 from runtime.factors.user import UserFactor
 from runtime.factors.views import CgroupViewFactor, MeminfoViewFactor, ProcViewFactor
 
@@ -78,6 +78,7 @@ FACTORS: tuple[Factor, ...] = (
     CgroupViewFactor(),
     DiskFullFactor(),
     TestOrderFactor(),
+    FilesystemFactor(),
     OverlayRenameFactor(),
     DirectoryOrderFactor(),
 )

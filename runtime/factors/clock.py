@@ -13,9 +13,9 @@ from runtime.outcome import Fidelity
 from runtime.plan import File, Plan
 
 _LEVEL = re.compile(r"([1-9][0-9]{0,5})([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
-_AHEAD = re.compile(r"[+-](?:0|[1-9][0-9]{0,5}[smhd])")
+_AHEAD = re.compile(r"[+-](?:0|[1-9][0-9]{0,5}[smhdy])")
 _FOLDER = "/.seatrial/date"
 _CLOCK = f"{_FOLDER}/clock.so"
 _CONFIGURATION = f"{_FOLDER}/configuration"  # as in runtime/launcher/clock.c
@@ -94,7 +94,7 @@ class DateFactor(Factor):
         "as-is": "this machine's",
         "2040": "the first of January 2040: beyond what 32 bits hold (any year, or a day as 2038-01-19)",
         "2038-01-19": "the day on which 32 bits overflow",
-        "+400d": "400 days later: what was signed for a year has expired (+ or - any number of s, m, h or d)",
+        "+400d": "400 days later: what was signed for a year has expired (+ or - any number of s, m, h, d or y)",
         "+0": "by the same means, not moved at all (null control)",
     }
 

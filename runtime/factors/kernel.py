@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from runtime.factors.carriers import BUNDLES, EVERY, LINUX, NATIVE
+from runtime.factors.carriers import BUNDLES, EVERY, LINUX, NATIVE, OWN
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.outcome import Fidelity
@@ -66,8 +66,8 @@ class UserNamespacesFactor(Factor):
         return (found == "ENOSPC") == (level == "none")
 
     def carriers(self, level: str) -> frozenset[str]:
-        """An engine takes no switches of user namespaces."""
-        return EVERY if level == self.default else BUNDLES
+        """An engine takes no switches of user namespaces, and libseccomp no second word on a call with conditions."""
+        return {self.default: EVERY, "null": BUNDLES}.get(level, OWN)
 
     def fidelity(self, level: str) -> Fidelity:
         """Under the default profile the answer is a filter's."""

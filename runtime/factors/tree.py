@@ -1,4 +1,4 @@
-"""``disk-full``, ``overlay-rename``, ``directory-order``: how the file system of the image's tree behaves."""
+"""``disk-full``, ``filesystem``, ``overlay-rename``, ``directory-order``: how the tree's file system behaves."""
 
 import errno
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from runtime.factors.carriers import BUNDLES, EVERY, NATIVE
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
-from runtime.factors.questions import Answers
+from runtime.factors.questions import MOUNTS, Answers
 from runtime.plan import EntryOrder, Plan
 
 _FREE = "free /"
@@ -55,6 +55,49 @@ class DiskFullFactor(Factor):
     def carriers(self, level: str) -> frozenset[str]:
         """A runtime keeps its own state where the tree is; root stacks the trees on our machines' older kernels."""
         return EVERY if level == self.default else NATIVE
+
+
+class FilesystemFactor(Factor):
+    """On which file system the working folder lies: to move a file out of a volume fails with EXDEV."""
+
+    name = "filesystem"
+    default = "overlay"
+    control = "overlay"
+    levels = {
+        "overlay": "the one of the image, an overlay of its layers where the runtime makes one",
+        "tmpfs": "the working folder is a tmpfs of its own, as a volume of a platform; its changes are not listed",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Have a file system mounted at the working folder, with what is in it."""
+        if level not in self.levels:
+            raise self.unknown(level)
+        return replace(plan, tuning=replace(plan.tuning, volume=level == "tmpfs"))
+
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """What is mounted, and where the working folder is."""
+        return MOUNTS, "folder"
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say the kind of the file system, and whether the folder is its root."""
+        folder = answers.text("folder")
+        above = [each for each in answers.mounts() if (folder + "/").startswith(each.place.rstrip("/") + "/")]
+        if not above:
+            return "unknown"
+        nearest = max(above, key=lambda each: len(each.place))
+        return f"{nearest.kind}{' volume' if nearest.place == folder else ''}"
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is a tmpfs of its own where that was asked for."""
+        return level == self.default or found == "tmpfs volume"
+
+    def lacks(self, level: str, plan: Plan) -> str:
+        """The root of the tree stays as it is."""
+        return "" if level == self.default else _lacks_folder(plan)
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """Engines make a volume of what they have, and not of a folder of the image."""
+        return EVERY if level == self.default else BUNDLES
 
 
 class OverlayRenameFactor(Factor):

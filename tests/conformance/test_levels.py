@@ -8,7 +8,7 @@ from runtime.backend import Unsupported
 from runtime.factors import FACTORS
 from runtime.plan import PYTEST_RESULTS, File
 
-pytestmark = pytest.mark.bar("levels", slice=40)
+pytestmark = pytest.mark.bar("levels", slice=16)
 
 # The small tree of these tests has no zone files and no locales, and no programs of another architecture; which runtime
 # and kernel it is, every other test here asks.

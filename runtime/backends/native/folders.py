@@ -23,6 +23,21 @@ _MOST = 1 << 30  # bytes: the copy is in memory
 _CHUNK = 1 << 24
 
 
+def copy_into(source: int, target: int, order: EntryOrder) -> None:
+    """Fill an empty folder with what is in another one, and make it look like that.
+
+    Args:
+        source: descriptor of the folder that is copied.
+        target: of the one that is filled.
+        order: as of ``copy_folder``.
+
+    Raises:
+        BackendError: there is more than a gibibyte.
+    """
+    _Copy(target, order).fill(source, target, "")
+    _settle(os.fstat(source), source, target)
+
+
 def copy_folder(root: int, path: str, order: EntryOrder) -> None:
     """Let a copy take a folder's place, with its owners, modes, times, links and attributes.
 
@@ -44,8 +59,7 @@ def copy_folder(root: int, path: str, order: EntryOrder) -> None:
             fresh = f"{name}.seatrial-new"
             os.mkdir(fresh, 0o700, dir_fd=above)
             with _opened(fresh, above) as target:
-                _Copy(target, order).fill(source, target, "")
-                _settle(os.fstat(source), source, target)
+                copy_into(source, target, order)
             # A folder of a lower layer cannot be renamed; its entries are removed instead.
             _empty(source)
             os.rmdir(name, dir_fd=above)

@@ -91,6 +91,31 @@ def test_folder_that_was_made_anew_is_no_change_of_the_run(stacked, plan):
         assert running.wait().changed == ("/app/new",)
 
 
+def test_working_folder_is_a_volume_with_what_was_in_it(line):
+    look = "stat -c '%n %F %a %u %g %h %Y' * b/inner; readlink link; cat z f9"
+    assert line(look, filesystem="tmpfs") == line(look)
+    devices = "stat -c %d . / f1; mv f1 /tmp/f1; perl -e 'print rename(\"f3\", \"/home/app/f3\") ? 0 : 0+$!'"
+    own, root, file, error = line(devices, filesystem="tmpfs").split()
+    assert own == file != root
+    assert error == "18"  # EXDEV
+    assert line(RENAME, filesystem="tmpfs") == "renamed"
+
+
+def test_volume_is_listed_in_order_and_at_its_second_place(line):
+    levels = {"filesystem": "tmpfs", "directory-order": "reverse"}
+    for more in ({}, {"path": "elsewhere"}):
+        found = line(LISTED, **levels, **more).split(",")
+        assert found == sorted(found)[::-1]
+
+
+def test_volume_can_be_written_where_the_root_cannot(stacked, plan):
+    host = {"filesystem": "tmpfs", "root-filesystem": "read-only"}
+    with stacked.start(plan("touch", "new", host=host, artifacts=("new",))) as running:
+        outcome = running.wait()
+    assert outcome.exit_code == 0
+    assert set(outcome.artifacts) == {"new"}
+
+
 def test_full_disk_takes_no_byte(line):
     assert line("echo x 2>/dev/null > f1; echo $?; echo y > /tmp/y && echo fits", **{"disk-full": "yes"}) == "1\nfits\n"
 

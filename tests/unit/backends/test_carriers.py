@@ -72,9 +72,11 @@ def test_order_of_tests_needs_the_plugin_of_pytest(plan_on):
     assert refuse_levels(plan_on(test_order="null"), "native") is None
 
 
-@pytest.mark.parametrize("levels", [{"overlay_rename": "works"}, {"directory_order": "reverse"}])
-def test_root_of_the_tree_is_not_made_anew(levels, plan_on):
-    refused = refuse_levels(replace(plan_on(**levels), workdir="/"), "native")
+@pytest.mark.parametrize(
+    ("name", "level"), [("overlay_rename", "works"), ("directory_order", "reverse"), ("filesystem", "tmpfs")]
+)
+def test_root_of_the_tree_is_not_made_anew(name, level, plan_on):
+    refused = refuse_levels(replace(plan_on(**{name: level}), workdir="/"), "native")
     assert "root of the tree" in refused.reason
 
 
@@ -159,6 +161,10 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("overlay-rename", "works", "EXDEV", False),
         ("overlay-rename", "works", "EACCES", True),
         ("directory-order", "reverse", "sorted", False),
+        ("filesystem", "tmpfs", "overlay", False),
+        ("filesystem", "tmpfs", "tmpfs", False),
+        ("filesystem", "tmpfs", "tmpfs volume", True),
+        ("filesystem", "overlay", "tmpfs", True),
         ("low-ports", "0", "1024", False),
         ("date", "as-is", "as-is", True),
         ("cpu-features", "x86-64-v2", "x86-64-v2", True),

@@ -3,12 +3,14 @@
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from runtime.backends.native import mounts, processes
-from runtime.backends.native.folders import copy_folder
+from runtime.backends.native.folders import copy_folder, copy_into
 from runtime.backends.native.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
 from runtime.backends.native.steps.step import Sandbox, Step
+from runtime.backends.native.steps.tree import scratch_options
 from runtime.backends.native.syscalls import call
 from runtime.plan import EntryOrder, GroupsView, Plan
 
@@ -140,6 +142,32 @@ class RemakeFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class MountVolume:
+    """Make a folder a file system of its own, with what is in it."""
+
+    path: str
+    entries: EntryOrder
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"make {self.path} a tmpfs of its own, with what is in it"
+
+    def execute(self, sandbox: Sandbox) -> None:
+        """Fill a tmpfs elsewhere, and show it there; nothing happens if the folder is missing."""
+        os.mkdir("volume", 0o755, dir_fd=sandbox.scratch)
+        with mounts.opened(sandbox.scratch, "volume") as place:
+            mounts.mount_at("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, scratch_options())
+        with mounts.opened(sandbox.scratch, "volume", os.O_RDONLY | os.O_DIRECTORY) as volume:
+            with (
+                suppress(FileNotFoundError),
+                mounts.opened(sandbox.root, self.path, os.O_RDONLY | os.O_DIRECTORY) as folder,
+            ):
+                copy_into(folder, volume, self.entries)
+            with mounts.directory(sandbox.root, self.path) as target:
+                mounts.bind(volume, target)
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveRoom:
     """Let the tree take only so many bytes more; all that is laid into it must be there."""
 
@@ -158,13 +186,13 @@ class LeaveRoom:
 
 
 def remade(plan: Plan) -> tuple[Step, ...]:
-    """Return the step that makes the working folder anew, where the plan asks for that; before all mounts."""
+    """Return the step that makes the working folder anew, where the plan asks for that; before all other mounts."""
     tuning = plan.tuning
-    if not tuning.renames_folders and tuning.entries is EntryOrder.AS_IS:
+    if not (tuning.volume or tuning.renames_folders) and tuning.entries is EntryOrder.AS_IS:
         return ()
     # Where a factor shows the folder at a second place, it is not there yet, and will be the same folder.
     place = next((each.source for each in plan.binds if each.path == plan.workdir), plan.workdir)
-    return (RemakeFolder(place, tuning.entries),)
+    return ((MountVolume if tuning.volume else RemakeFolder)(place, tuning.entries),)
 
 
 def settings(plan: Plan) -> tuple[Step, ...]:
