@@ -13,10 +13,11 @@ from setuptools.command.build_py import build_py
 FOLDER = Path("runtime/launcher")
 ARCHITECTURES = ("x86_64", "aarch64")
 
-# Source, what it becomes, which libc the program is for, and options. The last two run under the libc of an image.
+# Source, what it becomes, which libc the program is for, and options. All but the first run under an image's libc.
 PROGRAMS = (
     ("launcher.c", "launcher-{}", "musl", ("-O2", "-static", "-s")),
     ("clock.c", "clock-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("slow.c", "slow-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("today.c", "today-{}", "gnu.2.17", ("-O2", "-nostartfiles", "-s")),
 )
 

@@ -9,6 +9,7 @@ from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFac
 from runtime.factors.architecture import ArchitectureFactor, CpuFeaturesFactor
 from runtime.factors.clock import DateFactor, UptimeFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
+from runtime.factors.disk import SlowIoFactor
 from runtime.factors.factor import Factor
 from runtime.factors.kernel import (
     EntropyFactor,
@@ -70,6 +71,7 @@ FACTORS: tuple[Factor, ...] = (
     InotifyFactor(),
     UptimeFactor(),
     DateFactor(),
+    SlowIoFactor(),
     PidRangeFactor(),
     PersonalityFactor(),
     EntropyFactor(),

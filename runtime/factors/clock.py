@@ -1,27 +1,21 @@
 """``uptime`` and ``date``: how long the machine has been up, and what day it is."""
 
 import re
-import struct
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from runtime.factors import preload
 from runtime.factors.carriers import BUNDLES, EVERY
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
-from runtime.launcher import clock_paths
 from runtime.outcome import Fidelity
-from runtime.plan import File, Plan
+from runtime.plan import Plan
 
 _LEVEL = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
 _AHEAD = re.compile(r"[+-](?:0|[1-9][0-9]{0,5}[smhdy])")
-_FOLDER = "/.seatrial/date"
-_CLOCK = f"{_FOLDER}/clock.so"
-_CONFIGURATION = f"{_FOLDER}/configuration"  # as in runtime/launcher/clock.c
-_TODAY = f"run {_FOLDER}/today"
-_PRELOADED = "/etc/ld.so.preload"
-_PT_INTERP = 3  # elf.h
+_LIBRARY = "clock"
 _MOST = 10_000 * 86400  # seconds: the kernel's clocks end after 292 years
 _WHILE = 300  # seconds that may pass between the start of the clocks and the probe
 
@@ -100,36 +94,19 @@ class DateFactor(Factor):
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have the loader of the image load a clock before all else."""
-        if level == self.default or plan.architecture:
-            return plan
-        told = self._told(level)
-        built = clock_paths()
-        if built is None:  # which `lacks` tells
-            return plan
-        clock, today = (path.read_bytes() for path in built)
-        files = (
-            File(path=_CLOCK, content=clock, mode=0o755),
-            File(path=f"{_FOLDER}/today", content=today, mode=0o755),
-            File(path=_CONFIGURATION, content=told.encode()),
-            File(path=_PRELOADED, content=f"{_CLOCK}\n".encode()),
-        )
-        return replace(plan, files=(*plan.files, *files))
+        return plan if level == self.default else preload.with_library(plan, _LIBRARY, self._told(level))
 
     def questions(self, plan: Plan) -> tuple[str, ...]:
         """What a program of the image sees, what the machine has, and the program that will be started."""
-        if not any(each.path == _CLOCK for each in plan.files):
-            return ()
-        return _TODAY, "now", *(f"read {each}" for each in _places(plan))
+        asked = preload.questions(plan, _LIBRARY)
+        return (*asked, "now") if asked else ()
 
     def probe(self, plan: Plan, answers: Answers) -> str:
-        """Say how far a program is ahead; or that this one asks no loader, or that there is none."""
+        """Say what a program sees and what the machine has; or that this one asks no loader, or that there is none."""
         if not self.questions(plan):
             return "as-is"
-        program = next((raw for each in _places(plan) if (raw := answers.raw(f"read {each}"))), b"")
-        if _is_static(program):
-            return "the program is static, and sees this machine's clock"
-        seen = answers.text(_TODAY)
-        return f"{seen} {answers.text('now')}" if seen else "the image has no dynamic loader of glibc"
+        seen, *rest = preload.found(plan, answers)
+        return f"{seen} {answers.text('now')}" if rest else seen
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as far ahead as asked, or has just passed the date."""
@@ -145,11 +122,7 @@ class DateFactor(Factor):
 
     def lacks(self, level: str, plan: Plan) -> str:
         """The clock is a program for this machine, which a C compiler has made."""
-        if level in (self.default, self.control):
-            return ""
-        if plan.architecture:
-            return f"there is no clock for programs of {plan.architecture}"
-        return "" if clock_paths() else "its clock was not built: install a C compiler, then Seatrial again"
+        return "" if level in (self.default, self.control) else preload.lacks(plan, _LIBRARY)
 
     def fidelity(self, level: str) -> Fidelity:
         """A static program, and one that asks the kernel by itself, see through it."""
@@ -171,21 +144,3 @@ class DateFactor(Factor):
         except ValueError as error:
             raise self.unknown(level) from error
         return f"at {int(day.timestamp())}"
-
-
-def _places(plan: Plan) -> tuple[str, ...]:
-    """Return the paths at which the program may be, in the order of PATH."""
-    program = plan.argv[0]
-    if "/" in program:
-        return (program,)
-    return tuple(f"{folder}/{program}" for folder in plan.environment.get("PATH", "").split(":") if folder)
-
-
-def _is_static(program: bytes) -> bool:
-    """Tell whether a file is a program for this machine that names no dynamic loader. Source: elf(5)."""
-    if not program.startswith(b"\x7fELF\x02\x01"):
-        return False
-    (table,) = struct.unpack_from("<Q", program, 32)  # e_phoff
-    size, count = struct.unpack_from("<HH", program, 54)  # e_phentsize, e_phnum
-    kinds = {struct.unpack_from("<I", program, table + size * number)[0] for number in range(count)}
-    return _PT_INTERP not in kinds

@@ -284,3 +284,18 @@ def test_static_program_sees_through_the_date_and_is_told_of(rootfs, layer, plan
     assert not found["2040"].holds
     assert "static" in found["2040"].found
     assert found["+0"].holds
+
+
+def test_slow_disk_slows_what_waits_for_it_and_nothing_else(run):
+    sync = "dd if=/dev/zero of=/tmp/f bs=4k count=1 conv=fsync 2>/dev/null"
+    took = {level: run("sh", "-c", sync, host={"slow-io": level}).duration for level in ("as-is", "0ms", "700ms")}
+    assert took["700ms"] >= 700
+    assert max(took["as-is"], took["0ms"]) < 600
+    assert run("sh", "-c", sync.removesuffix("conv=fsync 2>/dev/null"), host={"slow-io": "5000ms"}).duration < 4_000
+
+
+def test_slow_disk_and_another_date_go_together(run):
+    outcome = run("bash", "-c", "printf '%(%Y)T' -1", host={"slow-io": "50ms", "date": "2040"})
+    assert outcome.stdout.content == b"2040"
+    assert outcome.evidence["slow-io"].holds
+    assert outcome.evidence["date"].holds
