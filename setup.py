@@ -1,4 +1,4 @@
-"""Builds the launcher beside the Python code; all else that setuptools must know is in pyproject.toml."""
+"""Builds the programs in C beside the Python code; all else that setuptools must know is in pyproject.toml."""
 
 import platform
 import shutil
@@ -10,37 +10,45 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SOURCE = Path("runtime/launcher/launcher.c")
+FOLDER = Path("runtime/launcher")
 ARCHITECTURES = ("x86_64", "aarch64")
-OPTIONS = ("-O2", "-static", "-s")
+
+# Source, what it becomes, which libc the program is for, and options. All but the first run under an image's libc.
+PROGRAMS = (
+    ("launcher.c", "launcher-{}", "musl", ("-O2", "-static", "-s")),
+    ("clock.c", "clock-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("slow.c", "slow-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("today.c", "today-{}", "gnu.2.17", ("-O2", "-nostartfiles", "-s")),
+)
 
 
-def commands() -> dict[str, list[str]]:
-    """Return the command that compiles the launcher, for each architecture that can be had here.
+def compilers(libc: str) -> dict[str, list[str]]:
+    """Return the command that compiles a program, for each architecture that can be had here.
 
     zig (on PyPI as ``ziglang``) compiles for both, a C compiler for this machine. With neither, all works but the
-    backends of other runtimes; `seatrial doctor` says so.
+    backends of other runtimes, and other dates; `seatrial doctor` says so.
     """
     if find_spec("ziglang"):
         zig = [sys.executable, "-m", "ziglang", "cc"]
-        return {each: [*zig, "-target", f"{each}-linux-musl", *OPTIONS] for each in ARCHITECTURES}
+        return {each: [*zig, "-target", f"{each}-linux-{libc}"] for each in ARCHITECTURES}
     compiler = shutil.which("cc")
-    return {platform.machine(): [compiler, *OPTIONS]} if compiler else {}
+    return {platform.machine(): [compiler]} if compiler else {}
 
 
 class BuildWithLauncher(build_py):
     """Puts the launcher where the package is: into the source tree for an editable installation."""
 
     def run(self) -> None:
-        """Build the Python code, then the launcher."""
+        """Build the Python code, then the programs."""
         super().run()
-        folder = SOURCE.parent if self.editable_mode else Path(self.build_lib) / SOURCE.parent
-        for architecture, command in commands().items():
-            target = folder / f"launcher-{architecture}"
-            try:
-                subprocess.run([*command, "-o", target, SOURCE], check=True)  # noqa: S603 - our own command line
-            except (OSError, subprocess.CalledProcessError) as error:
-                self.warn(f"the launcher for {architecture} was not built: {error}")
+        folder = FOLDER if self.editable_mode else Path(self.build_lib) / FOLDER
+        for source, target, libc, options in PROGRAMS:
+            for architecture, compiler in compilers(libc).items():
+                command = [*compiler, *options, "-o", folder / target.format(architecture), FOLDER / source]
+                try:
+                    subprocess.run(command, check=True)  # noqa: S603 - our own command line
+                except (OSError, subprocess.CalledProcessError) as error:
+                    self.warn(f"{source} was not built for {architecture}: {error}")
 
 
 setup(cmdclass={"build_py": BuildWithLauncher})

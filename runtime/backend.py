@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from runtime.data import dataclass
+from runtime.factors import FACTORS
+from runtime.factors.carriers import why_not
 from runtime.factors.machinery import KernelFactor
 from runtime.outcome import Fidelity, Outcome
 from runtime.plan import Plan
@@ -34,6 +36,18 @@ def refuse_services(plan: Plan, backend: str) -> Unsupported | None:
         return None
     names = ", ".join(each.name for each in plan.services)
     return Unsupported(reason=f"services ({names}) run on native only, and this is {backend}", hint="ask native")
+
+
+def refuse_levels(plan: Plan, backend: str) -> Unsupported | None:
+    """Tell which level of a plan a backend cannot carry out, or return None."""
+    for each in FACTORS:
+        level = plan.levels.get(each.name, each.default)
+        reason = why_not(each, level, backend)
+        if reason:
+            return Unsupported(reason=reason, hint="leave out `runtime`, or this level")
+        if lacking := each.lacks(level, plan):
+            return Unsupported(reason=f"{each.name}={level}: {lacking}", hint=f"leave out `{each.name}` for this suite")
+    return None
 
 
 class Running(AbstractContextManager["Running"], Protocol):

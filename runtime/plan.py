@@ -25,6 +25,12 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
+ORDER = "/.seatrial/order"
+"""Says in which order the tests run; without this file, as they are written."""
+
+PYTEST_RESULTS = f"{OUT}/pytest.jsonl"
+"""Where the plug-in of pytest writes: the ``results`` of a plan whose suite has it."""
+
 
 class RootFilesystem(StrEnum):
     """Whether a run may write to the image's tree (its own private copy of it)."""
@@ -189,6 +195,50 @@ class Network:
     ipv6: bool = True
 
 
+class GroupsView(StrEnum):
+    """What is mounted at /sys/fs/cgroup of a run: nothing, or its own control groups of one version, read-only."""
+
+    NONE = "none"
+    V1 = "v1"
+    V2 = "v2"
+
+
+class EntryOrder(StrEnum):
+    """In which order the folders of the working folder list what is in them."""
+
+    AS_IS = "as-is"
+    SORTED = "sorted"
+    REVERSE = "reverse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What the run's own namespaces and file systems are told beside what every run has.
+
+    Args:
+        sysctls: name → value, of those that belong to a namespace: ``net.``, ``user.`` and two of ``kernel.``.
+        uptime: seconds that both clocks since boot show when the program starts; None for this machine's, 0 for this
+            machine's in a time namespace of the run's own.
+        personality: bits of the execution domain, linux/personality.h.
+        hides_processes: whether /proc hides the processes of others.
+        groups: what is mounted at /sys/fs/cgroup.
+        room: bytes that the run may still write into its tree; None for as much as there is.
+        renames_folders: whether folders of the image below the working folder can be renamed.
+        entries: in which order these folders list what is in them.
+        volume: whether the working folder is a file system of its own.
+    """
+
+    sysctls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    uptime: int | None = None
+    personality: int = 0
+    hides_processes: bool = False
+    groups: GroupsView = GroupsView.NONE
+    room: int | None = None
+    renames_folders: bool = False
+    entries: EntryOrder = EntryOrder.AS_IS
+    volume: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """The image and the suite as they were built for one architecture.
@@ -276,6 +326,7 @@ class Plan:
         architecture: of the image's programs where it is not this machine's; empty where it is.
         variants: what a host can choose of; none is left when a host was applied.
         services: other images that run beside the suite, in the order of their start.
+        tuning: what the kernel is told of this run beside what every run has.
     """
 
     image: Digest
@@ -307,16 +358,19 @@ class Plan:
     architecture: str = ""
     variants: tuple[Variant, ...] = ()
     services: tuple[Service, ...] = ()
+    tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def digest(self) -> Digest:
         """The digest of all values: two plans with the same digest ask for the same run.
 
-        Services are in it where there are any: a plan without has the digest that it had before there were services.
+        Services and tuning are in it where there are any: a plan without has the digest that it had before they were.
         """
         values = {each.name: to_json(getattr(self, each.name)) for each in fields(self)}
         if not self.services:
             del values["services"]
+        if self.tuning == Tuning():
+            del values["tuning"]
         return Digest.of_json(values)
 
 

@@ -21,7 +21,7 @@ from runtime.host import Host
 from runtime.launcher import launcher_path
 from runtime.oci.platform import own_architecture
 from runtime.outcome import Fidelity
-from runtime.plan import Plan, User
+from runtime.plan import PYTEST_RESULTS, Plan, User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +135,16 @@ def _offer(host: Host, backends: Backends, *, is_required: bool) -> Offer:
 
 
 def _empty_plan() -> Plan:
-    """Return a plan of no image: whether a host can be had here does not depend on what runs on it."""
+    """Return a plan of no image, with a suite of pytest: whether a host can be had here depends on little of it."""
     return Plan(
         image=Digest.of(b""),
         suite=None,
         argv=("true",),
-        workdir="/",
+        workdir="/app",
         environment={},
         user=User(uid=1000, gid=1000, home="/home/app"),
         capabilities=(),
+        results=PYTEST_RESULTS,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
-from runtime.plan import OUT, SELECTION, File
+from runtime.plan import PYTEST_RESULTS, SELECTION, File
 
 TOOLS = "/.seatrial/python"
 """Where the tools of a suite lie, last on the path of the interpreter."""
@@ -14,7 +14,7 @@ TOOLS = "/.seatrial/python"
 TREE = "/.seatrial/tree.json"
 """Where the plug-in reads which paths belong to the suite, to tell what shadows the app."""
 
-RESULTS = f"{OUT}/pytest.jsonl"
+RESULTS = PYTEST_RESULTS
 """Where the plug-in writes: the ``results`` of a plan whose suite reports by pytest."""
 
 PTH = f"{TOOLS}\n".encode()

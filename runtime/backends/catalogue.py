@@ -11,6 +11,7 @@ from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.streams import Listener
 from runtime.backends.oci.backend import RUNTIMES, OciBackend
 from runtime.errors import BackendError
+from runtime.factors.architecture import CpuFeaturesFactor
 from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.oci.layout import Layout
 from runtime.outcome import Fidelity
@@ -99,10 +100,15 @@ class Backends:
         self._closed = False
 
     def of(self, plan: Plan) -> AnyBackend:
-        """Return the backend that a plan asks for, made at the first need: another kernel implies a machine."""
+        """Return the backend that a plan asks for, made at the first need.
+
+        Another kernel implies a virtual machine, and so does another processor.
+        """
         kernel = plan.levels.get(KernelFactor.name, KernelFactor.default)
+        features = plan.levels.get(CpuFeaturesFactor.name, CpuFeaturesFactor.default)
         name = plan.levels.get(RuntimeFactor.name, RuntimeFactor.default)
-        return self.named(name if kernel == KernelFactor.default else MACHINE, kernel)
+        is_own = kernel == KernelFactor.default and features == CpuFeaturesFactor.default
+        return self.named(name if is_own else MACHINE, kernel)
 
     def named(self, name: str, kernel: str = KernelFactor.default) -> AnyBackend:
         """Return a backend by name, made at the first need; virtual machines have one a kernel.

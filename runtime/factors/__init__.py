@@ -6,19 +6,31 @@ loaded by the warm process too, so they import the standard library only, and li
 
 from runtime.errors import FactorError
 from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFactor
-from runtime.factors.architecture import ArchitectureFactor
+from runtime.factors.architecture import ArchitectureFactor, CpuFeaturesFactor
+from runtime.factors.clock import DateFactor, UptimeFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
+from runtime.factors.disk import SlowIoFactor
 from runtime.factors.factor import Factor
+from runtime.factors.kernel import (
+    EntropyFactor,
+    InotifyFactor,
+    PersonalityFactor,
+    PidRangeFactor,
+    UserNamespacesFactor,
+)
 from runtime.factors.limits import CpusFactor, LimitsFactor, OpenFilesFactor
 from runtime.factors.machinery import KernelFactor, RuntimeFactor
-from runtime.factors.network import DnsFactor, HostnameFactor, Ipv6Factor, NetworkFactor
+from runtime.factors.network import DnsFactor, HostnameFactor, Ipv6Factor, LowPortsFactor, NetworkFactor
+from runtime.factors.order import TestOrderFactor
 from runtime.factors.path import PathFactor
 from runtime.factors.privileges import CapabilitiesFactor, NoNewPrivilegesFactor
 from runtime.factors.process import Pid1Factor, SignalsFactor, StdinFactor, TerminalFactor
 from runtime.factors.seccomp import SeccompFactor
 from runtime.factors.storage import RootFilesystemFactor, ShmFactor, TmpFactor
 from runtime.factors.surroundings import ColumnsFactor, EnvironmentFactor, HashSeedFactor, HomeFactor, UmaskFactor
+from runtime.factors.tree import DirectoryOrderFactor, DiskFullFactor, FilesystemFactor, OverlayRenameFactor
 from runtime.factors.user import UserFactor
+from runtime.factors.views import CgroupViewFactor, MeminfoViewFactor, ProcViewFactor
 
 FACTORS: tuple[Factor, ...] = (
     UserFactor(),
@@ -51,8 +63,26 @@ FACTORS: tuple[Factor, ...] = (
     HashSeedFactor(),
     PathFactor(),
     ArchitectureFactor(),
+    CpuFeaturesFactor(),
     RuntimeFactor(),
     KernelFactor(),
+    LowPortsFactor(),
+    UserNamespacesFactor(),
+    InotifyFactor(),
+    UptimeFactor(),
+    DateFactor(),
+    SlowIoFactor(),
+    PidRangeFactor(),
+    PersonalityFactor(),
+    EntropyFactor(),
+    ProcViewFactor(),
+    MeminfoViewFactor(),
+    CgroupViewFactor(),
+    DiskFullFactor(),
+    TestOrderFactor(),
+    FilesystemFactor(),
+    OverlayRenameFactor(),
+    DirectoryOrderFactor(),
 )
 
 _BY_NAME = {each.name: each for each in FACTORS}

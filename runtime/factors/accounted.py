@@ -3,6 +3,7 @@
 from abc import abstractmethod
 
 from runtime.data import replace
+from runtime.factors.carriers import EVERY, LINUX
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
 from runtime.factors.questions import Answers
@@ -89,6 +90,10 @@ class ProcessesFactor(_AccountedFactor):
     def stayed_below(self, level: str, used: Resources) -> bool | None:
         """The peak that was seen is below the limit."""
         return None if used.peak_processes < 0 else used.peak_processes < int(level)
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """GVisor's threads are not this kernel's processes; the default holds as emulated."""
+        return EVERY if level == self.default else LINUX
 
 
 class CpuQuotaFactor(_AccountedFactor):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from runtime.errors import FactorError
+from runtime.factors.carriers import EVERY
 from runtime.factors.questions import Answers
 from runtime.outcome import Fidelity, Resources
 from runtime.plan import Plan
@@ -58,6 +59,18 @@ class Factor(ABC):
     def needs(self, level: str) -> frozenset[str]:  # noqa: ARG002 - the interface
         """Return the limits that a machine must be able to enforce: of ``memory``, ``processes``, ``cpu-quota``."""
         return frozenset()
+
+    def carriers(self, level: str) -> frozenset[str]:  # noqa: ARG002 - the interface
+        """Return the runtimes, as levels of the factor ``runtime``, that can carry ``level`` out."""
+        return EVERY
+
+    def lacks(self, level: str, plan: Plan) -> str:  # noqa: ARG002 - the interface
+        """Return what keeps ``level`` from having an effect on this plan, wherever it runs; empty for nothing."""
+        return ""
+
+    def since(self, level: str) -> tuple[int, int]:  # noqa: ARG002 - the interface
+        """Return the first Linux that has what ``level`` needs; (0, 0) where any will do that runs us."""
+        return 0, 0
 
     def fidelity(self, level: str) -> Fidelity:  # noqa: ARG002 - the interface
         """Return how true the level is on the native runtime."""

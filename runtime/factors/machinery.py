@@ -1,5 +1,6 @@
 """``runtime``: who makes the container; ``kernel``: on which kernel."""
 
+from runtime.factors.carriers import EVERY, MACHINE
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import Plan
@@ -68,3 +69,7 @@ class KernelFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is a release of that version."""
         return level == self.default or found.startswith(f"{level}.")
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """All others have this machine's kernel, or one of their own."""
+        return EVERY if level == self.default else MACHINE

@@ -1,18 +1,33 @@
-"""``network``, ``ipv6``, ``dns`` and ``hostname``: what the program can reach, and what it is called."""
+"""``network``, ``ipv6``, ``low-ports``, ``dns`` and ``hostname``: what the program can reach, and what it is called."""
 
 import re
 
 from runtime.data import replace
+from runtime.factors.carriers import ENGINES, EVERY, LINUX
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import File, Network, NetworkState, Plan
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+_MOST_PORTS = 65535
 _NAMED_HOSTS = {"long": "a" * 40 + "-very-long-host-name-23", "unresolvable": "unknown_Box-7"}
 _ROUTES = "read /proc/net/route"
 _IPV6_SWITCH = "read /proc/sys/net/ipv6/conf/lo/disable_ipv6"
 _IPV6_ADDRESSES = "read /proc/net/if_inet6"
-_RESOLVER = "nameserver 127.0.0.1\n"
+_RESOLVERS = {
+    "none": "nameserver 127.0.0.1\n",
+    "search": "search default.svc.cluster.local svc.cluster.local cluster.local\n"
+    "nameserver 127.0.0.1\noptions ndots:5\n",
+    "unconfigured": "",
+}
+
+PORTS = "net.ipv4.ip_unprivileged_port_start"
+"""The first port that needs no capability. Source: Linux Documentation/networking/ip-sysctl.rst."""
+
+FIRST_FREE_PORT = "1024"
+"""What a fresh network namespace has: net/ipv4/af_inet.c, PROT_SOCK."""
+
+_PORTS_FILE = f"read /proc/sys/{PORTS.replace('.', '/')}"
 
 
 class NetworkFactor(Factor):
@@ -52,6 +67,10 @@ class NetworkFactor(Factor):
             case _:
                 return "lo" in found and "," in found and found.endswith("default-route=yes")
 
+    def carriers(self, level: str) -> frozenset[str]:
+        """An engine's container without a network has a loopback interface, and so has gVisor's network stack."""
+        return EVERY if level == "loopback" else LINUX - ENGINES
+
 
 class Ipv6Factor(Factor):
     """Whether IPv6 addresses can be had."""
@@ -81,6 +100,46 @@ class Ipv6Factor(Factor):
         """The switch is as asked."""
         return found == level
 
+    def carriers(self, level: str) -> frozenset[str]:
+        """GVisor's network stack has no switch."""
+        return EVERY if level == "loopback" else LINUX
+
+
+class LowPortsFactor(Factor):
+    """From which port on a program needs no right to listen."""
+
+    name = "low-ports"
+    default = FIRST_FREE_PORT
+    control = FIRST_FREE_PORT
+    levels = {
+        "1024": "ports below 1024 are root's (any other first port can be named)",
+        "0": "anybody may listen on any port, as in a container of Docker since 20.10",
+    }
+
+    def apply(self, plan: Plan, level: str) -> Plan:
+        """Set the switch of the run's own network."""
+        if not level.isascii() or not level.isdigit() or int(level) > _MOST_PORTS or level != str(int(level)):
+            raise self.unknown(level)
+        if level == self.default:
+            return plan
+        return replace(plan, tuning=replace(plan.tuning, sysctls={**plan.tuning.sysctls, PORTS: level}))
+
+    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+        """The switch: to listen on a port for a moment could take it from a service."""
+        return (_PORTS_FILE,)
+
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say it; a kernel of 2017 and gVisor have no such switch, and the first port that all had."""
+        return answers.text(_PORTS_FILE).strip() if answers.succeeded(_PORTS_FILE) else FIRST_FREE_PORT
+
+    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
+        """It is as asked."""
+        return found == level
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """GVisor has no such switch."""
+        return EVERY if level == self.default else LINUX
+
 
 class DnsFactor(Factor):
     """Who answers questions for names."""
@@ -88,13 +147,17 @@ class DnsFactor(Factor):
     name = "dns"
     default = "none"
     control = "none"
-    levels = {"none": "127.0.0.1, and nobody is there"}
+    levels = {
+        "none": "127.0.0.1, and nobody is there",
+        "search": "the same, with Kubernetes's three search domains and ndots:5: most names are asked for four times",
+        "unconfigured": "/etc/resolv.conf is empty: the resolver's own defaults",
+    }
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Write /etc/resolv.conf."""
         if level not in self.levels:
             raise self.unknown(level)
-        return replace(plan, files=(*plan.files, File(path="/etc/resolv.conf", content=_RESOLVER.encode())))
+        return replace(plan, files=(*plan.files, File(path="/etc/resolv.conf", content=_RESOLVERS[level].encode())))
 
     def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
         """The resolver's configuration."""
@@ -106,7 +169,7 @@ class DnsFactor(Factor):
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is the one that was written."""
-        return found == " ".join(_RESOLVER.split())
+        return found == " ".join(_RESOLVERS[level].split())
 
 
 class HostnameFactor(Factor):

@@ -1,6 +1,7 @@
 """``path``: where the working folder lies."""
 
 from runtime.data import replace
+from runtime.factors.carriers import ENGINES, EVERY
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import MOVED, Bind, File, Plan, RootFilesystem
@@ -44,6 +45,10 @@ class PathFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is the plan's."""
         return found == plan.workdir
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """An engine cannot show one folder of an image at a second place."""
+        return EVERY if level == self.default else EVERY - ENGINES
 
     @staticmethod
     def _move(plan: Plan, path: str) -> Plan:

@@ -1,6 +1,7 @@
 """``capabilities`` and ``no-new-privileges``: what the program may gain."""
 
 from runtime.data import replace
+from runtime.factors.carriers import EVERY, LINUX
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.plan import Plan
@@ -81,3 +82,7 @@ class NoNewPrivilegesFactor(Factor):
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The bit is as asked."""
         return found == level
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """GVisor has the bit always set."""
+        return EVERY if level == "yes" else LINUX

@@ -2,7 +2,7 @@
 
 from runtime.data import replace
 from runtime.factors.factor import Factor
-from runtime.factors.questions import STATUS, Answers
+from runtime.factors.questions import Answers
 from runtime.plan import FirstProcess, Plan, Stdin
 
 _SIGINT = 2  # SIGINT, bits/signum-generic.h
@@ -101,12 +101,12 @@ class SignalsFactor(Factor):
         return replace(plan, ignored_signals=(_SIGINT,) if level == "sigint-ignored" else ())
 
     def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
-        """The kernel's account of the process."""
-        return (STATUS,)
+        """Which are, by a call and not from a file: gVisor shows it in none."""
+        return ("ignored",)
 
     def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
         """Say the mask of ignored signals."""
-        return f"{int(answers.status('SigIgn'), 16):x}"
+        return f"{sum(1 << (int(each) - 1) for each in answers.text('ignored').split(',') if each):x}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The mask has exactly the plan's signals."""

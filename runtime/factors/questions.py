@@ -9,12 +9,18 @@ question                answer
 ======================  ==================================================================================
 ``attributes PATH``     ``UID GID MODE`` of what a path leads to
 ``clone3``              the errno of a clone3 that cannot succeed
+``clocks``              seconds that the monotonic clock and the one since boot show
 ``contains PATH TEXT``  ``yes`` or ``no``: whether a file holds the text with a NUL behind it
 ``cpus``                how many CPUs the process may use
 ``descriptor N``        ``null``, ``terminal``, ``pipe`` or ``other``
+``entries PATH``        the names in a folder as they come, NUL behind each, ``.`` and ``..`` left out
 ``folder``              the working folder
+``free PATH``           the bytes that a user may still write to a file system
+``getrandom``           ``yes``, or the errno with which no random byte can be had
 ``groups``              the supplementary groups, sorted, with commas
 ``ids``                 real, effective and saved user id, then group id
+``ignored``             the numbers of the signals that are ignored, sorted, with commas
+``inotify``             ``yes`` or the errno for an instance, and if there is one, likewise for a watch of ``/``
 ``interfaces``          ``NAME:up`` or ``NAME:down``, sorted
 ``kernel``              release and architecture
 ``limit N``             soft and hard value of the rlimit of that number; -1 is infinity
@@ -23,31 +29,59 @@ question                answer
 ``may-write PATH``      ``yes``, or the errno with which no file can be made in the folder
 ``name``                the node name
 ``no-new-privileges``   1 or 0: the bit of that name
+``now``                 seconds since 1970, by this machine's clock
+``personality``         the execution domain, hexadecimal
 ``read PATH``           the first MiB of a file
+``rename PATH``         ``yes``, or the errno with which the first folder in a folder, by name, cannot be renamed; it is
+                        not; ``none`` if there is no folder in it
+``run PATH``            what a program writes that is started without arguments and ends well
 ``space PATH``          the flags of a mount, and the bytes of its file system
+``user-namespace``      ``yes``, or the errno with which a child can make none
 ``umask``               the file mode creation mask, four octal digits
 ``variable NAME``       the value of an environment variable
 ======================  ==================================================================================
 
 Modules of the warm process import little: no pathlib here.
 """
-# ruff: noqa: PTH108, PTH109, PTH115, PTH116, PTH123
+# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH109, PTH115, PTH116, PTH123, PTH208, S606
 
 import ctypes
+import errno
 import os
 import resource
+import signal
 import socket
 import stat
 import struct
+import time
 from collections.abc import Callable, Mapping
 from fcntl import ioctl
 
 _MOST = 1 << 20
 _CLONE3 = 435  # __NR_clone3, asm-generic/unistd.h: the same number on every architecture
 _PR_GET_NO_NEW_PRIVS = 39  # linux/prctl.h
+_CLONE_NEWUSER = 0x10000000  # linux/sched.h
+_GRND_NONBLOCK = 1  # linux/random.h
+_IN_MODIFY = 2  # linux/inotify.h
+_IN_CLOEXEC = 0o2000000
+_ASKED_PERSONALITY = 0xFFFFFFFF  # personality(2): changes nothing
 _SIOCGIFFLAGS = 0x8913  # linux/sockios.h
 _IFF_UP = 0x1  # linux/if.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Mount:
+    """One line of /proc/self/mountinfo: where it is, its flags, its kind, and the options of its file system.
+
+    Source: proc_pid_mountinfo(5).
+    """
+
+    def __init__(self, line: str) -> None:
+        before, _, behind = line.partition(" - ")
+        self.place, flags = before.split()[4:6]
+        self.kind, _, options = (*behind.split(" ", 2), "", "")[:3]
+        self.flags = frozenset(flags.split(","))
+        self.options = frozenset(options.split(","))
 
 
 class Answers:
@@ -79,6 +113,15 @@ class Answers:
         """
         return sum(int(line.split()[2]) for line in self.text(UID_MAP).splitlines()) == 1
 
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return the mounts, those that cover others behind them, by the answer to ``MOUNTS``, which was asked."""
+        return tuple(Mount(line) for line in self.text(MOUNTS).splitlines() if len(line.split()) > 6)
+
+    def has_flag(self, path: str, flag: str) -> bool:
+        """Tell whether the mount at a path has a flag such as ``ro``, by the answer to ``MOUNTS``."""
+        flags: frozenset[str] = next((each.flags for each in self.mounts()[::-1] if each.place == path), frozenset())
+        return flag in flags
+
     def status(self, key: str) -> str:
         """Return a field of /proc/self/status, which must have been read; ``0`` where the kernel does not show it."""
         for line in self.text(STATUS).splitlines():
@@ -87,6 +130,9 @@ class Answers:
                 return value.strip()
         return "0"
 
+
+MOUNTS = "read /proc/self/mountinfo"
+"""The question behind ``Answers.mounts``."""
 
 UID_MAP = "read /proc/self/uid_map"
 """The question behind ``Answers.has_one_id``."""
@@ -135,6 +181,10 @@ def _clone3(_: str) -> bytes:
     return b"%d" % ctypes.get_errno()
 
 
+def _clocks(_: str) -> bytes:
+    return b"%d %d" % (time.clock_gettime(time.CLOCK_MONOTONIC), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
 def _contains(words: str) -> bytes:
     path, _, text = words.partition(" ")
     wanted = text.encode() + b"\0"
@@ -154,6 +204,43 @@ def _descriptor(number: str) -> bytes:
     if os.isatty(int(number)):
         return b"terminal"
     return b"pipe" if stat.S_ISFIFO(found.st_mode) else b"other"
+
+
+def _entries(path: str) -> bytes:
+    found = b"".join(name + b"\0" for name in os.listdir(os.fsencode(path)))
+    return found if len(found) <= _MOST else b""
+
+
+def _free(path: str) -> bytes:
+    found = os.statvfs(path)
+    return b"%d" % (found.f_bavail * found.f_frsize)
+
+
+def _getrandom(_: str) -> bytes:
+    try:
+        os.getrandom(1, _GRND_NONBLOCK)
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    return b"yes"
+
+
+def _ignored(_: str) -> bytes:
+    return ",".join(str(int(each)) for each in sorted(signal.valid_signals()) if _is_ignored(each)).encode()
+
+
+def _is_ignored(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
+
+
+def _inotify(_: str) -> bytes:
+    instance = _LIBC.inotify_init1(_IN_CLOEXEC)
+    if instance < 0:
+        return b"%d" % ctypes.get_errno()
+    try:
+        watch = _LIBC.inotify_add_watch(instance, b"/", ctypes.c_uint32(_IN_MODIFY))
+        return b"yes yes" if watch >= 0 else b"yes %d" % ctypes.get_errno()
+    finally:
+        os.close(instance)
 
 
 def _interfaces(_: str) -> bytes:
@@ -203,15 +290,67 @@ def _no_new_privileges(_: str) -> bytes:
     return b"%d" % _LIBC.prctl(_PR_GET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (0, 0, 0, 0)))
 
 
+def _personality(_: str) -> bytes | None:
+    found = _LIBC.personality(ctypes.c_ulong(_ASKED_PERSONALITY))
+    return None if found == -1 else b"%x" % found
+
+
+def _rename(path: str) -> bytes | None:
+    """Ask for what must fail: an overlay says first that it cannot rename, and then that the target is not empty."""
+    inside = sorted(os.listdir(os.fsencode(path)))
+    folders = (each for name in inside if stat.S_ISDIR(os.lstat(each := os.fsencode(path) + b"/" + name).st_mode))
+    first = next(folders, None)
+    if first is None:
+        return b"none"
+    full = os.fsencode(path) + b"/.seatrial-%d" % os.getpid()
+    try:
+        os.mkdir(full, 0o700)
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    try:
+        os.mkdir(full + b"/in", 0o700)
+        os.rename(first, full)
+    except OSError as error:
+        return b"yes" if error.errno == errno.ENOTEMPTY else b"%d" % (error.errno or 0)
+    finally:
+        os.rmdir(full + b"/in")
+        os.rmdir(full)
+    return None
+
+
 def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(_MOST)
 
 
+def _run(path: str) -> bytes | None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(writer, 1)
+            os.execve(path, [path], {})
+        finally:
+            os._exit(127)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as output:
+        said = output.read(_MOST)
+    return said if os.waitpid(child, 0)[1] == 0 else None
+
+
 def _space(path: str) -> bytes:
     found = os.statvfs(path)
     return b"%d %d" % (found.f_flag, found.f_blocks * found.f_frsize)
+
+
+def _user_namespace(_: str) -> bytes:
+    """Try it in a child: there is no way back."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if _LIBC.unshare(_CLONE_NEWUSER) == 0 else ctypes.get_errno())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return b"%d" % code if code else b"yes"
 
 
 def _umask(_: str) -> bytes:
@@ -224,12 +363,18 @@ def _umask(_: str) -> bytes:
 _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "attributes": _attributes,
     "clone3": _clone3,
+    "clocks": _clocks,
     "contains": _contains,
     "cpus": lambda _: b"%d" % len(os.sched_getaffinity(0)),
     "descriptor": _descriptor,
+    "entries": _entries,
     "folder": lambda _: os.fsencode(os.getcwd()),
+    "free": _free,
+    "getrandom": _getrandom,
     "groups": lambda _: ",".join(map(str, sorted(os.getgroups()))).encode(),
     "ids": lambda _: " ".join(map(str, (*os.getresuid(), *os.getresgid()))).encode(),
+    "ignored": _ignored,
+    "inotify": _inotify,
     "interfaces": _interfaces,
     "kernel": _kernel,
     "limit": _limit,
@@ -238,8 +383,13 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "may-write": _may_write,
     "no-new-privileges": _no_new_privileges,
     "name": lambda _: os.uname().nodename.encode(),
+    "now": lambda _: b"%d" % time.time(),
+    "personality": _personality,
     "read": _read,
+    "rename": _rename,
+    "run": _run,
     "space": _space,
     "umask": _umask,
+    "user-namespace": _user_namespace,
     "variable": lambda name: os.environb.get(name.encode()),
 }

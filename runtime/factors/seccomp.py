@@ -3,6 +3,7 @@
 import errno
 
 from runtime.data import replace
+from runtime.factors.carriers import EVERY, LINUX
 from runtime.factors.factor import Factor
 from runtime.factors.questions import STATUS, Answers
 from runtime.outcome import Fidelity
@@ -49,6 +50,10 @@ class SeccompFactor(Factor):
         """A filter is loaded (mode 2) and clone3 fails as asked; without a filter the kernel itself says EINVAL."""
         want = {"clone3-eperm": "mode=2 clone3=EPERM", "unconfined": "clone3=EINVAL"}
         return want.get(level, "mode=2 clone3=ENOSYS") in found
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """GVisor answers calls itself; the default holds as emulated."""
+        return EVERY if level == self.default else LINUX
 
     def fidelity(self, level: str) -> Fidelity:
         """The profile of a Docker of long ago is imitated by one rule."""

@@ -5,7 +5,7 @@ import os
 from runtime.data import replace
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
-from runtime.factors.questions import Answers
+from runtime.factors.questions import MOUNTS, Answers
 from runtime.plan import GIB, File, Plan, RootFilesystem, Tmpfs
 
 _TMP_ATTRIBUTES = "attributes /tmp"
@@ -38,12 +38,13 @@ class RootFilesystemFactor(Factor):
         return replace(plan, tmpfs=(*plan.tmpfs, own))
 
     def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
-        """The mount flags of /."""
-        return ("space /",)
+        """The mount flags of /, by a call, and from a file: gVisor tells them in one place only."""
+        return "space /", MOUNTS
 
     def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
         """Say whether it is read-only."""
-        return "read-only" if int(answers.words("space /")[0]) & os.ST_RDONLY else "writable"
+        is_closed = int(answers.words("space /")[0]) & os.ST_RDONLY or answers.has_flag("/", "ro")
+        return "read-only" if is_closed else "writable"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """The flag is as asked."""
@@ -78,13 +79,13 @@ class TmpFactor(Factor):
 
     def questions(self, plan: Plan) -> tuple[str, ...]:
         """Mode, size and flags of /tmp, and what TMPDIR is."""
-        return _TMP_ATTRIBUTES, _TMP_SPACE, "variable TMPDIR", f"link {plan.environment.get('TMPDIR', '')}"
+        return _TMP_ATTRIBUTES, _TMP_SPACE, MOUNTS, "variable TMPDIR", f"link {plan.environment.get('TMPDIR', '')}"
 
     def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
         """Say all four."""
         flags, size = map(int, answers.words(_TMP_SPACE))
         mode = answers.words(_TMP_ATTRIBUTES)[2]
-        noexec = " noexec" if flags & os.ST_NOEXEC else ""
+        noexec = " noexec" if flags & os.ST_NOEXEC or answers.has_flag("/tmp", "noexec") else ""  # noqa: S108
         link = " link" if answers.succeeded(f"link {answers.text('variable TMPDIR')}") else ""
         return f"{mode} {size}{noexec}{link}"
 

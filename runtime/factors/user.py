@@ -7,6 +7,7 @@ the probe tries what the user may not do: it makes a file in a folder of root's,
 import errno
 
 from runtime.data import replace
+from runtime.factors.carriers import EVERY
 from runtime.factors.factor import Factor
 from runtime.factors.questions import UID_MAP, Answers
 from runtime.plan import Attributes, File, Plan, RootFilesystem, User
@@ -81,14 +82,22 @@ class UserFactor(Factor):
         # Docker lists the primary group among the others, which gives no right that it has not given already.
         groups = {int(each) for each in fields["groups"].split(",") if each} - {plan.user.gid}
         writes, reads = plan.user.uid == 0, 0 in (plan.user.uid, plan.user.gid, *plan.user.groups)
-        is_closed = plan.root_filesystem is RootFilesystem.READ_ONLY  # then that is the answer, whoever asks
+        # Then that is the answer, whoever asks; gVisor looks at the rights first.
+        is_closed = plan.root_filesystem is RootFilesystem.READ_ONLY
+        answers = {"yes"} if writes else {"EACCES"}
+        if is_closed:
+            answers = answers - {"yes"} | {"EROFS"}
         return (
             found.startswith(f"uid={plan.user.uid} gid={plan.user.gid} ")
             and groups == set(plan.user.groups) - {plan.user.gid}
             and (level != "arbitrary" or fields["named"] == "no")
-            and fields["write"] == ("EROFS" if is_closed else "yes" if writes else "EACCES")
+            and fields["write"] in answers
             and fields["read"] == ("yes" if reads else "EACCES")
         )
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """Podman writes a passwd entry for whoever has none."""
+        return EVERY - {"podman"} if level == "arbitrary" else EVERY
 
 
 def _tried(answers: Answers, question: str) -> str:

@@ -1,4 +1,4 @@
-"""The launcher: a small static program that starts a run in a container made by somebody else's runtime."""
+"""Small programs in C: the launcher, which starts runs in containers that others made, and libraries for programs."""
 
 import platform
 from pathlib import Path
@@ -6,5 +6,11 @@ from pathlib import Path
 
 def launcher_path() -> Path | None:
     """Return where the launcher for this machine is, None if it was not built when Seatrial was installed."""
-    path = Path(__file__).with_name(f"launcher-{platform.machine()}")
+    return built("launcher")
+
+
+def built(name: str) -> Path | None:
+    """Return where a program or a library (``NAME.so``) for this machine is, None if it was not built."""
+    stem, dot, suffix = name.partition(".")
+    path = Path(__file__).with_name(f"{stem}-{platform.machine()}{dot}{suffix}")
     return path if path.is_file() else None

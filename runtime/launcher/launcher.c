@@ -23,6 +23,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,9 +32,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -184,6 +188,83 @@ static void answer_descriptor(const char *text) { /* null, terminal, pipe, or ot
     else say(S_ISFIFO(found.st_mode) ? "pipe" : "other");
 }
 
+static void answer_entries(const char *path) { /* the names in a folder as they come, NUL behind each */
+    DIR *folder = opendir(path);
+    if (!folder) { failed = 1; return; }
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        size_t size = strlen(entry->d_name) + 1;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        if (length + size > sizeof answer) { length = 0; break; }
+        memcpy(answer + length, entry->d_name, size);
+        length += size;
+    }
+    closedir(folder);
+}
+
+static void answer_ignored(void) {
+    for (int number = 1, count = 0; number < NSIG; number++) {
+        struct sigaction found;
+        if (sigaction(number, NULL, &found) == 0 && found.sa_handler == SIG_IGN) say("%s%d", count++ ? "," : "", number);
+    }
+}
+
+static void answer_inotify(void) {
+    int instance = inotify_init1(IN_CLOEXEC);
+    if (instance < 0) { say("%d", errno); return; }
+    if (inotify_add_watch(instance, "/", IN_MODIFY) >= 0) say("yes yes"); else say("yes %d", errno);
+    close(instance);
+}
+
+static void answer_rename(const char *path) { /* asks for what must fail: onto a folder that is not empty */
+    DIR *folder = opendir(path);
+    if (!folder) { failed = 1; return; }
+    char first[NAME_MAX + 1] = "", from[LONGEST_QUESTION + NAME_MAX + 2], to[LONGEST_QUESTION + 32], in[sizeof to + 4];
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        struct stat found;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        if (fstatat(dirfd(folder), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(found.st_mode)) continue;
+        if (!*first || strcmp(entry->d_name, first) < 0) strcpy(first, entry->d_name);
+    }
+    closedir(folder);
+    if (!*first) { say("none"); return; }
+    snprintf(from, sizeof from, "%s/%s", path, first);
+    snprintf(to, sizeof to, "%s/.seatrial-%d", path, getpid());
+    snprintf(in, sizeof in, "%s/in", to);
+    if (mkdir(to, 0700)) { say("%d", errno); return; }
+    if (mkdir(in, 0700) || !rename(from, to)) failed = 1;
+    else if (errno == ENOTEMPTY) say("yes");
+    else say("%d", errno);
+    rmdir(in);
+    rmdir(to);
+}
+
+static void answer_run(char *path) { /* what a program writes that ends well */
+    int ends[2], status;
+    if (pipe2(ends, O_CLOEXEC)) { failed = 1; return; }
+    pid_t child = fork();
+    if (!child) {
+        char *argv[] = {path, NULL}, *none[] = {NULL};
+        dup2(ends[1], 1);
+        execve(path, argv, none);
+        _exit(NOT_FOUND);
+    }
+    close(ends[1]);
+    ssize_t got;
+    while (child > 0 && length < sizeof answer && (got = read(ends[0], answer + length, sizeof answer - length)) > 0) length += got;
+    close(ends[0]);
+    if (child < 0 || waitpid(child, &status, 0) != child || status) failed = 1;
+}
+
+static void answer_user_namespace(void) { /* in a child: there is no way back */
+    int status;
+    pid_t child = fork();
+    if (child < 0) { failed = 1; return; }
+    if (!child) _exit(unshare(CLONE_NEWUSER) ? errno : 0);
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status)) failed = 1;
+    else if (WEXITSTATUS(status)) say("%d", WEXITSTATUS(status));
+    else say("yes");
+}
+
 static void answer_one(char *question) {
     char *rest = strchr(question, ' ');
     if (rest) *rest++ = 0; else rest = question + strlen(question);
@@ -198,6 +279,12 @@ static void answer_one(char *question) {
     else if (!strcmp(question, "groups")) answer_groups();
     else if (!strcmp(question, "cpus")) answer_cpus();
     else if (!strcmp(question, "descriptor")) answer_descriptor(rest);
+    else if (!strcmp(question, "entries")) answer_entries(rest);
+    else if (!strcmp(question, "ignored")) answer_ignored();
+    else if (!strcmp(question, "inotify")) answer_inotify();
+    else if (!strcmp(question, "rename")) answer_rename(rest);
+    else if (!strcmp(question, "run")) answer_run(rest);
+    else if (!strcmp(question, "user-namespace")) answer_user_namespace();
     else if (!strcmp(question, "umask")) {
         mode_t mask = umask(0);
         umask(mask);
@@ -214,6 +301,23 @@ static void answer_one(char *question) {
         errno = 0;
         syscall(CLONE3, NULL, (size_t)0);
         say("%d", errno);
+    } else if (!strcmp(question, "clocks")) {
+        struct timespec monotonic, boottime;
+        if (clock_gettime(CLOCK_MONOTONIC, &monotonic) || clock_gettime(CLOCK_BOOTTIME, &boottime)) failed = 1;
+        else say("%lld %lld", (long long)monotonic.tv_sec, (long long)boottime.tv_sec);
+    } else if (!strcmp(question, "now")) {
+        struct timespec now;
+        if (clock_gettime(CLOCK_REALTIME, &now)) failed = 1; else say("%lld", (long long)now.tv_sec);
+    } else if (!strcmp(question, "free")) {
+        struct statvfs found;
+        if (statvfs(rest, &found)) failed = 1;
+        else say("%llu", (unsigned long long)found.f_bavail * found.f_frsize);
+    } else if (!strcmp(question, "getrandom")) {
+        char byte;
+        if (getrandom(&byte, 1, GRND_NONBLOCK) < 0) say("%d", errno); else say("yes");
+    } else if (!strcmp(question, "personality")) {
+        int found = personality(0xffffffff); /* changes nothing */
+        if (found == -1) failed = 1; else say("%x", found);
     } else if (!strcmp(question, "no-new-privileges")) {
         say("%d", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     } else if (!strcmp(question, "limit")) {
@@ -245,11 +349,21 @@ static void write_all(int descriptor, const char *bytes, size_t size) {
     }
 }
 
+static int out_of_the_way(int descriptor, const char *what) {
+    if (descriptor < 0) fail(what);
+    if (descriptor > 2) return descriptor;
+    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+    if (moved < 0) fail(what);
+    close(descriptor);
+    return moved;
+}
+
 static void answer_all(const char *questions, const char *answers) {
-    FILE *asked = fopen(questions, "re");
+    /* Not on 0, 1 or 2, which are asked about: one that the program shall find closed is free now. */
+    FILE *asked = fdopen(out_of_the_way(open(questions, O_RDONLY | O_CLOEXEC), questions), "r");
+    int created = open(answers, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int descriptor = out_of_the_way(created, answers);
     if (!asked) fail(questions);
-    int descriptor = open(answers, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (descriptor < 0) fail(answers);
     fchmod(descriptor, 0644); /* whoever reads it may be neither root nor this user */
     static char question[LONGEST_QUESTION];
     while (fgets(question, sizeof question, asked)) {

@@ -47,7 +47,12 @@ _ROWS = {
 
 def witness(architecture):
     """Return the program of an architecture: one segment behind the smallest header that the kernel takes."""
-    order, machine, text = _ROWS[architecture]
+    return program(architecture, _ROWS[architecture][2])
+
+
+def program(architecture, text):
+    """Return a program of an architecture that consists of these instructions, hexadecimal."""
+    order, machine, _ = _ROWS[architecture]
     code = bytes.fromhex(text)
     size = _HEADER + len(code)
     identity = b"\x7fELF" + bytes((2, 2 if order == ">" else 1, 1)) + bytes(9)

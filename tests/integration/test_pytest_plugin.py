@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.verify import plugins
+from pipeline.verify.plugins import seatrial_pytest
 from pipeline.verify.pytest_results import read_pytest
 from pipeline.verify.suite import TestOutcome as Outcome
 
@@ -142,6 +144,69 @@ def test_plugin_under_xdist_counts_a_test_once(run):
     assert outcomes(report) == EXPECTED
     assert report.tests["test_it.py::test_oserror"].errno == 2
     assert len(report.collected) == len(EXPECTED)
+
+
+ORDERED = """
+import pytest
+RAN = []
+@pytest.mark.parametrize("number", range(6))
+def test_number(number):
+    RAN.append(number)
+def test_last():
+    assert RAN == list(range(6))
+"""
+
+
+def order_of(report):
+    return [name.removeprefix("test_it.py::") for name in report.collected]
+
+
+def test_plugin_leaves_the_order_where_it_is_told_nothing_or_null(run):
+    run.write(test_it=ORDERED)
+    written = [f"test_number[{number}]" for number in range(6)] + ["test_last"]
+    assert order_of(run.report()) == written
+    (run.root / "out" / "pytest.jsonl").unlink()
+    (run.root / "order").write_text("null")
+    assert order_of(run.report()) == written
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+def test_plugin_reverses_the_order(run, arguments):
+    run.write(test_it=ORDERED)
+    (run.root / "order").write_text("reverse")
+    report = run.report(*arguments)
+    assert order_of(report) == ["test_last"] + [f"test_number[{number}]" for number in range(5, -1, -1)]
+    assert str(report.tests["test_it.py::test_last"].outcome) == "failed"
+
+
+def test_plugin_orders_by_chance_and_twice_alike(run):
+    run.write(test_it=ORDERED)
+    found = []
+    for order in ("random", "random", "random-1"):
+        (run.root / "order").write_text(order)
+        found.append(order_of(run.report()))
+        (run.root / "out" / "pytest.jsonl").unlink()
+    assert found[0] == found[1]
+    assert len({tuple(each) for each in found}) == 2
+    assert sorted(found[0]) == sorted(found[2])
+
+
+def test_plugin_orders_what_is_selected_as_it_orders_all(run):
+    run.write(test_it=ORDERED)
+    (run.root / "order").write_text("random")
+    every = order_of(run.report())
+    (run.root / "out" / "pytest.jsonl").unlink()
+    chosen = [f"test_number[{number}]" for number in (0, 2, 4, 5)]
+    (run.root / "select.json").write_text(json.dumps([f"test_it.py::{each}" for each in chosen]))
+    assert order_of(run.report()) == [each for each in every if each in chosen]
+
+
+@pytest.mark.parametrize("order", ["reverse", "random", "random-7", "null", ""])
+def test_tests_of_one_id_keep_their_order(order):
+    items = [SimpleNamespace(nodeid=name, number=number) for number, name in enumerate(["a", "b", "a", "c", "a"])]
+    found = seatrial_pytest.in_order(items, order)
+    assert [each.number for each in found if each.nodeid == "a"] == [0, 2, 4]
+    assert sorted(each.number for each in found) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2")])

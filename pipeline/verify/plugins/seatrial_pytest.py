@@ -16,6 +16,7 @@ sets no variable, holds no descriptor open, and swallows its own errors.
 # ruff: noqa: S110, S112, SIM105, SLF001, UP031
 # mypy: ignore-errors
 
+import hashlib
 import importlib.machinery
 import json
 import os
@@ -27,6 +28,7 @@ ROOT = "/.seatrial"
 OUT = ROOT + "/out"
 RESULTS = OUT + "/pytest.jsonl"
 SELECTION = ROOT + "/select.json"
+ORDER = ROOT + "/order"
 TREE = ROOT + "/tree.json"
 MOVED = ROOT + "/moved-from"
 TOOLS = ROOT + "/python"
@@ -141,6 +143,33 @@ def selection():
             return frozenset(json.loads(stream.read().decode("utf-8")))
     except OSError:
         return None
+
+
+def in_order(items, order):
+    """Return tests in an order: ``reverse``, ``random`` or ``random-N`` by a hash of their ids; else as they come.
+
+    By a hash, as the same tests must come in the same order under every Python, whatever else is selected. Tests that
+    share an id keep their order among each other, by which they are told apart.
+    """
+    if order == "reverse":
+        places = {}
+        for place, item in enumerate(items):
+            places.setdefault(item.nodeid, place)
+        return sorted(items, key=lambda item: -places[item.nodeid])
+    if not order.startswith("random"):
+        return items
+    return sorted(
+        items, key=lambda item: hashlib.sha256((order + " " + item.nodeid).encode("utf-8", "replace")).digest()
+    )
+
+
+def order():
+    """Return in which order the tests are to run; empty for as they are written."""
+    try:
+        with open(ORDER, "rb") as stream:
+            return stream.read().decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def root_of(config):
@@ -290,8 +319,11 @@ def is_ours(config):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Keep the selected tests only, in the order that they have."""
-    chosen = selection() if is_ours(config) else None
+    """Put the tests in order, and keep the selected ones only."""
+    if not is_ours(config):
+        return
+    items[:] = in_order(items, order())
+    chosen = selection()
     if chosen is None:
         return
     prefix = prefix_of(config)

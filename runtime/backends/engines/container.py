@@ -10,6 +10,7 @@ from runtime.backends.native.recipe import kernel_files
 from runtime.backends.oci.bundle import LAUNCH, launcher_argv
 from runtime.canonical import Json
 from runtime.data import dataclass
+from runtime.factors.network import FIRST_FREE_PORT, PORTS
 from runtime.plan import OUT, Plan, Tmpfs
 
 OWNED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
@@ -106,7 +107,11 @@ def _host(plan: Plan, folders: Folders, *, read_only: bool) -> dict[str, Json]:
         ],
         "Tmpfs": {each.path: _tmpfs(each) for each in plan.tmpfs},
         "NetworkMode": "none",
-        "Sysctls": {"net.ipv6.conf.all.disable_ipv6": "0" if plan.network.ipv6 else "1"},
+        "Sysctls": {
+            "net.ipv6.conf.all.disable_ipv6": "0" if plan.network.ipv6 else "1",
+            PORTS: FIRST_FREE_PORT,  # Docker itself says 0
+            **{name: value for name, value in sorted(plan.tuning.sysctls.items()) if name.startswith("net.")},
+        },
         "ReadonlyRootfs": read_only,
         "CapDrop": ["ALL"],
         "CapAdd": [each.upper() for each in plan.capabilities],

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from runtime.backend import Unsupported, lacks_kernel
+from runtime.backend import Unsupported, lacks_kernel, refuse_levels
 from runtime.backends.native import one_id as one
 from runtime.backends.native.cgroups import Parents, read_parents
 from runtime.backends.native.emulation import lacking_emulator
@@ -21,6 +21,7 @@ from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.service_plans import service_plans, without_loopback
 from runtime.backends.native.stacks import lacks_attributes
 from runtime.backends.native.streams import Listener
+from runtime.backends.native.tuned import lacking_for_tuning
 from runtime.backends.native.views import view_of
 from runtime.backends.native.warm import WarmProcess
 from runtime.digest import Digest
@@ -209,7 +210,8 @@ class NativeBackend:
                 reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
                 hint=f"add `--set cpus={cpus}`",
             )
-        return lacking_emulator(plan.architecture) if plan.architecture else None
+        lacking = refuse_levels(plan, self.name) or lacking_for_tuning(plan)
+        return lacking or (lacking_emulator(plan.architecture) if plan.architecture else None)
 
     def _foreign(self) -> ForeignRuntime | None:
         """Return who makes the container in our place; a subclass knows one."""

@@ -111,6 +111,7 @@ class Entry:
     doors: tuple[int, ...] = ()
     doing: str = field(default="wait for ids", init=False)
     _keeper: socket.socket | None = field(default=None, init=False)
+    _clock: int = field(default=0, init=False)
 
     def become_run(self) -> NoReturn:
         """Go all the way; an error on it is told to the warm process."""
@@ -154,6 +155,7 @@ class Entry:
             _hide_groups_above()
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox)
+        self._clock = sandbox.clock
         set_stdin(plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
@@ -184,7 +186,7 @@ class Entry:
 
     def _become_init(self, plan: Plan) -> None:
         """Become the compiled process 1, which starts the program; return where that cannot be."""
-        if self.init < 0 or self.notices:
+        if self.init < 0 or self.notices or self._clock:  # it knows no clock but its own
             return
         paths = places(plan.argv[0], plan.environment)
         try:
@@ -282,7 +284,7 @@ class Entry:
             be_kept(self.notices.program, self._keeper)
         if self.ahead is Ahead.ALL:
             self._await(GO)
-        send_json(self.control, {"ready": time.monotonic_ns(), "pid": os.getpid()})
+        send_json(self.control, {"ready": time.monotonic_ns() - self._clock, "pid": os.getpid()})
         error = try_to_execute(plan.argv, plan.environment)
         os.write(2, f"seatrial: cannot start {plan.argv[0]}: {error.strerror}\n".encode(errors="replace"))
         os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError | NotADirectoryError) else _NOT_EXECUTABLE)

@@ -12,6 +12,8 @@ from runtime.plan import Plan, User
 OVERRIDE = "dac_override"
 """The capability by which a process is asked for no permission bits."""
 
+_NAMESPACES = "user.max_user_namespaces"
+
 
 def seen_mode(mode: int, owner: Owner, user: User) -> int:
     """Return the mode of a file as its only owner must have it, for ``user`` to get what the file's owner allows.
@@ -45,7 +47,13 @@ def as_one_id(plan: Plan) -> Plan:
     tmpfs = tuple(
         replace(each, uid=0, gid=0, mode=seen_mode(each.mode, (each.uid, each.gid), user)) for each in plan.tmpfs
     )
-    return replace(plan, files=files, attributes=attributes, tmpfs=tmpfs)
+    switches = dict(plan.tuning.sysctls)
+    if switches.get(_NAMESPACES) == "0" and not is_root(user):
+        switches[_NAMESPACES] = (
+            "1"  # for the one in which the program is seen as its user; inside there is room for none
+        )
+    tuning = replace(plan.tuning, sysctls=switches)
+    return replace(plan, files=files, attributes=attributes, tmpfs=tmpfs, tuning=tuning)
 
 
 def needs_view(plan: Plan) -> bool:

@@ -8,7 +8,8 @@ import struct
 
 from runtime.backends.native.syscalls import call, call_locked
 
-CLONE_NEWNS = 0x00020000  # linux/sched.h
+CLONE_NEWTIME = 0x00000080  # linux/sched.h
+CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000

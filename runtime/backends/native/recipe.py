@@ -36,8 +36,9 @@ from runtime.backends.native.steps.tree import (
     StackLayers,
     UseTree,
 )
+from runtime.backends.native.steps.tuning import LeaveRoom, ShowGroups, inherited, remade, settings
 from runtime.oci.owners import ROOT
-from runtime.plan import MIB, OUT, File, Plan, RootFilesystem, Tmpfs
+from runtime.plan import MIB, OUT, File, GroupsView, Plan, RootFilesystem, Tmpfs
 
 _OUT = Tmpfs(path=OUT, size=64 * MIB, executable=False)
 _FOLDER = 0o755
@@ -59,7 +60,9 @@ def steps_outside(plan: Plan, machine: Machine, *, layers: int, one_id: bool = F
         owner, plan = ROOT, as_one_id(plan)
     return (
         *ahead,
+        *settings(plan),
         *_own_files(plan),
+        *remade(plan),
         *map(MountTmpfs, plan.tmpfs),
         *map(MountBind, plan.binds),
         MakeFolder(plan.user.home, *owner, _FOLDER),
@@ -67,6 +70,7 @@ def steps_outside(plan: Plan, machine: Machine, *, layers: int, one_id: bool = F
         *map(LayFile, kernel_files(plan, machine)),
         *((ReadOnlyRoot(),) if plan.root_filesystem is RootFilesystem.READ_ONLY else ()),
         SetHostname(plan.hostname),
+        *((LeaveRoom(plan.tuning.room),) if plan.tuning.room is not None else ()),
     )
 
 
@@ -90,7 +94,7 @@ def steps_ahead(plan: Plan, *, layers: int, one_id: bool = False) -> tuple[Step,
 
 def steps_of_tree(plan: Plan, *, layers: int) -> tuple[Step, ...]:
     """Return the first steps: up to a tree that has the plan's own files and nothing of the kernel's."""
-    return (*_stacked(layers), *_own_files(plan))
+    return (*_stacked(layers), *_own_files(plan), *remade(plan))
 
 
 def kernel_files(plan: Plan, machine: Machine) -> tuple[File, ...]:
@@ -115,7 +119,10 @@ def steps_inside(
     limits = {**plan.limits.resources, "nofile": plan.limits.open_files}
     # Without no_new_privs only a process that still holds CAP_SYS_ADMIN may load a filter. Source: seccomp(2).
     early, late = ((), (NoNewPrivileges(), *filters)) if plan.no_new_privileges else (filters, ())
+    groups = plan.tuning.groups
     return (
+        *((ShowGroups(groups),) if groups is not GroupsView.NONE else ()),
+        *inherited(plan),
         Pivot(),
         EnterFolder(plan.workdir),
         *(SetLimit(name, value) for name, value in sorted(limits.items())),

@@ -128,7 +128,8 @@ class Spares:
         """Yield what spares may be like for this order, the most helpful first; nothing if none can serve it."""
         if order.runtime or order.tree or order.services or order.plan.limits.cpu_quota:
             return
-        if order.plan.stdin is not Stdin.INHERITED:  # which comes with the order
+        comes_later = order.plan.stdin is Stdin.INHERITED or order.plan.tuning.uptime is not None
+        if not comes_later:  # stdin comes with the order, and a clock that was set would have gone on
             yield Likeness(layers=order.layers, order=order)
         steps = steps_ahead(order.plan, layers=len(order.layers), one_id=self._one_id)
         yield Likeness(layers=order.layers, steps=steps)

@@ -134,7 +134,7 @@ def _mounts(plan: Plan, machine: Machine, sources: Sources) -> list[Json]:
     safe = ["nosuid", "noexec", "nodev"]
     devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     return [
-        _mount("/proc", "proc", safe),
+        _mount("/proc", "proc", [*safe, *(("hidepid=2",) if plan.tuning.hides_processes else ())]),
         _mount("/sys", "sysfs", [*safe, "ro"]),
         _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
         _mount("/dev/pts", "devpts", devpts),

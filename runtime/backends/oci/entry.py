@@ -21,6 +21,7 @@ from runtime.backends.native.recipe import kernel_files, steps_of_tree
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.steps.surroundings import SetNetwork
 from runtime.backends.native.steps.tree import MakeFolder, MountBind, MountTmpfs, SetAttributes
+from runtime.backends.native.steps.tuning import SetSysctl, inherited
 from runtime.backends.native.wire import send_json
 from runtime.backends.oci.bundle import (
     ANSWERS,
@@ -66,13 +67,15 @@ class BundleEntry(Entry):
         self._execute(_steps(plan, len(self.order.layers)), sandbox)
         self.doing = "prepare the bundle"
         _own_kernel_files()
-        self._execute((SetNetwork(plan.network.state, plan.network.ipv6),), sandbox)
+        switches = (SetSysctl(name, value) for name, value in sorted(plan.tuning.sysctls.items()))
+        self._execute((SetNetwork(plan.network.state, plan.network.ipv6), *switches), sandbox)
         self._lay_bundle(sandbox, plan, launcher)
         self._hand_over(sandbox, readers, keep_root=True)
         self._await(GROUPS)
         processes.unshare(processes.CLONE_NEWCGROUP)
         if plan.stdin is not Stdin.INHERITED:
             _open_null()
+        self._execute(inherited(plan), sandbox)
         place = _path_of(sandbox.scratch)
         log = f"{place}/log"
         pid = start_watched(lambda: _be_runtime(runtime, place, log))
@@ -116,7 +119,8 @@ class BundleEntry(Entry):
                 self._ask_for_limits()
             _write(f"{_path_of(sandbox.scratch)}/launch/go", b"")
             init = plan.first_process is FirstProcess.INIT
-            send_json(self.control, {"ready": time.monotonic_ns(), "pid": 2 if init else 1})
+            began = time.monotonic_ns() - sandbox.clock
+            send_json(self.control, {"ready": began, "pid": 2 if init else 1})
             return True
 
         return notice

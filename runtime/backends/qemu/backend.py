@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from runtime.backend import Unsupported, refuse_services
+from runtime.backend import Unsupported, refuse_levels, refuse_services
 from runtime.backends.native.backend import Layers
 from runtime.backends.native.streams import Listener
-from runtime.backends.qemu.command import PROGRAM, Accelerator
+from runtime.backends.qemu.command import PROCESSORS, PROGRAM, Accelerator
 from runtime.backends.qemu.cpio import archive
 from runtime.backends.qemu.disk import disk_of
 from runtime.backends.qemu.first_files import first_files
@@ -28,6 +28,7 @@ from runtime.backends.qemu.running import NAME, QemuRunning
 from runtime.digest import Digest
 from runtime.errors import BackendError
 from runtime.factors import FACTORS
+from runtime.factors.architecture import CpuFeaturesFactor
 from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.outcome import Fidelity
 from runtime.plan import GIB, MIB, Plan, Stdin
@@ -65,7 +66,7 @@ class QemuBackend:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._kernel: Kernel | None = None
-        self._machines: dict[tuple[Path, ...], Machine] = {}
+        self._machines: dict[tuple[tuple[Path, ...], str], Machine] = {}
         self._usable = _accelerators()
         self._closed = False
 
@@ -105,6 +106,7 @@ class QemuBackend:
         The first time that it has kernels, it sees to it that the one that is asked for is there.
         """
         refused = self.available() or refuse_services(plan, self.name) or self._misfit(plan)
+        refused = refused or refuse_levels(plan, self.name)
         if refused:
             return refused
         if self._kernels:
@@ -141,7 +143,8 @@ class QemuBackend:
             disks[manifest] = tuple(range(len(paths), len(paths) + len(layers)))
             paths += layers
         order = GuestOrder(plan=plan, disks=disks, heard=(listeners[0] is not None, listeners[1] is not None))
-        machine = self._machine(tuple(paths))
+        features = plan.levels.get(CpuFeaturesFactor.name, CpuFeaturesFactor.default)
+        machine = self._machine(tuple(paths), PROCESSORS.get(features, ""))
         ambient = {"qemu": _version(), "accelerator": str(machine.accelerator)}
         return QemuRunning(machine, next(self._numbers), order, ambient, listeners=listeners)
 
@@ -167,8 +170,10 @@ class QemuBackend:
         cpus, memory = _cpus(), (MEMORY - _OWN) // MIB
         reason, hint = "", ""
         if runtime not in (self.name, RuntimeFactor.default):
-            reason = f"{runtime} does not run in a virtual machine, which kernel={self._level} needs"
-            hint = "leave out `runtime` or `kernel`"
+            features = plan.levels.get(CpuFeaturesFactor.name, CpuFeaturesFactor.default)
+            needs = f"kernel={self._level}" if features == CpuFeaturesFactor.default else f"cpu-features={features}"
+            reason = f"{runtime} does not run in a virtual machine, which {needs} needs"
+            hint = "leave out `runtime`, or this level"
         elif plan.architecture:
             reason = f"a virtual machine has no emulator for {plan.architecture}"
         elif plan.limits.cpus > cpus:
@@ -191,23 +196,24 @@ class QemuBackend:
                 self._kernel = self._kernels(self._level)
             return self._kernel
 
-    def _machine(self, layers: tuple[Path, ...]) -> Machine:
-        """Return the machine with these layers, booted at the first need, and again if it has died."""
+    def _machine(self, layers: tuple[Path, ...], processor: str) -> Machine:
+        """Return the machine with these layers and processor, booted at the first need, and again if it has died."""
         if len(layers) > _MOST_DISKS:
             raise BackendError(f"an image of {len(layers)} layers: a virtual machine can have {_MOST_DISKS} as disks")
         kernel = self._its_kernel()
         with self._lock:
             if self._closed:
                 raise BackendError("the backend is closed")
-            found = self._machines.get(layers)
+            key = (layers, processor)
+            found = self._machines.get(key)
             if found and not found.is_alive:
                 found.close()
                 found = None
             if found is None:
-                found = self._machines[layers] = self._boot(kernel, layers)
+                found = self._machines[key] = self._boot(kernel, layers, processor)
             return found
 
-    def _boot(self, kernel: Kernel, layers: Sequence[Path]) -> Machine:
+    def _boot(self, kernel: Kernel, layers: Sequence[Path], processor: str) -> Machine:
         """Boot a machine. Whether KVM works is known when one has come up with it, and not before."""
         program = shutil.which(PROGRAM) or PROGRAM
         with ExitStack() as stack:
@@ -226,6 +232,7 @@ class QemuBackend:
                         disks=disks,
                         cpus=_cpus(),
                         memory=MEMORY // MIB,
+                        processor=processor,
                         patience=_PATIENCE[accelerator],
                         is_given_up=lambda: self._closed,
                     )

@@ -14,6 +14,17 @@ LAYER = "layer-{}"
 PROGRAM = "qemu-system-x86_64"
 
 
+PROCESSORS = {
+    "x86-64-v1": "qemu64,+rdrand",
+    "x86-64-v2": "Nehalem,+rdrand",
+    "x86-64-v3": "Haswell-noTSX",
+}
+"""Level of the factor ``cpu-features`` → the processor that has just that.
+
+With RDRAND all: it belongs to no level, and without it a machine has no random bytes when its first process starts.
+"""
+
+
 class Accelerator(StrEnum):
     """Who carries out the guest's instructions."""
 
@@ -34,6 +45,7 @@ class Shape:
         console: path of the file that takes the kernel's words.
         orders: number of the descriptor of the connected socket behind the serial port.
         disks: paths of the layers' images, the lowest first.
+        processor: one of the values of ``PROCESSORS``; empty for the best that the accelerator has.
     """
 
     accelerator: Accelerator
@@ -44,6 +56,7 @@ class Shape:
     console: str
     orders: int
     disks: Sequence[str] = ()
+    processor: str = ""
 
 
 def command_line(program: str, shape: Shape) -> tuple[str, ...]:
@@ -60,7 +73,7 @@ def command_line(program: str, shape: Shape) -> tuple[str, ...]:
         *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none", "-monitor", "none", "-parallel", "none"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
-        *("-machine", f"q35,accel={shape.accelerator}", "-cpu", "max" if shape.accelerator == "tcg" else "host"),
+        *("-machine", f"q35,accel={shape.accelerator}", "-cpu", shape.processor or _best(shape.accelerator)),
         *("-smp", str(shape.cpus), "-m", str(shape.memory)),
         *("-kernel", shape.kernel, "-initrd", shape.first_files),
         *("-append", "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init"),
@@ -69,6 +82,10 @@ def command_line(program: str, shape: Shape) -> tuple[str, ...]:
         *("-device", f"virtserialport,chardev=orders,name={PORT}"),
         *disks,
     )
+
+
+def _best(accelerator: Accelerator) -> str:
+    return "max" if accelerator is Accelerator.TCG else "host"
 
 
 def _escaped(path: str) -> str:

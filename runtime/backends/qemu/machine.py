@@ -38,6 +38,7 @@ class Machine:
         disks: open files with the images of the layers; the caller closes them, when it likes.
         cpus: how many processors.
         memory: MiB.
+        processor: its model; empty for the best that there is.
         patience: seconds until it must have come up.
         is_given_up: tells, now and then while it comes up, whether nobody waits for it any more.
 
@@ -55,6 +56,7 @@ class Machine:
         disks: Sequence[BinaryIO],
         cpus: int,
         memory: int,
+        processor: str,
         patience: float,
         is_given_up: Callable[[], bool],
     ) -> None:
@@ -78,6 +80,7 @@ class Machine:
                 console=_path(self._console),
                 orders=theirs.fileno(),
                 disks=[_path(each) for each in disks],
+                processor=processor,
             )
             passed = [theirs.fileno(), *(each.fileno() for each in opened)]
             started = threading.Event()

@@ -7,9 +7,10 @@ from runtime.factors import FACTORS
 
 # The small tree of these tests has no zone files and no locales; the suites with a Debian image test those.
 UNFIT = {"timezone", "locale"}
-# Every test of tests/conformance is a level of a runtime or a kernel; programs of another architecture are run by
-# test_native_emulation.py, and those of this tree are no evidence for one.
-ELSEWHERE = {"runtime", "kernel", "architecture"}
+# Every test of tests/conformance is a level of a runtime, a kernel or a processor; programs of another architecture
+# are run by test_native_emulation.py, and those of this tree are no evidence for one. This tree has no plug-in that
+# would order tests: test_levels.py of conformance has a stand-in, and test_pytest_plugin.py the plug-in.
+ELSEWHERE = {"runtime", "kernel", "cpu-features", "architecture", "test-order"}
 LEVELS = [(each.name, level) for each in FACTORS for level in each.levels if each.name not in UNFIT | ELSEWHERE]
 
 

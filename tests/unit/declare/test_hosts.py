@@ -80,7 +80,12 @@ def test_standard_set_varies_at_least_fourteen_factors():
     assert len(factors) >= 14
 
 
-SETS_BY_FACTOR = {"runtimes": "runtime", "kernels": "kernel", "architectures": "architecture"}
+SETS_BY_FACTOR = {
+    "runtimes": "runtime",
+    "kernels": "kernel",
+    "architectures": "architecture",
+    "processors": "cpu-features",
+}
 
 
 @pytest.mark.parametrize("name", SETS_BY_FACTOR)

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from runtime.backends.catalogue import Backends, make_backend
-from runtime.backends.qemu.command import Accelerator, Shape, command_line
+from runtime.backends.qemu.command import PROCESSORS, Accelerator, Shape, command_line
 from runtime.backends.qemu.cpio import Item, archive
 from runtime.backends.qemu.disk import outside
 from runtime.backends.qemu.first_files import elf_interpreter
 from runtime.backends.qemu.kernel import Kernel, depends, modules_in_order
 from runtime.errors import BackendError, FactorError
 from runtime.factors import factor
+from runtime.factors.architecture import CpuFeaturesFactor
 
 FILE = stat.S_IFREG | 0o644
 
@@ -75,6 +76,16 @@ def test_command_doubles_a_comma_of_a_path():
 def test_command_names_the_processor_that_its_accelerator_can_have(accelerator, cpu):
     command = command_line("qemu", shape(accelerator=accelerator))
     assert command[command.index("-cpu") + 1] == cpu
+
+
+@pytest.mark.parametrize("accelerator", Accelerator)
+def test_command_names_the_processor_that_was_asked_for(accelerator):
+    command = command_line("qemu", shape(accelerator=accelerator, processor="Nehalem"))
+    assert command[command.index("-cpu") + 1] == "Nehalem"
+
+
+def test_each_level_of_the_processor_has_a_model():
+    assert PROCESSORS.keys() == CpuFeaturesFactor.levels.keys() - {CpuFeaturesFactor.default}
 
 
 def test_modules_come_behind_what_they_depend_on(tmp_path):

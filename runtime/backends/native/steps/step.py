@@ -20,6 +20,7 @@ class Sandbox:
         upper: the folder that catches what the run writes; -1 where ``tree`` is the root.
         root: the root of the run.
         listener: where the filter's notices of calls are received; -1 where it gives none.
+        clock: nanoseconds by which the run's monotonic clock is ahead of this machine's.
     """
 
     layers: tuple[int, ...] = ()
@@ -30,6 +31,7 @@ class Sandbox:
     upper: int = -1
     root: int = -1
     listener: int = -1
+    clock: int = 0
 
 
 class Step(Protocol):

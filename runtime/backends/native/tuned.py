@@ -1,0 +1,58 @@
+"""What a plan's tuning needs of this machine, which not every kernel has."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from runtime.backend import Unsupported
+from runtime.backends.native.stacks import is_needed
+from runtime.factors import FACTORS
+from runtime.plan import GroupsView, Plan
+
+_GROUPS = "/proc/self/cgroup"
+
+
+def lacking_for_tuning(plan: Plan) -> Unsupported | None:
+    """Tell which level asks for what this kernel has not, or return None."""
+    release = os.uname().release
+    for each in FACTORS:
+        level = plan.levels.get(each.name, each.default)
+        if release_of(release) < each.since(level):
+            first = ".".join(map(str, each.since(level)))
+            return Unsupported(
+                reason=f"{each.name}={level} needs Linux {first}, and this is {release}",
+                hint="leave this level to a machine with a newer kernel",
+            )
+    if plan.tuning.groups is not GroupsView.NONE:
+        lines = Path(_GROUPS).read_bytes().decode(errors="replace").splitlines()
+        return lacking_groups(plan.tuning.groups, lines)
+    if plan.tuning.room is not None and is_needed():
+        return Unsupported(
+            reason="before Linux 6.6 root stacks the trees of runs, and no run can make its own tree smaller",
+            hint="run as a plain user, or on a newer kernel",
+        )
+    return None
+
+
+def lacking_groups(wanted: GroupsView, lines: Iterable[str]) -> Unsupported | None:
+    """Tell that no control groups of a version are in use here, or return None.
+
+    Args:
+        wanted: the version.
+        lines: of /proc/self/cgroup.
+    """
+    controllers = [line.split(":")[1] for line in lines if line.count(":") >= 2]
+    found = {GroupsView.V1: any(controllers), GroupsView.V2: "" in controllers}
+    if wanted is GroupsView.NONE or found[wanted]:
+        return None
+    return Unsupported(
+        reason=f"this machine uses no control groups {wanted.value}",
+        hint="boot one with `systemd.unified_cgroup_hierarchy=1` for v2, or 0 for v1",
+    )
+
+
+def release_of(text: str) -> tuple[int, int]:
+    """Return the first two numbers of a kernel's release; (0, 0) where it begins with none."""
+    found = re.match(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

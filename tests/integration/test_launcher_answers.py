@@ -1,0 +1,127 @@
+"""The launcher and Python answer the same questions alike: what proves a level must not depend on who asks."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.factors.questions import _ANSWERS, parse_answers
+from runtime.launcher import launcher_path
+
+ROOT = Path(__file__).parents[2]
+MOVING = ("clocks", "now")  # a second may end between the two
+FREE = 64 << 20  # bytes that others may write meanwhile
+
+ASK = """
+import json, signal, sys
+sys.path.insert(0, sys.argv[1])
+from runtime.factors.questions import answer
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+found = {each: answer(each) for each in json.loads(sys.argv[2])}
+print(json.dumps({each: None if raw is None else raw.hex() for each, raw in found.items()}))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b", "a", "c"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    (tmp_path / "work" / "file").write_text("text\0tr_TR.utf8\0")
+    (tmp_path / "work" / "link").symlink_to("file")
+    (tmp_path / "told").write_text("#!/bin/sh\nprintf 'one\\ntwo'\n")
+    (tmp_path / "failing").write_text("#!/bin/sh\necho three\nexit 3\n")
+    for name in ("told", "failing"):
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def questions_in(folder):
+    work = folder / "work"
+    return (
+        f"attributes {work}/file",
+        f"attributes {work}/missing",
+        "clocks",
+        "clone3",
+        f"contains {work}/file tr_TR.utf8",
+        f"contains {work}/file de_DE.utf8",
+        "cpus",
+        "descriptor 0",
+        "descriptor 9",
+        f"entries {work}",
+        f"entries {work}/missing",
+        "folder",
+        f"free {work}",
+        "getrandom",
+        "groups",
+        "ids",
+        "ignored",
+        "inotify",
+        "interfaces",
+        "kernel",
+        "limit 7",
+        f"link {work}/link",
+        f"link {work}/file",
+        f"may-read {work}/missing",
+        f"may-read {work}/file",
+        f"may-write {work}",
+        "name",
+        "no-new-privileges",
+        "now",
+        "personality",
+        f"read {work}/file",
+        f"read {work}/missing",
+        f"rename {work}",
+        f"rename {work}/a",
+        f"rename {work}/missing",
+        f"run {folder}/told",
+        f"run {folder}/failing",
+        f"run {folder}/missing",
+        f"space {work}",
+        "umask",
+        "user-namespace",
+        "variable HERE",
+        "variable NOWHERE",
+        "nonsense",
+    )
+
+
+def by_launcher(folder, questions):
+    (folder / "questions").write_text("".join(f"{each}\n" for each in questions))
+    command = [launcher_path(), "--ignore", "2", "--ask", folder / "questions", folder / "answers", "--", "/bin/true"]
+    subprocess.run(command, cwd=folder, env={"HERE": "yes"}, stdin=subprocess.DEVNULL, check=True, timeout=60)
+    answers = parse_answers(questions, (folder / "answers").read_bytes())
+    return {each: answers.raw(each) if answers.succeeded(each) else None for each in questions}
+
+
+def by_python(folder, questions):
+    command = [sys.executable, "-c", ASK, str(ROOT), json.dumps(questions)]
+    run = subprocess.run(
+        command, cwd=folder, env={"HERE": "yes"}, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
+    )
+    return {each: None if raw is None else bytes.fromhex(raw) for each, raw in json.loads(run.stdout).items()}
+
+
+def test_launcher_and_python_answer_alike(folder):
+    if launcher_path() is None:
+        pytest.skip("the launcher was not built")
+    questions = questions_in(folder)
+    assert {each.partition(" ")[0] for each in questions} == {*_ANSWERS, "nonsense"}
+    launcher, python = by_launcher(folder, questions), by_python(folder, questions)
+    for each in questions:
+        if each.startswith((*MOVING, "free")):
+            within = FREE if each.startswith("free") else 5
+            pairs = zip(launcher[each].split(), python[each].split(), strict=True)
+            assert all(abs(int(one) - int(other)) <= within for one, other in pairs), each
+        else:
+            assert launcher[each] == python[each], each
+
+
+def test_questions_leave_nothing_behind(folder):
+    before = sorted(os.listdir(folder / "work"))  # noqa: PTH208
+    by_python(folder, questions_in(folder))
+    assert sorted(os.listdir(folder / "work")) == before  # noqa: PTH208
