@@ -1,7 +1,6 @@
 """``uptime`` and ``date``: how long the machine has been up, and what day it is."""
 
 import re
-from datetime import UTC, datetime
 
 from runtime.data import replace
 from runtime.factors import preload
@@ -139,6 +138,8 @@ class DateFactor(Factor):
         found = _DATE.fullmatch(level)
         if not found:
             raise self.unknown(level)
+        from datetime import UTC, datetime  # noqa: PLC0415 - few runs name a day, and each start would load it
+
         try:
             day = datetime(int(found[1]), int(found[2] or 1), int(found[3] or 1), tzinfo=UTC)
         except ValueError as error:

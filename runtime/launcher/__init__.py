@@ -1,6 +1,6 @@
 """Small programs in C: the launcher, which starts runs in containers that others made, and libraries for programs."""
 
-import platform
+import os
 from pathlib import Path
 
 
@@ -12,5 +12,5 @@ def launcher_path() -> Path | None:
 def built(name: str) -> Path | None:
     """Return where a program or a library (``NAME.so``) for this machine is, None if it was not built."""
     stem, dot, suffix = name.partition(".")
-    path = Path(__file__).with_name(f"{stem}-{platform.machine()}{dot}{suffix}")
+    path = Path(__file__).with_name(f"{stem}-{os.uname().machine}{dot}{suffix}")
     return path if path.is_file() else None
