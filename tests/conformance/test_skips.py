@@ -26,7 +26,7 @@ def documented():
         assert reason.strip(), line
         named = set(re.findall(r"`(\w+)`", who))
         for name in BACKENDS:
-            if (name in named) is not who.strip().startswith("all but"):
+            if who.strip() == "all" or (name in named) is not who.strip().startswith("all but"):
                 found[name] |= set(levels_in(re.findall(r"`([^`]+)`", what)))
     return found
 

@@ -680,8 +680,8 @@ ATTACKS: Mapping[str, Attack] = {
         mutant=(
             (
                 SECCOMP,
-                "search(_answers(read_profile(profile), numbers), fail(errno.ENOSYS))",
-                "search(_answers(read_profile(profile), numbers), fail(errno.EPERM))",
+                "answers, otherwise = _answers(read_profile(profile), numbers), fail(errno.ENOSYS)",
+                "answers, otherwise = _answers(read_profile(profile), numbers), fail(errno.EPERM)",
             ),
         ),
     ),
@@ -735,7 +735,7 @@ ATTACKS: Mapping[str, Attack] = {
             (
                 NATIVE + "first_process.py",
                 "    status = attend(pid)\n",
-                "    status = attend(pid)\n    os.waitid(os.P_ALL, 0, os.WEXITED)\n",
+                "    status = attend(pid)\n    with suppress(OSError):\n        while os.wait():\n            pass\n",
             ),
         ),
     ),

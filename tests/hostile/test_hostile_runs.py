@@ -23,7 +23,7 @@ from hostile_layers import END, file, folder, link, unpack_into
 from hostile_runs import ATTACKS, MAPPED_CHECK, UNTOLD, Link, lay, lay_base
 from probe import Result, probe, results
 
-from runtime.backends.native import warm
+from runtime.backends.native import launch
 from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.idmap import BASE
 from runtime.backends.native.mapped import run_mapped
@@ -130,7 +130,7 @@ def test_attack_is_not_stopped_as_before_without_its_check(name, yard, native, t
         if path.endswith(".c"):
             built = tmp_path / path.replace(".c", f"-{platform.machine()}")
             subprocess.run(["cc", "-O2", "-static", "-o", built, tmp_path / path], check=True)
-    monkeypatch.setattr(warm, "__file__", str(tmp_path / "runtime/backends/native/warm.py"))
+    monkeypatch.setattr(launch, "HOME", str(tmp_path))
     with NativeBackend(yard.layers_of) as backend:
         did = failed_to_hold(ATTACKS[name], backend, yard.plan(name, deadline=6_000))
     assert did

@@ -269,11 +269,12 @@ def test_static_program_sees_through_the_date_and_is_told_of(rootfs, layer, plan
     launcher = launcher_path()
     if launcher is None:
         pytest.skip("the launcher was not built")
+    program = launcher.read_bytes()
 
     def fill(folder):
         os.fchdir(folder)
         os.makedirs("bin", 0o755, exist_ok=True)  # noqa: PTH103
-        Path("bin/static").write_bytes(launcher.read_bytes())
+        Path("bin/static").write_bytes(program)
         os.chmod("bin/static", 0o755)  # noqa: PTH101, S103
 
     with NativeBackend(lambda _: (rootfs, layer(fill))) as backend:
