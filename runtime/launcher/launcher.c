@@ -12,8 +12,8 @@
  *
  * Started by the name "init" alone, it is process 1 of a native run. Descriptor 3 is then the socket to the warm process,
  * and 4 a file that says what to start: NUL behind each part, numbers in decimal: the version of this file's form; 1 if
- * the program starts at a word of the warm process and not at once; how many ignored signals, paths to try, arguments, variables; then those. So nothing of
- * this machine shows in its command line or environment.
+ * the program starts at a word of the warm process and not at once; how many ignored signals, paths to try, arguments,
+ * variables; then those. So nothing of this machine shows in its command line or environment.
  *
  * The questions, one a line, and what they answer are described in runtime/factors/questions.py, which answers the
  * same ones in Python; a conformance test holds the two equal. An answer is its length in decimal, a newline, and the
@@ -408,10 +408,13 @@ static int execute(char **argv) {
     return why;
 }
 
-static void become(char **argv, const char *ignored) {
+static void set_signals(const char *ignored) { /* whatever our caller ignores, such as nohup's SIGHUP */
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     for (const char *next = ignored; next && *next; next = strchr(next, ',') ? strchr(next, ',') + 1 : NULL)
         signal(atoi(next), SIG_IGN);
+}
+
+static void become(char **argv) {
     sigprocmask(SIG_SETMASK, &inherited_mask, NULL);
     int why = execute(argv);
     fprintf(stderr, "seatrial: cannot start %s: %s\n", argv[0], strerror(why));
@@ -633,10 +636,9 @@ int main(int count, char **argv) {
     pid_t program = status_path ? fork() : 0;
     if (program < 0) fail("fork");
     if (program) be_init(program);
-    for (const char *each = ignored; each && *each; each = strchr(each, ',') ? strchr(each, ',') + 1 : NULL)
-        signal(atoi(each), SIG_IGN); /* before the answers, which tell of it */
+    set_signals(ignored); /* before the answers, which tell of it */
     if (getuid()) drop_capabilities();
     if (questions) answer_all(questions, answers);
     if (awaited) await(awaited);
-    become(argv, ignored);
+    become(argv);
 }

@@ -93,6 +93,7 @@ def questions_in(folder):
 def by_launcher(folder, questions):
     (folder / "questions").write_text("".join(f"{each}\n" for each in questions))
     command = [launcher_path(), "--ignore", "2", "--ask", folder / "questions", folder / "answers", "--", "/bin/true"]
+    command = ["sh", "-c", "trap '' HUP; exec \"$@\"", "nohup", *command]  # what callers ignore is none of a run's
     subprocess.run(command, cwd=folder, env={"HERE": "yes"}, stdin=subprocess.DEVNULL, check=True, timeout=60)
     answers = parse_answers(questions, (folder / "answers").read_bytes())
     return {each: answers.raw(each) if answers.succeeded(each) else None for each in questions}
