@@ -20,7 +20,7 @@ RUNTIMES = {"runc": "runc", "crun": "crun", "gvisor": "runsc", "docker": "docker
 KERNELS = {"linux-5.10": "5.10", "linux-6.1": "6.1", "linux-6.12": "6.12"}
 ONE = ("image", "suite", "behavior")
 
-pytestmark = [pytest.mark.network, pytest.mark.slow, pytest.mark.bar("4 one env everywhere")]
+pytestmark = [pytest.mark.network, pytest.mark.bar("4 one env everywhere")]
 
 
 def verify(*hosts):
@@ -83,6 +83,7 @@ def test_every_runtime_and_kernel_of_root_gives_the_same_behavior(of_root):
     hold(of_root, {*RUNTIMES, *KERNELS}, "rootful")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_machine_boots_and_the_suite_ends_well(name, of_root, build, capfd):
     command = [sys.executable, "-m", "pipeline.cli.main", "run", SPEC, "--host", name]
@@ -95,6 +96,7 @@ def test_machine_boots_and_the_suite_ends_well(name, of_root, build, capfd):
         print(f"\n{SPEC} on {name}: {seconds:.1f} s from the command to the result, with the boot of its machine")
 
 
+@pytest.mark.slow
 def test_plain_user_with_a_range_of_ids_gives_the_same_image_and_behavior(of_root, build, ranged):
     hosts = ("runc", "crun", "gvisor", "linux-6.1")
     found = judged(as_plain_user(ranged, build, *hosts), "a plain user")
@@ -102,6 +104,7 @@ def test_plain_user_with_a_range_of_ids_gives_the_same_image_and_behavior(of_roo
     assert {key: found[key] for key in ONE} == {key: of_root[key] for key in ONE}
 
 
+@pytest.mark.slow
 def test_plain_user_with_one_id_gives_the_same_image_and_behavior(of_root, build, bare):
     found = judged(as_plain_user(bare, build, "linux-6.12"), "a plain user with one id")
     hold(found, {"linux-6.12"}, "rootless, one id")

@@ -25,7 +25,7 @@ GROUNDS = {"user namespaces", "overlayfs", "seccomp", "launcher", "ids", *LIMITS
 FOREIGN = {"crun", "runc", "runsc"}  # Debian's, which CI installs
 ONE_COMMAND = re.compile(r"run `([^`]+)`(, (and log in again|then install Seatrial again))?")
 
-pytestmark = [pytest.mark.slow, pytest.mark.bar("12 hosts and doctor")]
+pytestmark = pytest.mark.bar("12 hosts and doctor", slice=1)
 
 
 class Root:
@@ -89,6 +89,7 @@ def test_every_backend_and_factor_is_told_and_one_command_for_what_is_missing(wh
         assert of_hosts["gvisor" if name == "runsc" else name]["available"] is parts[name]["available"]
 
 
+@pytest.mark.slow
 def test_command_for_a_range_of_ids_gives_one_and_what_rests_on_it():
     with made_account(has_range=False) as account:
         account.install()
@@ -100,6 +101,7 @@ def test_command_for_a_range_of_ids_gives_one_and_what_rests_on_it():
     assert all(hosts[name]["available"] for name in ("crun", "runc", "gvisor"))
 
 
+@pytest.mark.slow
 def test_command_for_docker_lets_a_plain_user_use_it(ranged, root):
     with started_dockerd() as address:
         Path(address.removeprefix("unix://")).parent.chmod(0o711)  # as /run, where others' sockets can be seen

@@ -71,7 +71,11 @@ def test_plan_that_came_twice_finds_its_program_about_to_start(backend, plan):
     for each in (*cold, warm):
         assert each.exit_code == 0
         assert all(proof.holds for proof in each.evidence.values()), each.evidence
-        assert (each.evidence, each.changed, each.sandbox) == (cold[0].evidence, cold[0].changed, cold[0].sandbox)
+        assert (each.evidence.keys(), each.changed, each.sandbox) == (
+            cold[0].evidence.keys(),
+            cold[0].changed,
+            cold[0].sandbox,
+        )
         assert each.stdout.content.startswith(b"init\n")
     assert not spares(backend._process().pid) & {spare}
 
