@@ -55,6 +55,18 @@ def test_streams_are_kept_apart_and_whole(run):
     assert outcome.stderr.content == b"err\n"
 
 
+def test_terminals_keep_streams_apart_and_line_ends_as_written(run):
+    look = "test -t 0 && test -t 1 && test -t 2 && echo out && echo err >&2; printf 'a\\r\\nb'; : </dev/tty"
+    outcome = run("sh", "-c", look, host={"terminal": "yes"})
+    assert (outcome.stdout.content, outcome.stderr.content, outcome.exit_code) == (b"out\na\r\nb", b"err\n", 0)
+
+
+def test_much_that_is_written_to_a_terminal_is_whole(run):
+    write = f"head -c {MUCH // 4} /dev/zero; head -c {MUCH // 4} /dev/zero >&2"
+    outcome = run("sh", "-c", write, host={"terminal": "yes"})
+    assert (outcome.stdout.size, outcome.stderr.size) == (MUCH // 4, MUCH // 4)
+
+
 def test_stream_of_many_bytes_is_counted_and_hashed(run):
     outcome = run("head", "-c", str(MUCH), "/dev/zero")
     assert outcome.exit_code == 0

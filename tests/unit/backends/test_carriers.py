@@ -54,6 +54,7 @@ def test_default_levels_leave_a_plan_without_tuning(plan_on):
         ({"path": "elsewhere"}, "docker"),
         ({"network": "none"}, "runsc"),
         ({"cpu_features": "x86-64-v2"}, "docker"),
+        ({"terminal": "yes"}, "crun"),
     ],
 )
 def test_backend_that_cannot_carry_a_level_out_refuses_it_by_name(levels, backend, plan_on):
@@ -183,6 +184,10 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("date", "+0", "1800000000 1800000000", True),
         ("date", "+0", "1800000009 1800000000", False),
         ("proc-view", "own", "all", False),
+        ("terminal", "yes", "yes 80x24", True),
+        ("terminal", "yes", "yes 132x43", False),
+        ("terminal", "yes", "terminal and pipe", False),
+        ("terminal", "no", "yes 80x24", False),
         ("entropy", "no-getrandom", "yes", False),
     ],
 )
