@@ -74,7 +74,13 @@ def test_order_of_tests_needs_the_plugin_of_pytest(plan_on):
 
 
 @pytest.mark.parametrize(
-    ("name", "level"), [("overlay_rename", "works"), ("directory_order", "reverse"), ("filesystem", "tmpfs")]
+    ("name", "level"),
+    [
+        ("overlay_rename", "works"),
+        ("directory_order", "reverse"),
+        ("filesystem", "tmpfs"),
+        ("case_sensitivity", "insensitive"),
+    ],
 )
 def test_root_of_the_tree_is_not_made_anew(name, level, plan_on):
     refused = refuse_levels(replace(plan_on(**{name: level}), workdir="/"), "native")
@@ -167,6 +173,19 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("slow-io", "50ms", "the program is static, and sees through it", False),
         ("slow-io", "0ms", "the program is static, and sees through it", True),
         ("slow-io", "as-is", "0ms", False),
+        ("latency", "50ms", "51ms", True),
+        ("latency", "50ms", "0ms", False),
+        ("latency", "0ms", "the image has no dynamic loader of glibc", True),
+        ("page-size", "64K", "65536", True),
+        ("page-size", "64K", "4096", False),
+        ("page-size", "null", "65537", False),
+        ("page-size", "null", "the program is static, and sees through it", True),
+        ("page-size", "as-is", "4096", False),
+        ("case-sensitivity", "insensitive", "insensitive", True),
+        ("case-sensitivity", "insensitive", "sensitive", False),
+        ("case-sensitivity", "insensitive", "the program is static, and sees through it", False),
+        ("case-sensitivity", "null", "insensitive", False),
+        ("case-sensitivity", "sensitive", "insensitive", False),
         ("filesystem", "tmpfs", "overlay", False),
         ("filesystem", "tmpfs", "tmpfs", False),
         ("filesystem", "tmpfs", "tmpfs volume", True),
@@ -206,6 +225,8 @@ def test_level_holds_only_where_it_was_found(name, level, found, holds, plan_on)
         ("disk-full", "1X"),
         ("slow-io", "50"),
         ("slow-io", "050ms"),
+        ("latency", "-1ms"),
+        ("page-size", "4K"),
         ("date", "2038-02-30"),
         ("date", "+0d"),
         ("date", "400d"),
