@@ -6,6 +6,7 @@ A static program, and one that asks the kernel by itself, see through all of the
 import os
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from runtime.factors import preload
@@ -16,6 +17,7 @@ from runtime.outcome import Fidelity
 from runtime.plan import Plan
 
 _MILLISECONDS = re.compile(r"(0|[1-9][0-9]{0,4})ms")
+_FOLDED = ("insensitive", "original-case")
 _SLACK = 60_000  # milliseconds that a real disk or network, or a busy machine, may take beside
 
 
@@ -172,27 +174,35 @@ class CaseSensitivityFactor(_PreloadedFactor):
     levels = {
         "sensitive": "they may",
         "insensitive": "below the working folder a name is found in any case (A to Z); the one that it has is kept",
+        "original-case": "below it a name is found in its own case only, and none in another case can be made: EEXIST",
         "null": "by the same means, nowhere (null control)",
     }
     library = "fold"
     word = 4
+    _shown: ClassVar[Mapping[str, str]] = {"0": "sensitive", "1": "insensitive", "2": "original-case"}
 
     def told(self, level: str, plan: Plan) -> str:
-        """Return the folder in which case is ignored; none for nowhere."""
-        if level not in self.levels:
-            raise self.unknown(level)
-        return "" if level == self.control else plan.workdir
+        """Return the folder in which names may not differ by case alone, as runtime/launcher/fold.c reads it."""
+        match level:
+            case "insensitive":
+                return plan.workdir
+            case "original-case":
+                return f"!{plan.workdir}"
+            case self.control:
+                return ""
+            case _:
+                raise self.unknown(level)
 
     def shown(self, word: str) -> str:
         """Return it as a level is written."""
-        return "insensitive" if word == "1" else "sensitive"
+        return self._shown.get(word, word)
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """It is as asked; a program that sees through the library sees what is there."""
-        return found == level or (level == self.control and found != "insensitive")
+        return found == level or (level == self.control and found not in _FOLDED)
 
     def lacks(self, level: str, plan: Plan) -> str:
         """The names of the kernel's file systems stay as they are."""
-        if level == "insensitive" and plan.workdir == "/":
+        if level not in (self.default, self.control) and plan.workdir == "/":
             return "the working folder is the root of the tree, and the kernel's file systems lie in it"
         return super().lacks(level, plan)

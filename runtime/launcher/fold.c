@@ -3,6 +3,9 @@
  * others, as /etc/ld.so.preload says. A name below the folder in CONFIGURATION that is not there is looked for among the
  * names beside it, in which the letters A to Z may have the other case; what is there as it is written is never replaced.
  *
+ * Where CONFIGURATION begins with a "!", a name is found in its own case only, and none can be made beside it that differs
+ * by case alone.
+ *
  * It looks only where the kernel has found nothing, and opens folders by descriptor, so that links lead where they lead.
  */
 #define _GNU_SOURCE
@@ -20,6 +23,7 @@
 #define CONFIGURATION "/.seatrial/preload/fold" /* as in runtime/factors/preload.py */
 #define OWN "/.seatrial/preload" /* where the probe looks */
 #define MISSING -2 /* ENOENT */
+#define EXISTS -17 /* EEXIST */
 #define UNKNOWN -38 /* ENOSYS */
 #define UNSUPPORTED -95 /* EOPNOTSUPP */
 
@@ -27,7 +31,7 @@ extern FILE *fdopen(int, const char *) __attribute__((weak));
 extern DIR *fdopendir(int) __attribute__((weak));
 
 static char folder[PATH_MAX];
-static int is_set;
+static int is_set, is_strict;
 
 __attribute__((constructor)) static void set(void) {
     if (is_set) return;
@@ -37,6 +41,7 @@ __attribute__((constructor)) static void set(void) {
     long got = call(SYS_read, descriptor, (long)folder, sizeof folder - 1, 0, 0);
     call(SYS_close, descriptor, 0, 0, 0, 0);
     folder[got > 0 ? got : 0] = 0;
+    is_strict = *folder == '!';
 }
 
 /* ---- text, without a library ---- */
@@ -90,7 +95,7 @@ static int is_folded(int descriptor) { /* whether a folder lies in that of CONFI
     long got = call(SYS_readlinkat, AT_FDCWD, (long)link, (long)path, sizeof path - 1, 0);
     if (got < 0) return 0;
     path[got] = 0;
-    return (*folder && begins(path, folder)) || begins(path, OWN);
+    return begins(path, folder + is_strict) || begins(path, OWN);
 }
 
 struct entry { /* linux_dirent64, linux/dirent.h */
@@ -158,8 +163,16 @@ static const char *looked_for(int at, const char *path, struct text *text, int w
 static const char *there(int at, const char *path, struct text *text) {
     struct stat found;
     set();
-    if (!*folder || !path || !*path || status_at(at, path, &found, AT_SYMLINK_NOFOLLOW) != MISSING) return path;
+    if (!*folder || is_strict || !path || !*path || status_at(at, path, &found, AT_SYMLINK_NOFOLLOW) != MISSING) return path;
     return looked_for(at, path, text, 1);
+}
+
+static int collides(int at, const char *path) { /* whether to make it would make two that differ by case alone */
+    struct text text;
+    struct stat found;
+    set();
+    if (!is_strict || !path || !*path || status_at(at, path, &found, AT_SYMLINK_NOFOLLOW) != MISSING) return 0;
+    return !status_at(at, looked_for(at, path, &text, 1), &found, AT_SYMLINK_NOFOLLOW);
 }
 
 /* ---- calls ---- */
@@ -170,6 +183,7 @@ static const char *there(int at, const char *path, struct text *text) {
 
 static int open_there(int at, const char *path, int flags, mode_t mode) {
     struct text text;
+    if ((flags & O_CREAT) && collides(at, path)) return value(EXISTS);
     return value(call(SYS_openat, at, (long)there(at, path, &text), flags, mode, 0));
 }
 
@@ -244,7 +258,10 @@ int access(const char *path, int rights) { return faccessat(AT_FDCWD, path, righ
 int eaccess(const char *path, int rights) { return faccessat(AT_FDCWD, path, rights, AT_EACCESS); }
 int euidaccess(const char *path, int rights) { return eaccess(path, rights); }
 
-int mkdirat(int at, const char *path, mode_t mode) { AT(SYS_mkdirat, at, path, mode, 0, 0); }
+int mkdirat(int at, const char *path, mode_t mode) {
+    if (collides(at, path)) return value(EXISTS);
+    AT(SYS_mkdirat, at, path, mode, 0, 0);
+}
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
 int unlinkat(int at, const char *path, int flags) { AT(SYS_unlinkat, at, path, flags, 0, 0); }
 int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
@@ -256,11 +273,13 @@ int remove(const char *path) {
 }
 int symlinkat(const char *to, int at, const char *path) {
     struct text text;
+    if (collides(at, path)) return value(EXISTS);
     return result(call(SYS_symlinkat, (long)to, at, (long)there(at, path, &text), 0, 0));
 }
 int symlink(const char *to, const char *path) { return symlinkat(to, AT_FDCWD, path); }
 int linkat(int at, const char *path, int to, const char *name, int flags) {
     struct text first, second;
+    if (collides(to, name)) return value(EXISTS);
     return result(call(SYS_linkat, at, (long)there(at, path, &first), to, (long)there(to, name, &second), flags));
 }
 int link(const char *path, const char *name) { return linkat(AT_FDCWD, path, AT_FDCWD, name, 0); }
@@ -270,9 +289,11 @@ int renameat2(int at, const char *path, int to, const char *name, unsigned flags
     struct text first, second;
     struct stat one, other;
     const char *from = there(at, path, &first), *target = there(to, name, &second);
+    if (is_strict && collides(to, name)) target = looked_for(to, name, &second, 1);
     int is_same_file = target != name && !status_at(at, from, &one, AT_SYMLINK_NOFOLLOW) &&
                        !status_at(to, target, &other, AT_SYMLINK_NOFOLLOW) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
     if (is_same_file) target = looked_for(to, name, &second, 0);
+    else if (is_strict && target != name) return value(EXISTS);
     return result(call(SYS_renameat2, at, (long)from, to, (long)target, flags));
 }
 int renameat(int at, const char *path, int to, const char *name) { return renameat2(at, path, to, name, 0); }

@@ -1,9 +1,11 @@
 /*
  * Says what a program of the image sees: the time in seconds, how many milliseconds it waits for a disk and to send a
- * datagram, the bytes of a page, and whether a name is found that is there in another case. It is started by the image's
+ * datagram, the bytes of a page, and 1 if a name is found that is there in another case, 2 if none can be made. It is started by the image's
  * own dynamic loader and asks the image's own libc, before which our libraries are loaded. It has no start files, which
  * differ from glibc to glibc.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +30,9 @@ static long milliseconds(void) {
 }
 
 __attribute__((used)) static void say(void) {
-    put(access(IN_ANOTHER_CASE, F_OK) == 0, '\n');
+    int is_found = access(IN_ANOTHER_CASE, F_OK) == 0;
+    int is_refused = rename(IN_ANOTHER_CASE "-which-is-not-there", IN_ANOTHER_CASE) && errno == EEXIST;
+    put(is_found ? 1 : is_refused ? 2 : 0, '\n');
     put(sysconf(_SC_PAGESIZE), ' ');
     int datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     long before = milliseconds();

@@ -78,6 +78,16 @@ def test_names_are_found_in_any_case_and_keep_theirs(sh):
     assert found.split() == ["one", "two", "there", "FILE", "two", "file", "folder"]
 
 
+def test_names_in_another_case_are_neither_found_nor_made(sh):
+    line = """
+        echo one >Name; test ! -e NAME && cat Name && echo two >Name && cat Name
+        (echo three >NAME) 2>/dev/null || echo no file; mkdir name 2>/dev/null || echo no folder
+        touch Other && mv Name other 2>/dev/null || echo no move; mv Name NAME && ls
+    """
+    found = sh(line, host={"case-sensitivity": "original-case", "user": "root"})
+    assert found.splitlines() == ["one", "two", "no file", "no folder", "no move", "NAME", "Other"]
+
+
 def test_case_of_names_counts_where_the_library_is_loaded_for_nothing(sh):
     found = sh("touch Name && test ! -e NAME && mkdir name && ls", host={"case-sensitivity": "null", "user": "root"})
     assert sorted(found.split()) == ["Name", "name"]

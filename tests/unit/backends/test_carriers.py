@@ -6,7 +6,7 @@ import pytest
 
 from runtime.backend import Unsupported, refuse_levels
 from runtime.backends.native.steps.tuning import inherited, remade, settings
-from runtime.backends.native.tuned import lacking_for_tuning, lacking_groups, release_of
+from runtime.backends.native.tuned import lacking_for_tuning, lacking_groups, lacking_limits, release_of
 from runtime.errors import FactorError
 from runtime.factors import FACTORS, factor
 from runtime.factors.carriers import EVERY, NATIVE
@@ -101,6 +101,14 @@ def test_older_kernel_is_told_of(plan_on, monkeypatch):
     assert factor("pid-range").carriers("small") == NATIVE
 
 
+def test_limit_above_what_this_process_may_have_is_told_of(plan_on, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 20000))
+    assert lacking_limits(plan_on(open_files="20000", limits="stack=16K")) is None
+    assert "nofile of 65535, and this process may have 20000" in lacking_limits(plan_on(open_files="65535")).reason
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, -1))
+    assert lacking_limits(plan_on(open_files="65535")) is None
+
+
 @pytest.mark.parametrize(
     ("wanted", "lines", "missing"),
     [
@@ -185,6 +193,9 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("case-sensitivity", "insensitive", "sensitive", False),
         ("case-sensitivity", "insensitive", "the program is static, and sees through it", False),
         ("case-sensitivity", "null", "insensitive", False),
+        ("case-sensitivity", "null", "sensitive", True),
+        ("case-sensitivity", "original-case", "original-case", True),
+        ("case-sensitivity", "original-case", "insensitive", False),
         ("case-sensitivity", "sensitive", "insensitive", False),
         ("filesystem", "tmpfs", "overlay", False),
         ("filesystem", "tmpfs", "tmpfs", False),

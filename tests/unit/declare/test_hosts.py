@@ -91,14 +91,15 @@ SETS_BY_FACTOR = {
 @pytest.mark.parametrize("name", SETS_BY_FACTOR)
 def test_set_has_every_host_that_varies_its_factor(name):
     varying = {each for each in BROUGHT.host_names if SETS_BY_FACTOR[name] in BROUGHT.host(each).differing}
-    assert set(BROUGHT.set(name).hosts) == varying
+    assert set(BROUGHT.set(name).hosts) == varying - set(BROUGHT.set("platforms").hosts)
 
 
 def test_sets_name_every_host_between_them():
     thorough = set(BROUGHT.set("thorough").hosts)
     others = {host for name in SETS_BY_FACTOR for host in BROUGHT.set(name).hosts}
-    assert thorough | others == set(BROUGHT.host_names) - {"reference"}
-    assert not thorough & others
+    platforms = set(BROUGHT.set("platforms").hosts)
+    assert thorough | others | platforms == set(BROUGHT.host_names) - {"reference"}
+    assert not (thorough | platforms) & others
 
 
 def test_select_puts_the_reference_first_and_once(spec_of):
