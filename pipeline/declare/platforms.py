@@ -21,9 +21,9 @@ _ABOUT = """\
 <!-- generated: python -m pipeline.declare.platforms -->
 
 Each is a host of `specs/hosts/`, written from the platform's own documentation: its defaults, where it has any, and
-only what a level of a factor can carry out ([factors](factors.md)). Where a level is from another page, a comment in the
-file names it. `seatrial verify --hosts platforms SPEC` asks all that can be had on this machine, and names the others
-with what they need; `hosts: [aws-lambda, …]` in a spec asks some.
+only what a level of a factor can carry out ([factors](factors.md)). Where a level is from another page, a comment in
+the file names it. `seatrial verify --hosts platforms SPEC` asks all that can be had on this machine, and names the
+others with what they need; `hosts: [aws-lambda, …]` in a spec asks some.
 
 A platform that passes here says that nothing of the imitated kind breaks the app there. What is not imitated may.
 """
