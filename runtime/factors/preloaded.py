@@ -161,8 +161,8 @@ class PageSizeFactor(_PreloadedFactor):
                 return found == str(parse_size(level))
 
     def fidelity(self, level: str) -> Fidelity:
-        """The kernel goes on with pages of its own."""
-        return Fidelity.NATIVE if level == self.default else Fidelity.ADVISORY
+        """The kernel goes on with pages of its own; the null control changes nothing that could be imitated badly."""
+        return super().fidelity(level) if level in (self.default, self.control) else Fidelity.ADVISORY
 
 
 class CaseSensitivityFactor(_PreloadedFactor):
