@@ -37,7 +37,10 @@ def compilers(libc: str, options: tuple[str, ...]) -> dict[str, list[str]]:
     if find_spec("ziglang"):
         zig = [sys.executable, "-m", "ziglang", "cc"]
         kept = [each for each in options if each not in BARE]
-        return {each: [*zig, "-target", f"{each}-linux-{libc}", "-DSTART_FILES", "-Wl,--as-needed", *kept] for each in ARCHITECTURES}
+        return {
+            each: [*zig, "-target", f"{each}-linux-{libc}", "-DSTART_FILES", "-Wl,--as-needed", *kept]
+            for each in ARCHITECTURES
+        }
     compiler = shutil.which("cc")
     return {platform.machine(): [compiler, *options]} if compiler else {}
 
