@@ -15,11 +15,12 @@ from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
 from pipeline.verify.laboratory import Budget
 from pipeline.verify.observe import Observation, behavior_digest
+from pipeline.verify.proven import Proven
 from pipeline.verify.reference import unstable_tests
 from pipeline.verify.rules import ignore_uses
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.telling import TellingRunner
-from pipeline.verify.trial import Check, Trial, Tried
+from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
 from runtime.errors import FactorError
 from runtime.host import Host
@@ -96,6 +97,7 @@ class _Environment:
         self._reference_runs: list[Run] = []
         self._no_reference: HostResult | None = None
         self._hosts: dict[int, Tried] = {}
+        self._differing: dict[int, Differing] = {}
         self._trial = Trial(
             inquiry,
             baseline=self._baseline,
@@ -167,19 +169,18 @@ class _Environment:
         return unavailable(reference, lacking.reason, lacking.hint, named=True) if lacking is not None else None
 
     def _try_all(self) -> None:
-        """Try the reference and all hosts at once, as far as the runner has room; then make up for what is missing."""
-        inquiry = self._inquiry
+        """Try the reference and all hosts at once, as far as the runner has room; then explain what differs."""
         # Threads are cheap, runs are not: the runner decides how many runs there are at once.
-        pool = ThreadPoolExecutor(max_workers=1 + len(inquiry.hosts), thread_name_prefix="host")
+        pool = ThreadPoolExecutor(max_workers=1 + len(self._inquiry.hosts), thread_name_prefix="host")
         try:
             is_usable = pool.submit(self._try_reference)
-            futures = {pool.submit(self._try_host, index, is_usable): index for index in self._order()}
-            for future in as_completed(futures):
-                tried = future.result()
-                if tried is not None:
-                    self._hosts[futures[future]] = tried
-                    self._tell(HostJudged(environment=inquiry.name, result=tried.result))
-            if is_usable.result() and not any(each.seen for each in self._hosts.values()):
+            runs = [pool.submit(self._try_host, index, is_usable) for index in self._order()]
+            for run in as_completed(runs):
+                run.result()
+            differing = [self._differing[index] for index in sorted(self._differing)]
+            for turns in as_completed([pool.submit(self._explain, group) for group in in_turns(differing)]):
+                turns.result()
+            if is_usable.result() and not any(each.seen is not None for each in self._hosts.values()):
                 self._baseline.settle()  # no host has confirmed what the reference shows
         except BaseException:
             # Runs under way end when the caller closes the backend; to wait for them here would be to wait for ever.
@@ -221,10 +222,23 @@ class _Environment:
         inquiry = self._inquiry
         return is_broken(runs) or any(untrusted(each, inquiry.reference, inquiry.suite) for each in runs)
 
-    def _try_host(self, index: int, is_usable: "Future[bool]") -> Tried | None:
+    def _try_host(self, index: int, is_usable: "Future[bool]") -> None:
         if is_usable.done() and not is_usable.result():
-            return None
-        return self._trial.run(self._inquiry.hosts[index], is_usable.result)
+            return
+        tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
+        if isinstance(tried, Differing):
+            self._differing[index] = tried
+        elif tried is not None:
+            self._keep(index, tried)
+
+    def _explain(self, group: Sequence[Differing]) -> None:
+        proven = Proven()
+        for each in group:
+            self._keep(self._inquiry.hosts.index(each.choice), self._trial.explain(each, proven))
+
+    def _keep(self, index: int, tried: Tried) -> None:
+        self._hosts[index] = tried
+        self._tell(HostJudged(environment=self._inquiry.name, result=tried.result))
 
     def _reference(self, why: str = "") -> HostResult:
         """Return what is known of the reference."""
