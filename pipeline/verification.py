@@ -108,7 +108,7 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     specs = _open(paths, options)
     if options.images:
         raise SpecError(f"{next(iter(options.images))}: another image is not verified with this spec by this version")
-    hosts = [select(each, Catalogue.of(each.path), options.hosts) for each in specs]
+    hosts = [select(each, Catalogue.of(each.path), options.hosts, options.seed) for each in specs]
     done: list[EnvironmentResult] = []
     try:
         for each, chosen in zip(specs, hosts, strict=True):
@@ -267,7 +267,7 @@ def examine(paths: Sequence[Path], options: Options) -> Examination:
         host.name
         for spec in specs
         if not isinstance(options.hosts or spec.hosts, str)
-        for host in select(spec, catalogue, options.hosts)
+        for host in select(spec, catalogue, options.hosts, options.seed)
     }
     return examine_machine(catalogue, named)
 
