@@ -11,7 +11,7 @@ from runtime.plan import Plan
 
 _CPUINFO = "read /proc/cpuinfo"
 _ONLINE = "read /sys/devices/system/cpu/online"
-_RESOURCES = {
+RESOURCES = {
     "core": resource.RLIMIT_CORE,
     "data": resource.RLIMIT_DATA,
     "fsize": resource.RLIMIT_FSIZE,
@@ -97,11 +97,11 @@ class LimitsFactor(Factor):
 
     def questions(self, plan: Plan) -> tuple[str, ...]:
         """Each rlimit that the plan sets."""
-        return tuple(f"limit {_RESOURCES[name]}" for name in sorted(plan.limits.resources))
+        return tuple(f"limit {RESOURCES[name]}" for name in sorted(plan.limits.resources))
 
     def probe(self, plan: Plan, answers: Answers) -> str:
         """Say all."""
-        found = {name: answers.words(f"limit {_RESOURCES[name]}") for name in sorted(plan.limits.resources)}
+        found = {name: answers.words(f"limit {RESOURCES[name]}") for name in sorted(plan.limits.resources)}
         return " ".join(f"{name}={','.join(values)}" for name, values in found.items())
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
@@ -116,7 +116,7 @@ class LimitsFactor(Factor):
     def _parse(self, level: str) -> tuple[str, int]:
         name, _, text = level.partition("=")
         value = 0 if text == "0" else parse_size(text)
-        if name not in _RESOURCES or value is None:
+        if name not in RESOURCES or value is None:
             raise self.unknown(level)
         return name, value
 
