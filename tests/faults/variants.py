@@ -154,8 +154,8 @@ def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
 
     if not fault.causes:
         return {f"drawn-{index}": among({}) for index in range(1, chance.randint(4, 6) + 1)}
-    hosts = {"alone": dict(fault.causes)}
-    hosts |= {f"among-{index}": among(fault.causes) for index in range(1, chance.randint(2, 3) + 1)}
+    # No host has the guilty levels alone: what it proves, the others would be told. The reproducer runs with them alone.
+    hosts = {f"among-{index}": among(fault.causes) for index in range(1, chance.randint(2, 3) + 1)}
     parts = [{}, *({name: level} for name, level in fault.causes.items() if fault.kind is Kind.TWO)]
     parts += [{}] * (chance.randint(2, 3) - len(parts))
     return hosts | {f"without-{index}": among(part) for index, part in enumerate(parts, start=1)}
