@@ -144,7 +144,7 @@ def _bound(text: str) -> set[str]:
 
 
 def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
-    """Return the hosts: guilty ones alone and among innocent levels, and innocent ones that lack part of the cause."""
+    """Return the hosts: guilty levels among innocent ones, and innocent ones that lack part of the cause."""
 
     def among(levels: Mapping[str, str]) -> dict[str, str]:
         orders = {"test-order"} if fault.base == "exit" else set()  # it has no tests to order
@@ -154,7 +154,7 @@ def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
 
     if not fault.causes:
         return {f"drawn-{index}": among({}) for index in range(1, chance.randint(4, 6) + 1)}
-    # No host has the guilty levels alone: what it proves, the others would be told. The reproducer runs with them alone.
+    # None has the guilty levels alone: the others would be told what it proves. The reproducer runs with them alone.
     hosts = {f"among-{index}": among(fault.causes) for index in range(1, chance.randint(2, 3) + 1)}
     parts = [{}, *({name: level} for name, level in fault.causes.items() if fault.kind is Kind.TWO)]
     parts += [{}] * (chance.randint(2, 3) - len(parts))
