@@ -22,7 +22,7 @@ ROOT = HERE.parents[1]
 sys.path.append(str(HERE))
 
 from fault import Kind, faults, read  # noqa: E402
-from variants import make  # noqa: E402
+from variants import make, make_beside  # noqa: E402
 
 NAMES = faults()
 EXACT = 0.95
@@ -103,6 +103,16 @@ def test_fault_is_found_named_and_reproduced(name, seed, shell, record, tmp_path
         _check_reproducer(command, variant, shell)
     with record.open("a") as file:
         file.write(f"{json.dumps(case)}\n")
+
+
+@pytest.mark.bar("faults")
+def test_tests_beside_the_bugs_pass_on_every_innocent_level(seed, shell, tmp_path):
+    spec = make_beside(seed, tmp_path / "app")
+    done = shell(f"seatrial verify {spec.name} --locked --json")
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    (environment,) = json.loads(done.stdout)["environments"]
+    states = {host["state"] for host in environment["hosts"]}
+    assert (done.returncode, states - {"REFERENCE", "SAME", "UNAVAILABLE"}) == (0, set()), environment["reasons"]
 
 
 @pytest.mark.bar("faults")
