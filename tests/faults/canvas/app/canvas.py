@@ -16,5 +16,9 @@ def keep(name, drawing):
 
 def _write(folder, name, drawing):
     path = folder / f"canvas-{name}"
-    path.write_bytes(drawing)
+    try:
+        path.write_bytes(drawing)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     return path
