@@ -29,6 +29,7 @@ from runtime.plan import Plan
 Cost = Callable[[Plan], int]
 """Ranks plans by what a run of each takes beside the suite; the least comes first."""
 
+_PUT_OFF = "it was not run, since --fail-fast ends a verification with the first host that fails"
 _NOTHING_TO_COMPARE = "it was not compared, since the reference gave nothing to compare with"
 
 
@@ -51,6 +52,7 @@ def verify_environment(
     check: Check,
     clock: Callable[[], int],
     stop: threading.Event,
+    jobs: int = 1,
     cost: Cost = lambda _: 0,
     tell: Tell = lambda _: None,
 ) -> EnvironmentResult:
@@ -62,13 +64,14 @@ def verify_environment(
         check: tells why a plan cannot run here, or None.
         clock: milliseconds of a monotonic clock.
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
+        jobs: how many hosts are begun at once where the first that fails ends it all.
         cost: says which hosts are cheap, and come first.
         tell: is told what happens, one event at a time.
 
     Raises:
         Interrupted: KeyboardInterrupt arrived; it is the cause.
     """
-    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, cost=cost, tell=tell)
+    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, jobs=jobs, cost=cost, tell=tell)
     try:
         return verification.verify()
     except KeyboardInterrupt as signal:
@@ -83,11 +86,20 @@ class _Environment:
     """One environment under way."""
 
     def __init__(
-        self, inquiry: Inquiry, *, runner: Runner, check: Check, clock: Callable[[], int], cost: Cost, tell: Tell
+        self,
+        inquiry: Inquiry,
+        *,
+        runner: Runner,
+        check: Check,
+        clock: Callable[[], int],
+        jobs: int,
+        cost: Cost,
+        tell: Tell,
     ) -> None:
         self._inquiry = inquiry
         self._check = check
         self._clock = clock
+        self._jobs = jobs
         self._cost = cost
         self._begin = clock()
         self._lock = threading.Lock()
@@ -98,6 +110,7 @@ class _Environment:
         self._no_reference: HostResult | None = None
         self._hosts: dict[int, Tried] = {}
         self._differing: dict[int, Differing] = {}
+        self._put_off: set[int] = set()
         self._trial = Trial(
             inquiry,
             baseline=self._baseline,
@@ -170,16 +183,18 @@ class _Environment:
 
     def _try_all(self) -> None:
         """Try the reference and all hosts at once, as far as the runner has room; then explain what differs."""
-        # Threads are cheap, runs are not: the runner decides how many runs there are at once.
-        pool = ThreadPoolExecutor(max_workers=1 + len(self._inquiry.hosts), thread_name_prefix="host")
+        # Threads are cheap, runs are not: the runner decides how many runs there are at once. Who wants to stop early
+        # has no use for threads that wait there.
+        hosts = self._jobs if self._inquiry.fail_fast else len(self._inquiry.hosts)
+        pool = ThreadPoolExecutor(max_workers=1 + hosts, thread_name_prefix="host")
         try:
             is_usable = pool.submit(self._try_reference)
-            runs = [pool.submit(self._try_host, index, is_usable) for index in self._order()]
-            for run in as_completed(runs):
-                run.result()
-            differing = [self._differing[index] for index in sorted(self._differing)]
-            for turns in as_completed([pool.submit(self._explain, group) for group in in_turns(differing)]):
-                turns.result()
+            waiting = self._order()
+            while waiting:
+                _finish([pool.submit(self._try_host, index, is_usable) for index in waiting])
+                _finish([pool.submit(self._explain, group) for group in in_turns(self._take_differing())])
+                waiting = [] if self._has_failed() else [index for index in waiting if index in self._put_off]
+                self._put_off.difference_update(waiting)
             if is_usable.result() and not any(each.seen is not None for each in self._hosts.values()):
                 self._baseline.settle()  # no host has confirmed what the reference shows
         except BaseException:
@@ -187,6 +202,14 @@ class _Environment:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+
+    def _take_differing(self) -> list[Differing]:
+        """Return the hosts to explain, in the order of the report; there are none to explain then."""
+        differing, self._differing = self._differing, {}
+        return [differing[index] for index in sorted(differing)]
+
+    def _has_failed(self) -> bool:
+        return any(each.result.verdict is VerdictWord.FAILED for each in self._hosts.values())
 
     def _order(self) -> list[int]:
         """Return the places of the hosts in the order in which they are run: the cheapest first, else as drawn."""
@@ -224,6 +247,9 @@ class _Environment:
 
     def _try_host(self, index: int, is_usable: "Future[bool]") -> None:
         if is_usable.done() and not is_usable.result():
+            return
+        if self._inquiry.fail_fast and self._differing:
+            self._put_off.add(index)
             return
         tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
         if isinstance(tried, Differing):
@@ -264,11 +290,18 @@ class _Environment:
         """Return what is known of a host, in the light of all runs of the reference."""
         choice, tried, known = self._inquiry.hosts[index], self._hosts.get(index), self._baseline.known
         if tried is None:
+            why = _PUT_OFF if index in self._put_off else why
             return inconclusive(choice.host, why, named=choice.named)
         if tried.seen is None:
             return tried.result
         behavior = behavior_digest(tried.seen, known.normalization)
         return replace(tried.result, behavior=behavior, notes=notes(known.runs, tried.seen))
+
+
+def _finish(futures: Sequence["Future[None]"]) -> None:
+    """Wait for all, and raise what the first of them that fails raises, at once."""
+    for each in as_completed(futures):
+        each.result()
 
 
 def _reasons(hosts: Sequence[HostResult]) -> tuple[str, ...]:

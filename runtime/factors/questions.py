@@ -70,6 +70,10 @@ _IFF_UP = 0x1  # linux/if.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+_ESCAPED = {r"\040": " ", r"\011": "\t", r"\012": "\n", r"\043": "#", r"\134": "\\"}
+"""How the kernel writes some characters of a path; the backslash last. Source: Linux fs/proc_namespace.c."""
+
+
 class Mount:
     """One line of /proc/self/mountinfo: where it is, its flags, its kind, and the options of its file system.
 
@@ -78,7 +82,10 @@ class Mount:
 
     def __init__(self, line: str) -> None:
         before, _, behind = line.partition(" - ")
-        self.place, flags = before.split()[4:6]
+        place, flags = before.split()[4:6]
+        for escaped, character in _ESCAPED.items():
+            place = place.replace(escaped, character)
+        self.place = place
         self.kind, _, options = (*behind.split(" ", 2), "", "")[:3]
         self.flags = frozenset(flags.split(","))
         self.options = frozenset(options.split(","))

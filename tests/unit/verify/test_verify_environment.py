@@ -436,3 +436,24 @@ def test_verify_proven_cause_hides_no_other_cause_of_the_same_behavior():
     cause = result.hosts[1].findings[0].cause
     assert {*cause.factors, *cause.alternatives[0]} == {"umask", "timezone"}
     assert cause.cleared == ("columns", "hash-seed", "locale")
+
+
+def test_verify_fail_fast_ends_with_the_first_host_that_fails_and_says_what_did_not_run():
+    app = SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")})
+    others = [Host(name=f"narrow-{number}", factors={"columns": str(number)}) for number in range(40, 60)]
+    result = verify(app, UMASK, *others, fail_fast=True)
+    assert result.verdict is VerdictWord.FAILED
+    states = [each.state for each in result.hosts[1:]]
+    assert states[0] is State.DIFFERENT
+    assert set(states[1:]) <= {State.SAME, State.INCONCLUSIVE}
+    put_off = [each for each in result.hosts if each.reasons and "--fail-fast" in each.reasons[0]]
+    assert len(put_off) == states.count(State.INCONCLUSIVE) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_verify_fail_fast_goes_on_after_a_host_that_differed_by_chance(seed):
+    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.4)}, seed=seed)
+    hosts = [Host(name=f"narrow-{number}", factors={"columns": str(number)}) for number in range(40, 50)]
+    result = verify(app, *hosts, fail_fast=True)
+    assert not any("--fail-fast" in reason for each in result.hosts for reason in each.reasons)
+    assert result.verdict is not VerdictWord.FAILED

@@ -1,10 +1,12 @@
 import journal
 
 
-def test_journal_goes_on_after_it_was_archived():
-    journal.archive("spring")
-    assert isinstance(journal.pages(), list)
+def test_note_is_read_again():
+    book = journal.Journal()
+    book.add("slept well")
+    book.add("read a lot")
+    assert book.notes() == ["slept well", "read a lot"]
 
 
-def test_page_has_a_name():
-    assert journal.name(7) == "page-007.txt"
+def test_small_journal_starts_without_notes(tmp_path):
+    assert journal.Journal(tmp_path / "small", size=4096).notes() == []

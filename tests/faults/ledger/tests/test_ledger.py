@@ -1,16 +1,17 @@
-import time
+import pytest
 
 import ledger
 
 
-def test_entry_is_read_as_it_was_written(tmp_path):
-    before = int(time.time())
-    ledger.add(tmp_path / "ledger", 1250)
-    ((at, amount),) = ledger.entries(tmp_path / "ledger")
-    assert amount == 1250
-    assert before <= at <= before + 60
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "book"
 
 
-def test_empty_ledger_has_no_entries(tmp_path):
-    (tmp_path / "ledger").touch()
-    assert ledger.entries(tmp_path / "ledger") == []
+def test_entry_is_read_by_its_number(path):
+    ledger.write(path, ["rent", "wages"])
+    assert ledger.read(path, 1) == "wages"
+
+
+def test_long_ledger_is_written(path):
+    assert ledger.write(path, (str(number) for number in range(20_000))) == 20_000 * ledger.WIDTH
