@@ -21,6 +21,17 @@ def test_terminal_matches_golden(samples, golden, name):
     golden(f"{name}.txt", terminal.render(samples[name], Ink(), saved=SAVED))
 
 
+def test_file_that_is_not_collected_on_a_host_is_counted_among_the_tests(samples):
+    (environment,) = (each for each in samples["failed"].environments if each.name == "uploads")
+    before = counts(environment)
+    (host,) = (each for each in environment.hosts if each.state is State.DIFFERENT)
+    (finding, *_) = host.findings
+    broken = replace(finding, difference=replace(finding.difference, id="t.py", reference="missing", here="errored"))
+    hosts = [replace(each, findings=(*each.findings, broken)) if each is host else each for each in environment.hosts]
+    after = counts(replace(environment, hosts=tuple(hosts)))
+    assert (after.tests, after.different) == (before.tests + 1, before.different + 1)
+
+
 def test_flaky_test_that_no_rerun_showed_is_said_to_have_been_seen_once(samples):
     (seen,) = (each for each in samples["failed"].environments[0].hosts if each.state is State.FLAKY)
     (finding,) = seen.findings
