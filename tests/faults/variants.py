@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def make(fault: Fault, seed: int, folder: Path) -> Variant:
         _copy(fault.folder / part, folder / part, rename)
     fails = frozenset(_id(folder, rename(name)) for name in fault.fails)
     if fault.base != "exit":
-        _add_tests(folder / "tests", chance)
+        _add_tests(folder / "tests", fault.causes.keys(), chance)
     hosts = _hosts(fault, chance)
     name = f"{chance.choice((fault.name, *(other for others in fault.words.values() for other in others)))}-{seed}"
     spec = folder / f"{name}.yaml"
@@ -104,10 +104,10 @@ def _id(folder: Path, name: str) -> str:
     raise FaultError(f"no test {name!r} in {folder}")
 
 
-def _add_tests(tests: Path, chance: random.Random) -> None:
+def _add_tests(tests: Path, causes: Collection[str], chance: random.Random) -> None:
     """Put tests beside the guilty ones: in files of their own, and before and after them in the same file."""
     words = yaml.safe_load((BESIDE / "words.yaml").read_text())
-    pool = sorted(BESIDE.glob("test_*.py"))
+    pool = [path for path in sorted(BESIDE.glob("test_*.py")) if _touching(path).isdisjoint(causes)]
     rename = renaming({word: tuple(others) for word, others in words.items()}, chance)
     guilty = sorted(tests.rglob("test_*.py"))
     for path in chance.sample(pool, chance.randint(3, 7)):
@@ -119,6 +119,12 @@ def _add_tests(tests: Path, chance: random.Random) -> None:
         else:
             there = tests / f"test_{chance.choice('abcdefghijklmnopqrstuvwxyz')}_{rename(path.stem)[5:]}.py"
             there.write_text(text)
+
+
+def _touching(path: Path) -> set[str]:
+    """Return the factors that break the tests in a file by levels of apps, as its first line says."""
+    first = path.read_text().partition("\n")[0]
+    return set(first.removeprefix("# touched by:").replace(" ", "").split(",")) if first.startswith("#") else set()
 
 
 def _bound(text: str) -> set[str]:

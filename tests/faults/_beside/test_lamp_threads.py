@@ -1,3 +1,4 @@
+# touched by: seccomp, processes
 import queue
 import threading
 
