@@ -1,7 +1,7 @@
 """Outages that happened, each as a small app with the same mechanism, and the one factor that turns it red.
 
 python tests/outages/outage.py make NAME --to FOLDER    the app with its hosts, to look at and to verify by hand
-python tests/outages/outage.py lock                     renew the locks of the bases and packages that only these apps have
+python tests/outages/outage.py lock                     renew the locks that only these apps need
 python tests/outages/outage.py page                     print docs/reference/outages.md
 """
 
@@ -28,8 +28,6 @@ sys.path.append(str(FAULTS))
 
 import variants  # noqa: E402
 from fault import FaultError  # noqa: E402
-
-OWN_KEYS = ("outage", "also", "reference")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +151,9 @@ def page() -> str:
 
 <!-- generated: python tests/outages/outage.py page -->
 
-What has happened to others, and the one thing about a host that makes it happen again. Each is a small app in `tests/outages/`
-with the mechanism of the report that it names: verified, it is red on the hosts that have the level, and green on every other
-host of the set `thorough` that differs from the reference in one level.
+What has happened to others, and the one thing about a host that makes it happen again. Each is a small app in
+`tests/outages/` with the mechanism of the report that it names: verified, it is red on the hosts that have the level, and
+green on every other host of the set `thorough` that differs from the reference in one level.
 
 | outage | report | factor | level | what was taken for granted |
 | --- | --- | --- | --- | --- |
@@ -165,13 +163,12 @@ host of the set `thorough` that differs from the reference in one level.
 
 def _rows() -> Iterator[str]:
     for each in (read(HERE / name) for name in outages()):
-        owner, repository, _, number = each.link.removeprefix("https://github.com/").split("/")
+        _, repository, _, number = each.link.removeprefix("https://github.com/").split("/")
         report = f"[{repository}#{number}]({each.link}): {each.title}".replace("|", "\\|")
         levels = ", ".join(f"`{level}`" for level in each.red_levels)
         if each.reference != "passed":
             levels += " (green there, and red elsewhere)"
         yield f"| `{each.name}` | {report} | `{each.factor}` | {levels} | {each.about} |\n"
-        assert owner
 
 
 def _single_levels(sensitive: frozenset[str]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -1,7 +1,7 @@
 """Write down who did what.
 
-Koschei's admin.py crashed in OpenShift: "KeyError: 'getpwuid(): uid not found: 1000550000'". The user there has a number, and
-no name.
+Koschei's admin.py crashed in OpenShift: "KeyError: 'getpwuid(): uid not found: 1000550000'". The user there has a
+number, and no name.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Hand a batch from a worker to the trainer without a copy.
 
-Data loaders put batches into /dev/shm. A container has 64 MB of it: the file can be made longer than that, and whoever
-writes into it is killed by a bus error, "killed by signal: Bus error. It is possible that dataloader's workers are out of
-shared memory". A smaller share makes the same of a batch of 32 MB.
+Data loaders put batches into /dev/shm. A container has 64 MB of it: the file can be made longer than that, and
+whoever writes into it is killed by a bus error, "killed by signal: Bus error. It is possible that dataloader's
+workers are out of shared memory". A smaller share makes the same of a batch of 32 MB.
 """
 
 import mmap

@@ -1,7 +1,7 @@
 """Start a service in the background by Debian's own start-stop-daemon.
 
-Where systemd sets no limit for Docker, a container may open 2^30 - 8 files; rpm, yum, cron and many a daemon close each
-possible descriptor one by one when they start, and do so for minutes or hours. This program still does.
+Where systemd sets no limit for Docker, a container may open 2^30 - 8 files; rpm, yum, cron and many a daemon close
+each possible descriptor one by one when they start, and do so for minutes or hours. This program still does.
 """
 
 import subprocess

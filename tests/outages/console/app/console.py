@@ -1,7 +1,7 @@
 """A console in the browser, for IPv6 and, by the same socket, for IPv4.
 
-The user interface of OpenCost listened on [::]:9096 and nothing else. In a cluster whose kernels have no IPv6 that is "97:
-Address family not supported by protocol", and the pod never comes up.
+The user interface of OpenCost listened on [::]:9096 and nothing else. In a cluster whose kernels have no IPv6 that is
+"97: Address family not supported by protocol", and the pod never comes up.
 """
 
 import socket

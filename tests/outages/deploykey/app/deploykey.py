@@ -1,7 +1,7 @@
 """Make a key for deployments by OpenSSH's own ssh-keygen.
 
-OpenShift runs containers as a user that no passwd file knows. Jenkins on OpenShift could make no key and use no repository:
-"No user exists for uid 1001".
+OpenShift runs containers as a user that no passwd file knows. Jenkins on OpenShift could make no key and use no
+repository: "No user exists for uid 1001".
 """
 
 import subprocess

@@ -1,7 +1,7 @@
 """Remember for two minutes what is expensive to ask.
 
-Zero stands for "never", and the clock counts from the start of the machine: for the first two minutes after a boot, a cache
-of Sentry's SDK that nobody had filled was taken for fresh, and empty answers were given.
+Zero stands for "never", and the clock counts from the start of the machine: for the first two minutes after a boot, a
+cache of Sentry's SDK that nobody had filled was taken for fresh, and empty answers were given.
 """
 
 import time

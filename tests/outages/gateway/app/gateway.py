@@ -1,7 +1,8 @@
 """The front of an application server, which knows each client by its descriptor.
 
-The router of uWSGI has a table of 8 bytes for every descriptor that it may have: with a limit of 2^30 that is more than
-8 GB, and the container is killed as soon as it starts. Here the memory has the limit, so that asking for it fails.
+The router of uWSGI has a table of 8 bytes for every descriptor that it may have: with a limit of 2^30 that is more
+than 8 GB, and the container is killed as soon as it starts. Here the memory has the limit, so that asking for it
+fails.
 """
 
 import os

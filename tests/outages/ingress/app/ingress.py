@@ -1,7 +1,8 @@
 """The web server before the application: nginx, with the two lines that every guide has.
 
-With ipv6.disable=1 there is no socket for `listen [::]:8080;`: "socket() [::]:8080 failed (97: Address family not supported
-by protocol)", and the container starts again and again. An address that is only absent does no harm to a wildcard.
+With ipv6.disable=1 there is no socket for `listen [::]:8080;`: "socket() [::]:8080 failed (97: Address family not
+supported by protocol)", and the container starts again and again. An address that is only absent does no harm to a
+wildcard.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
 """A store of logs, which has a folder for what it has fetched.
 
-With readOnlyRootFilesystem most of OpenObserve's containers panicked as they started: "create cache dir success: Os { code:
-30, kind: ReadOnlyFilesystem }".
+With readOnlyRootFilesystem most of OpenObserve's containers panicked as they started: "create cache dir success: Os {
+code: 30, kind: ReadOnlyFilesystem }".
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Unpack a library and load it, as programs of PyInstaller do when they start.
 
-docker-compose was one: on hosts that mount /tmp noexec it ended with "error while loading shared libraries: libz.so.1:
-failed to map segment from shared object: Operation not permitted".
+docker-compose was one: on hosts that mount /tmp noexec it ended with "error while loading shared libraries:
+libz.so.1: failed to map segment from shared object: Operation not permitted".
 """
 
 import ctypes

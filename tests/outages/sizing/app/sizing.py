@@ -1,7 +1,7 @@
 """Give each worker its part of the container's memory.
 
-DistrictBuilder read /sys/fs/cgroup/memory/memory.limit_in_bytes, which is not there on hosts with the second version of
-control groups: there it did not start. Outside of a container, where nothing is mounted, nobody had seen it.
+DistrictBuilder read /sys/fs/cgroup/memory/memory.limit_in_bytes, which is not there on hosts with the second version
+of control groups: there it did not start. Outside of a container, where nothing is mounted, nobody had seen it.
 """
 
 import os

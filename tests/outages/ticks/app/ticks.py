@@ -1,7 +1,7 @@
 """Milliseconds since the machine was started.
 
-SmallBASIC kept them in 32 bits: TICKS() stopped working 49.7 days after a boot. Here a number that does not fit is an error,
-and no silent zero.
+SmallBASIC kept them in 32 bits: TICKS() stopped working 49.7 days after a boot. Here a number that does not fit is an
+error, and no silent zero.
 """
 
 import struct
