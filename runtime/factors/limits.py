@@ -86,7 +86,7 @@ class OpenFilesFactor(Factor):
         if not preload.questions(plan, _LIBRARY):
             return limits
         first, *rest = preload.found(plan, answers)
-        return f"{limits}, told: {rest[1] if rest else first}"
+        return f"{limits}, told: {rest[-1] if rest else first}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
         """Both are as asked, and so is what is told."""

@@ -152,8 +152,8 @@ def page() -> str:
 <!-- generated: python tests/outages/outage.py page -->
 
 What has happened to others, and the one thing about a host that makes it happen again. Each is a small app in
-`tests/outages/` with the mechanism of the report that it names: verified, it is red on the hosts that have the level, and
-green on every other host of the set `thorough` that differs from the reference in one level.
+`tests/outages/` with the mechanism of the report that it names: verified, it is red on the hosts that have the level,
+and green on every other host of the set `thorough` that differs from the reference in one level.
 
 | outage | report | factor | level | what was taken for granted |
 | --- | --- | --- | --- | --- |

@@ -5,7 +5,7 @@ refused them, and the tests waited ten minutes for a server that was ready.
 """
 
 import http.server
-import threading
+import os
 import urllib.request
 
 
@@ -25,7 +25,13 @@ def ask():
     """Start the server for one request, and return its answer."""
     with http.server.HTTPServer(("127.0.0.1", 0), Ready) as server:
         server.timeout = 10
-        asking = threading.Thread(target=server.handle_request, daemon=True)
-        asking.start()
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/health", timeout=10) as answer:
-            return answer.read()
+        child = os.fork()
+        if child == 0:
+            server.handle_request()
+            os._exit(0)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/health", timeout=10) as answer:
+                return answer.read()
+        finally:
+            os.kill(child, 9)
+            os.waitpid(child, 0)

