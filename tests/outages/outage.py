@@ -111,11 +111,16 @@ def read(folder: Path) -> Outage:
     return outage
 
 
-def hosts_of(outage: Outage, seed: int) -> dict[str, dict[str, str]]:
+def hosts_of(outage: Outage, seed: int, most: int | None) -> dict[str, dict[str, str]]:
     """Return the hosts that an app is verified on: name → levels.
 
     The guilty level alone, among levels drawn of other factors, and every host of the set ``thorough`` that sets one
     level, so that each factor that has such a host is asked whether it turns the app red, too.
+
+    Args:
+        outage: the app.
+        seed: what is drawn, is drawn by it.
+        most: how many hosts are asked that must stay green, drawn of all; None for all.
     """
     chance = random.Random(f"{seed} {outage.name}")
     guilty = {outage.factor: outage.level}
@@ -123,14 +128,19 @@ def hosts_of(outage: Outage, seed: int) -> dict[str, dict[str, str]]:
     drawn = sorted(chance.sample(free, chance.randint(5, 9)))
     among = {factor: chance.choice(variants.INNOCENT[factor]) for factor in drawn}
     brought = dict(_single_levels(outage.sensitive))
-    return {"alone": guilty, "among": {**guilty, **among}, **brought}
+    green = [name for name, levels in brought.items() if levels.get(outage.factor) not in outage.red_levels]
+    left_out = chance.sample(green, len(green) - most) if most is not None and most < len(green) else ()
+    asked = {name: levels for name, levels in brought.items() if name not in left_out}
+    return {"alone": guilty, "among": {**guilty, **among}, **asked}
 
 
-def make(outage: Outage, folder: Path, seed: int = 0) -> tuple[Path, dict[str, dict[str, str]]]:
+def make(
+    outage: Outage, folder: Path, seed: int = 0, most: int | None = None
+) -> tuple[Path, dict[str, dict[str, str]]]:
     """Write the app, its spec and the lock into a folder; return where the spec is, and its hosts."""
     for part in ("app", "tests"):
         shutil.copytree(outage.folder / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    hosts = hosts_of(outage, seed)
+    hosts = hosts_of(outage, seed, most)
     declared = [{"name": name, "factors": levels} for name, levels in hosts.items()]
     spec = folder / f"{outage.name}.yaml"
     spec.write_text(yaml.safe_dump({**_base(outage), "hosts": declared}, sort_keys=False))

@@ -10,8 +10,8 @@ import sys
 
 TOOL = """
 import time
-print("tracing", flush=True)
 try:
+    print("tracing", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("3 events", flush=True)
