@@ -25,6 +25,7 @@ class Proven:
     """The causes found so far. It is for one thread: hosts that share behaviors are explained in turns."""
 
     _causes: dict[tuple[Key, str], list[_Cause]] = field(default_factory=dict)
+    _alone: dict[tuple[Key, frozenset[tuple[str, str]]], bool] = field(default_factory=dict)
 
     def add(self, key: Key, behavior: str, factors: Mapping[str, str], tally: Tally) -> None:
         """Keep a smallest set of levels that makes a behavior appear.
@@ -48,3 +49,11 @@ class Proven:
             if each.factors.items() <= pair.differing.items() and not any(levels & other for other in found):
                 found[levels] = each.tally
         return found
+
+    def keep_alone(self, key: Key, factors: Mapping[str, str], *, shows: bool) -> None:
+        """Keep whether a test shows a behavior under some levels when no other test runs."""
+        self._alone[key, frozenset(factors.items())] = shows
+
+    def shows_alone(self, key: Key, factors: Mapping[str, str]) -> bool | None:
+        """Tell it, or None if that was not asked."""
+        return self._alone.get((key, frozenset(factors.items())))
