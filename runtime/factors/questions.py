@@ -35,6 +35,7 @@ question                answer
 ``rename PATH``         ``yes``, or the errno with which the first folder in a folder, by name, cannot be renamed; it is
                         not; ``none`` if there is no folder in it
 ``run PATH``            what a program writes that is started without arguments and ends well
+``socket N``            ``yes``, or the errno with which there is no stream socket of that address family
 ``space PATH``          the flags of a mount, and the bytes of its file system
 ``user-namespace``      ``yes``, or the errno with which a child can make none
 ``umask``               the file mode creation mask, four octal digits
@@ -348,6 +349,14 @@ def _run(path: str) -> bytes | None:
     return said if os.waitpid(child, 0)[1] == 0 else None
 
 
+def _socket(family: str) -> bytes:
+    try:
+        socket.socket(int(family), socket.SOCK_STREAM | socket.SOCK_CLOEXEC).close()
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    return b"yes"
+
+
 def _space(path: str) -> bytes:
     found = os.statvfs(path)
     return b"%d %d" % (found.f_flag, found.f_blocks * found.f_frsize)
@@ -402,6 +411,7 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "read": _read,
     "rename": _rename,
     "run": _run,
+    "socket": _socket,
     "space": _space,
     "umask": _umask,
     "user-namespace": _user_namespace,

@@ -321,6 +321,9 @@ static void answer_one(char *question) {
     } else if (!strcmp(question, "getrandom")) {
         char byte;
         if (getrandom(&byte, 1, GRND_NONBLOCK) < 0) say("%d", errno); else say("yes");
+    } else if (!strcmp(question, "socket")) {
+        int handle = socket(atoi(rest), SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (handle < 0) say("%d", errno); else { say("yes"); close(handle); }
     } else if (!strcmp(question, "personality")) {
         int found = personality(0xffffffff); /* changes nothing */
         if (found == -1) failed = 1; else say("%x", found);
