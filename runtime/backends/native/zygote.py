@@ -188,6 +188,8 @@ class Zygote:
                 run.receive_handed(descriptors, uppers, roots)
             case {"watch": True}:
                 run.watch = descriptors
+            case {"listener": True} if run.order.plan.is_traced:
+                run.tracer = self._entries.tracer_of(run.order.plan, descriptors[0])
             case {"listener": True}:
                 run.observer = self._entries.observer_of(run.order.plan, descriptors[0], self._selector)
             case {"shared": True}:
