@@ -25,6 +25,8 @@ class SlowIoFactor(Factor):
         "1000ms": "they take a second more, as a network disk that is throttled",
         "0ms": "by the same means, not a moment more (null control)",
     }
+    names = "fsync fdatasync sync syncfs msync commit sync_file_range"
+    signs = "raises TimeoutError; raises subprocess.TimeoutExpired; raises sqlite3.OperationalError; ends deadline"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have the loader of the image load a library that waits."""

@@ -30,6 +30,14 @@ class CpusFactor(Factor):
         "2": "two CPUs, by affinity, in /proc/cpuinfo and in /sys (any number up to the machine's)",
         "1": "one CPU",
     }
+    names = (
+        "cpu_count process_cpu_count sched_getaffinity sched_setaffinity getcpu Barrier Thread ThreadPoolExecutor "
+        "ProcessPoolExecutor max_workers"
+    )
+    signs = (
+        "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; lists "
+        "/sys/devices/system/cpu*; raises threading.BrokenBarrierError; raises TimeoutError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the number."""
@@ -58,6 +66,8 @@ class OpenFilesFactor(Factor):
     default = "1024"
     control = "1024"
     levels = {"1024": "1024, soft and hard (any number can be named)", "64": "64, soft and hard"}
+    names = "RLIMIT_NOFILE select dup dup2 closerange close_range fd_limit"
+    signs = "limit 7; lists /proc/self/fd; opens many; errno EMFILE"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set RLIMIT_NOFILE."""
@@ -89,6 +99,14 @@ class LimitsFactor(Factor):
         "fsize=1M": "no file may grow beyond 1 MiB (any size; also of core, data, memlock, stack)",
         "stack=1M": "a stack of 1 MiB",
     }
+    names = (
+        "RLIMIT_CORE RLIMIT_FSIZE RLIMIT_STACK RLIMIT_DATA RLIMIT_MEMLOCK RLIMIT_AS setrlimit getrlimit "
+        "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock"
+    )
+    signs = (
+        "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; ends "
+        "signal 25"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Add the rlimit to ``core=0``."""

@@ -15,6 +15,8 @@ class TerminalFactor(Factor):
     default = "no"
     control = "no"
     levels = {"no": "stdout and stderr are pipes"}
+    names = "isatty tcgetattr tcsetattr ctermid ttyname openpty getpass setupterm get_terminal_size"
+    signs = "asks terminal; asks terminal-size; opens /dev/tty; errno ENOTTY; errno ENXIO"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Nothing: pipes are all that a run has so far."""
@@ -42,6 +44,8 @@ class StdinFactor(Factor):
     default = "null"
     control = "null"
     levels = {"null": "/dev/null", "closed": "descriptor 0 is not open"}
+    names = "stdin input getpass fileinput"
+    signs = "reads stdin; opens /dev/stdin; errno EBADF; raises EOFError"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -70,6 +74,11 @@ class Pid1Factor(Factor):
     control = "init"
     accounted = True
     levels = {"init": "a small init is process 1, reaps, and forwards signals", "app": "the program itself"}
+    names = (
+        "getpid getppid waitpid wait4 waitid setsid fork daemon terminate send_signal killpg SIGTERM SIGCHLD pause "
+        "sigwait"
+    )
+    signs = "signal 15; signal 17; kills 15; kills 0; prctl 36; opens /proc/N*; ends signal 15"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -93,6 +102,11 @@ class SignalsFactor(Factor):
     default = "default"
     control = "default"
     levels = {"default": "none is ignored", "sigint-ignored": "SIGINT is ignored, as in a background job of a script"}
+    names = (
+        "SIGINT SIGPIPE SIGHUP getsignal signal default_int_handler raise_signal send_signal KeyboardInterrupt "
+        "sigaction pthread_sigmask"
+    )
+    signs = "signal 1; signal 2; signal 13; kills 1; kills 2; kills 13"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""

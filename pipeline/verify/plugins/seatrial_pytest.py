@@ -313,7 +313,7 @@ def pytest_collection(session):
             code = compile(stream.read(), TRACED, "exec")
         names = {"__name__": "seatrial_touches"}
         exec(code, names)
-        touches = names["Touches"](Lines(RESULTS).put, prefix_of(session.config), TOOLS)
+        touches = names["Touches"](Lines(RESULTS).put, prefix_of(session.config), ROOT)
         session.config.pluginmanager.register(names["Listener"](touches), "seatrial-listener")
     except Exception:  # there is no such file
         pass
