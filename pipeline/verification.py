@@ -150,7 +150,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
                 stop=stop,
             )
             result = environment.verify_environment(
-                asked, runner=runner, check=backend.refusal, clock=_clock, stop=stop, tell=tell
+                asked, runner=runner, check=backend.refusal, clock=_clock, stop=stop, cost=backend.cost, tell=tell
             )
     except KeyboardInterrupt as signal:
         if result is None:

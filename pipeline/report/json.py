@@ -59,6 +59,11 @@ def _environment(environment: EnvironmentResult) -> dict[str, object]:
         "behavior": _digest(environment.behavior),
         "seconds": _seconds(environment.duration),
         "hermetic": environment.hermetic,
+        "work": {
+            "runs": environment.work.runs,
+            "seconds": _seconds(environment.work.duration),
+            "longest": _seconds(environment.work.longest),
+        },
         "tests": dict(environment.tests),
         "hosts": [_host(each) for each in environment.hosts],
         "reasons": list(environment.reasons),

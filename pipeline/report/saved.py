@@ -19,6 +19,7 @@ from pipeline.verify.verdict import (
     Unavailable,
     VerdictWord,
     Verification,
+    Work,
 )
 from runtime.digest import Digest
 from runtime.errors import DigestError
@@ -142,6 +143,15 @@ def _environment(value: Fields) -> EnvironmentResult:
         ),
         duration=_milliseconds(value["seconds"]),
         hermetic=bool(value["hermetic"]),
+        work=_work(value.get("work", {})),  # reports of older versions have none
+    )
+
+
+def _work(value: Fields) -> Work:
+    return Work(
+        runs=int(value.get("runs", 0)),
+        duration=_milliseconds(value.get("seconds", 0)),
+        longest=_milliseconds(value.get("longest", 0)),
     )
 
 

@@ -29,15 +29,15 @@ class Budget:
 
     Args:
         runs: how many runs.
-        milliseconds: how long, from now.
+        milliseconds: how long, from the first run that is taken.
         clock: milliseconds of a monotonic clock.
     """
 
     def __init__(self, *, runs: int, milliseconds: int, clock: Callable[[], int]) -> None:
         self._runs = runs
         self._taken = 0
-        self._begin = clock()
-        self._end = self._begin + milliseconds
+        self._milliseconds = milliseconds
+        self._begin: int | None = None
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -52,8 +52,10 @@ class Budget:
         """
         with self._lock:
             now = self._clock()
-            pace = (now - self._begin) // max(1, self._taken)
-            if self._taken + keep >= self._runs or now + keep * pace >= self._end:
+            self._begin = now if self._begin is None else self._begin
+            passed = now - self._begin
+            pace = passed // max(1, self._taken)
+            if self._taken + keep >= self._runs or passed + keep * pace >= self._milliseconds:
                 raise BudgetError
             self._taken += 1
 

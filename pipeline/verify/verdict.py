@@ -121,6 +121,25 @@ class IgnoreUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The runs that were made for an environment; those that were known from an earlier verification are not in it.
+
+    Args:
+        runs: how many: the reference, the hosts, and reruns of both.
+        duration: milliseconds of all together.
+        longest: of the longest one.
+    """
+
+    runs: int = 0
+    duration: int = 0
+    longest: int = 0
+
+    def plus(self, duration: int) -> "Work":
+        """Return the work with one more run, of so many milliseconds."""
+        return Work(runs=self.runs + 1, duration=self.duration + duration, longest=max(self.longest, duration))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentResult:
     """What was found of one environment.
 
@@ -142,6 +161,7 @@ class EnvironmentResult:
         ignores: every rule with its use.
         duration: milliseconds from the first run to the verdict.
         hermetic: False if the suite may use the outer network.
+        work: the runs that it took.
     """
 
     name: str
@@ -161,6 +181,7 @@ class EnvironmentResult:
     ignores: tuple[IgnoreUse, ...] = ()
     duration: int = 0
     hermetic: bool = True
+    work: Work = field(default_factory=Work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ class SimulatedApp:
         ends: how a run ends under some levels, where its tests do not say it.
         ineffective: factors that do not take effect.
         fidelity: factor → fidelity of its levels, native if not named.
-        lost: how many runs are made before they are lost; None for never.
+        lost: factors whose levels lose every run.
         change: changes an observation before it is returned.
     """
 
@@ -87,7 +87,7 @@ class SimulatedApp:
     ends: Callable[[Levels], Exit | None] = lambda _: None
     ineffective: frozenset[str] = frozenset()
     fidelity: Mapping[str, Fidelity] = field(default_factory=dict)
-    lost: int | None = None
+    lost: frozenset[str] = frozenset()
     change: Callable[[Observation, Levels], Observation] = lambda observation, _: observation
     needs_whole_suite: frozenset[str] = frozenset()
     source: Results = Results.PYTEST
@@ -100,7 +100,7 @@ class SimulatedApp:
         with self.lock:
             if key in self.kept:
                 return Run(observation=self.kept[key], is_cached=True)
-            if self.lost is not None and self.runs >= self.lost:
+            if self.lost & cell.host.differing.keys():
                 raise LostRunError("the run was lost")
             self.runs += 1
             self.kept[key] = observation = self._observation(cell)

@@ -18,6 +18,7 @@ from pipeline.verify.verdict import (
     Unavailable,
     VerdictWord,
     Verification,
+    Work,
 )
 from runtime.digest import Digest
 from runtime.outcome import Calls, Denied, Lookup, Network
@@ -294,6 +295,7 @@ def everything():
             IgnoreUse(test="tests/old.py::*", host="*", reason="long ago", used=0),
         ),
         hermetic=False,
+        work=Work(runs=61, duration=48_500, longest=9_100),
         duration=100,
     )
     return Verification(

@@ -64,8 +64,25 @@ def test_verify_same_everywhere_is_passed():
     assert [each.state for each in result.hosts] == [State.REFERENCE, State.SAME, State.SAME]
     assert {each.behavior for each in result.hosts} == {result.behavior}
     assert result.headline == "web behaves the same on 3 hosts"
-    assert result.hosts[0].runs == 2
-    assert result.hosts[1].runs == 1
+    assert [each.runs for each in result.hosts] == [1, 1, 1]
+
+
+def test_verify_reference_is_run_again_where_a_host_differs_and_where_none_confirms_it():
+    app = SimulatedApp({**STEADY, "t.py::test_x": fails_where(umask="0077")})
+    assert verify(app, UMASK, COLUMNS).hosts[0].runs == 2
+    assert verify(SimulatedApp(STEADY)).hosts[0].runs == 2
+
+
+def test_verify_first_run_that_fails_by_chance_hides_no_host_that_always_fails():
+    first = [Outcome.FAILED]
+
+    def behavior(levels, chance):
+        return Outcome.FAILED if "umask" in levels else first.pop() if first else Outcome.PASSED
+
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": behavior}), UMASK)
+    assert result.unstable == ("t.py::test_x",)
+    (finding,) = result.hosts[1].findings
+    assert finding.cause.state is CauseState.CAUSED
 
 
 def test_verify_one_level_is_named_with_the_counts_of_the_contract():
@@ -243,7 +260,8 @@ def test_verify_reference_that_ends_badly_every_time_is_failed(ended, said):
 
 def test_verify_reference_with_an_unstable_exit_is_inconclusive():
     codes = iter([0, 3] * 100)
-    result = verify(SimulatedApp(STEADY, ends=lambda _: Exit(code=next(codes))), UMASK)
+    app = SimulatedApp(STEADY, ends=lambda levels: Exit(code=3) if levels else Exit(code=next(codes)))
+    result = verify(app, UMASK)
     assert result.hosts[0].verdict is VerdictWord.INCONCLUSIVE
 
 
@@ -303,7 +321,7 @@ def test_verify_shadowed_module_is_inconclusive_unless_accepted():
 
 
 def test_verify_lost_run_is_inconclusive():
-    result = verify(SimulatedApp(STEADY, lost=2), UMASK)
+    result = verify(SimulatedApp(STEADY, lost=frozenset({"umask"})), UMASK)
     assert [each.verdict for each in result.hosts] == [VerdictWord.PASSED, VerdictWord.INCONCLUSIVE]
 
 

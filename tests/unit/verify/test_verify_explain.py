@@ -100,7 +100,7 @@ def test_verify_levels_together_beside_chance_are_never_taken_for_one_of_them(se
     assert causes_of(host) in ([], [[on(3, 4)]])
 
 
-@pytest.mark.parametrize(("rate", "seed"), [(0.4, 137), (0.4, 187), (0.4, 244), (0.5, 201)])
+@pytest.mark.parametrize(("rate", "seed"), [(0.4, 137), (0.4, 244), (0.5, 201)])
 def test_verify_test_whose_first_reruns_look_like_a_cause_by_chance_is_blamed_on_no_level(rate, seed):
     host = verify(app_of(flaky(rate), seed=seed), SMALL)
     (finding,) = host.findings
