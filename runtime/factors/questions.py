@@ -48,6 +48,7 @@ Modules of the warm process import little: no pathlib here.
 import ctypes
 import errno
 import os
+import re
 import resource
 import signal
 import socket
@@ -67,6 +68,7 @@ _IN_CLOEXEC = 0o2000000
 _ASKED_PERSONALITY = 0xFFFFFFFF  # personality(2): changes nothing
 _SIOCGIFFLAGS = 0x8913  # linux/sockios.h
 _IFF_UP = 0x1  # linux/if.h
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # blanks, tabs, line ends, backslashes: seq_path(), fs/seq_file.c
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -78,7 +80,8 @@ class Mount:
 
     def __init__(self, line: str) -> None:
         before, _, behind = line.partition(" - ")
-        self.place, flags = before.split()[4:6]
+        escaped, flags = before.split()[4:6]
+        self.place = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), escaped)
         self.kind, _, options = (*behind.split(" ", 2), "", "")[:3]
         self.flags = frozenset(flags.split(","))
         self.options = frozenset(options.split(","))
