@@ -1,10 +1,12 @@
-"""``Trace``: what a run touched, as signs: short texts such as ``opens /proc/cpuinfo``, ``socket inet6``, ``calls umask``.
+"""``Trace``: what a run touched, as signs: short texts such as ``opens /proc/cpuinfo``, ``socket inet6 stream``.
 
 A sign is a verb and what it is about. Paths are told by the place that they lie in, so that a run has some dozens of
-signs, whatever it does. All of it is what a run that nobody trusts has named: to be matched and shown, never decided by.
+signs, whatever it does. All of it is what a run that nobody trusts has named: to be matched and shown, and nothing is
+decided by it.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +27,7 @@ MOST_TEXT = 120
 """Characters of a sign."""
 
 _KEY = 16
+_NUMBER = re.compile(r"#[1-9][0-9]*$")
 
 Signs = Mapping[str, int]
 """Sign → how often."""
@@ -43,9 +46,10 @@ class Trace:
     tests: Mapping[str, Signs] = field(default_factory=lambda: MappingProxyType({}))
     is_whole: bool = True
 
-    def of(self, test: str) -> Signs:
-        """Return the signs of a test, by its id; none where it did not run."""
-        return self.tests.get(key_of(test), {})
+    @staticmethod
+    def key(test: str) -> str:
+        """Return the key of a test, by its id; those that share an id share their signs."""
+        return key_of(_NUMBER.sub("", test))
 
     def to_json(self) -> dict[str, Json]:
         """Return it as JSON: each sign once, as most come in many tests."""

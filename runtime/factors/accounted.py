@@ -83,7 +83,7 @@ class ProcessesFactor(_AccountedFactor):
     levels = {"4096": "4096 processes and threads (any number can be named)", "64": "64", "16": "16"}
     names = (
         "Popen Process Pool fork ThreadPoolExecutor ProcessPoolExecutor Thread start_new_thread RLIMIT_NPROC "
-        "active_count"
+        "active_count posix_spawn fork_exec subprocess threading vfork"
     )
     signs = (
         "starts process; starts thread; starts many; limit 6; errno EAGAIN; raises BlockingIOError; raises RuntimeError"

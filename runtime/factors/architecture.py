@@ -82,7 +82,10 @@ class ArchitectureFactor(Factor):
         "arm64": "64-bit ARM",
         "s390x": "IBM Z, whose byte order is the other one: big-endian",
     }
-    names = "byteorder pack unpack calcsize maxsize machine architecture get_platform frombytes tobytes CDLL sizeof"
+    names = (
+        "byteorder pack unpack calcsize maxsize machine architecture get_platform frombytes tobytes CDLL sizeof "
+        "platform struct ctypes"
+    )
     signs = "opens /proc/cpuinfo; ends signal 4"
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -96,10 +96,13 @@ class DateFactor(Factor):
         "+0": "by the same means, not moved at all (null control)",
     }
     names = (
-        "time time_ns now today utcnow gmtime strftime utcfromtimestamp date clock_gettime not_valid_after enddate "
-        "cert_time_to_seconds"
+        "time_ns now today utcnow gmtime strftime utcfromtimestamp date clock_gettime not_valid_after enddate "
+        "cert_time_to_seconds ssl"
     )
-    signs = "runs /usr/bin/date; runs /bin/date; raises OverflowError; raises ssl.SSLCertVerificationError"
+    signs = (
+        "runs /usr/bin/date; runs /bin/date; raises OverflowError; raises ssl.SSLCertVerificationError; enters "
+        "time.time; reaches time.time"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have the loader of the image load a clock before all else."""

@@ -25,7 +25,8 @@ class TimezoneFactor(Factor):
         "America/St_Johns": "TZ names it: -03:30, with summer time",
     }
     names = (
-        "localtime mktime tzset tzname altzone astimezone fromtimestamp utcoffset ctime asctime ZoneInfo tzlocal now"
+        "localtime mktime tzset tzname altzone astimezone fromtimestamp utcoffset ctime asctime ZoneInfo tzlocal "
+        "now zoneinfo"
     )
     signs = (
         "opens /etc/localtime; looks /etc/localtime; opens /etc/timezone; opens /usr/share/zoneinfo; looks "
@@ -69,7 +70,8 @@ class LocaleFactor(Factor):
     }
     names = (
         "setlocale getlocale getdefaultlocale getpreferredencoding getencoding getfilesystemencoding localeconv "
-        "strcoll strxfrm nl_langinfo gettext read_text write_text TextIOWrapper fsencode fsdecode"
+        "strcoll strxfrm nl_langinfo gettext read_text write_text TextIOWrapper fsencode fsdecode utf_8_decode "
+        "locale IncrementalDecoder"
     )
     signs = (
         "opens /usr/lib/locale; variable LANG; variable LC_*; variable PYTHON*; raises UnicodeDecodeError; raises "

@@ -25,7 +25,7 @@ class SlowIoFactor(Factor):
         "1000ms": "they take a second more, as a network disk that is throttled",
         "0ms": "by the same means, not a moment more (null control)",
     }
-    names = "fsync fdatasync sync syncfs msync commit sync_file_range"
+    names = "fsync fdatasync sync syncfs msync commit sync_file_range sqlite3"
     signs = "raises TimeoutError; raises subprocess.TimeoutExpired; raises sqlite3.OperationalError; ends deadline"
 
     def apply(self, plan: Plan, level: str) -> Plan:

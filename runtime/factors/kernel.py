@@ -238,7 +238,7 @@ class EntropyFactor(Factor):
         "no-getrandom": "getrandom fails with ENOSYS, as before Linux 3.17: there is /dev/urandom only",
         "null": "one more rule, for flags that getrandom has never had (null control)",
     }
-    names = "getrandom urandom token_bytes token_hex token_urlsafe SystemRandom uuid4"
+    names = "getrandom urandom token_bytes token_hex token_urlsafe SystemRandom uuid4 uuid secrets"
     signs = "opens /dev/urandom; opens /dev/random; looks /dev/urandom; opens /proc/sys/kernel/random*; errno ENOSYS"
 
     def apply(self, plan: Plan, level: str) -> Plan:

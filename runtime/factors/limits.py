@@ -32,7 +32,7 @@ class CpusFactor(Factor):
     }
     names = (
         "cpu_count process_cpu_count sched_getaffinity sched_setaffinity getcpu Barrier Thread ThreadPoolExecutor "
-        "ProcessPoolExecutor max_workers"
+        "ProcessPoolExecutor max_workers threading"
     )
     signs = (
         "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; lists "
@@ -66,8 +66,8 @@ class OpenFilesFactor(Factor):
     default = "1024"
     control = "1024"
     levels = {"1024": "1024, soft and hard (any number can be named)", "64": "64, soft and hard"}
-    names = "RLIMIT_NOFILE select dup dup2 closerange close_range fd_limit"
-    signs = "limit 7; lists /proc/self/fd; opens many; errno EMFILE"
+    names = "RLIMIT_NOFILE dup dup2 closerange close_range fd_limit"
+    signs = "limit 7; lists /proc/self/fd; opens many; errno EMFILE; enters select.select"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set RLIMIT_NOFILE."""
@@ -101,7 +101,7 @@ class LimitsFactor(Factor):
     }
     names = (
         "RLIMIT_CORE RLIMIT_FSIZE RLIMIT_STACK RLIMIT_DATA RLIMIT_MEMLOCK RLIMIT_AS setrlimit getrlimit "
-        "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock"
+        "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock resource"
     )
     signs = (
         "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; ends "

@@ -58,7 +58,7 @@ class KernelFactor(Factor):
     }
     names = (
         "release uname version openat2 io_uring_setup pidfd_open memfd_create copy_file_range close_range "
-        "process_madvise landlock"
+        "process_madvise landlock platform"
     )
     signs = "opens /proc/version; opens /proc/sys/kernel/osrelease; opens /boot*; errno ENOSYS; errno EINVAL"
 

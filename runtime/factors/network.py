@@ -41,7 +41,7 @@ class NetworkFactor(Factor):
         "loopback": "only the loopback interface",
         "route": "one more interface, with a default route that answers nothing",
     }
-    names = "if_nameindex create_connection create_server urlopen HTTPConnection getsockname"
+    names = "if_nameindex create_connection create_server urlopen HTTPConnection getsockname socket"
     signs = (
         "socket inet stream; socket inet datagram; socket netlink*; connects inet loopback*; connects inet "
         "elsewhere*; connects inet any*; binds inet any*; binds inet loopback*; opens /proc/net*; opens "
@@ -169,7 +169,7 @@ class DnsFactor(Factor):
         "search": "the same, with Kubernetes's three search domains and ndots:5: most names are asked for four times",
         "unconfigured": "/etc/resolv.conf is empty: the resolver's own defaults",
     }
-    names = "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getfqdn create_connection gaierror"
+    names = "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getfqdn create_connection gaierror socket"
     signs = (
         "opens /etc/resolv.conf; looks /etc/resolv.conf; connects inet loopback 53; connects inet elsewhere 53; "
         "raises socket.gaierror; raises urllib.error.URLError"

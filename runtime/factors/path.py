@@ -23,7 +23,7 @@ class PathFactor(Factor):
     }
     names = (
         "glob rglob getcwd cwd resolve abspath relpath relative_to as_uri url2pathname pathname2url system quote "
-        "fnmatch __file__"
+        "fnmatch __file__ fork_exec shlex"
     )
     signs = "runs /bin/sh; runs /usr/bin/sh; variable PWD; starts process"
 

@@ -15,8 +15,8 @@ class TerminalFactor(Factor):
     default = "no"
     control = "no"
     levels = {"no": "stdout and stderr are pipes"}
-    names = "isatty tcgetattr tcsetattr ctermid ttyname openpty getpass setupterm get_terminal_size"
-    signs = "asks terminal; asks terminal-size; opens /dev/tty; errno ENOTTY; errno ENXIO"
+    names = "isatty tcgetattr tcsetattr ctermid ttyname openpty setupterm get_terminal_size curses termios"
+    signs = "asks terminal; asks terminal-size; opens /dev/tty; errno ENOTTY; errno ENXIO; enters getpass.getpass"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Nothing: pipes are all that a run has so far."""
@@ -44,8 +44,8 @@ class StdinFactor(Factor):
     default = "null"
     control = "null"
     levels = {"null": "/dev/null", "closed": "descriptor 0 is not open"}
-    names = "stdin input getpass fileinput"
-    signs = "reads stdin; opens /dev/stdin; errno EBADF; raises EOFError"
+    names = "stdin input fileinput"
+    signs = "reads stdin; opens /dev/stdin; errno EBADF; raises EOFError; enters getpass.getpass"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""

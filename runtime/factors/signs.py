@@ -3,11 +3,11 @@
 What matches is evidence of where to look first. A sign that speaks for many factors tells little of each.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
-_NAMING = ("names", "calls")
-"""Verbs of signs that are about what is called so; those of ``enters`` have a module before it."""
+_NAMING, _ENTERING = ("names", "calls"), ("enters", "reaches")
+"""Verbs of signs that are about what is called so; the latter ones have its module before it."""
 
 
 class Speaking(Protocol):
@@ -38,28 +38,13 @@ class Index:
 
     def factors_of(self, sign: str) -> frozenset[str]:
         """Return the names of the factors that a sign speaks for."""
-        found = self._words.get(word_of(sign), set()) | self._whole.get(sign, set())
+        found = self._whole.get(sign, set()).union(*(self._words.get(word, ()) for word in words_of(sign)))
         return frozenset(found.union(*(names for head, names in self._heads.items() if sign.startswith(head))))
 
 
-def word_of(sign: str) -> str:
-    """Return what a sign is about, where that is something that is called so; else an empty text."""
+def words_of(sign: str) -> tuple[str, ...]:
+    """Return what a sign is about, where that is something that is called so: a function, its class, its module."""
     verb, _, about = sign.partition(" ")
-    if verb == "enters":
-        return about.rpartition(".")[2]
-    return about if verb in _NAMING else ""
-
-
-def weights(signs: Mapping[str, float], index: Index) -> dict[str, float]:
-    """Return factor → how much the signs speak for it; none of those that no sign speaks for.
-
-    Args:
-        signs: sign → how telling it is, from 0 to 1.
-        index: knows the factors.
-    """
-    found: dict[str, float] = {}
-    for sign, telling in signs.items():
-        names = index.factors_of(sign)
-        for name in names:
-            found[name] = found.get(name, 0.0) + telling / len(names)
-    return found
+    if verb in _ENTERING:
+        return tuple(about.split("."))
+    return (about,) if verb in _NAMING else ()

@@ -67,7 +67,7 @@ class TmpFactor(Factor):
     }
     names = (
         "gettempdir mkstemp mkdtemp mktemp NamedTemporaryFile TemporaryFile TemporaryDirectory SpooledTemporaryFile "
-        "tempdir"
+        "tempdir tempfile"
     )
     signs = (
         "makes /tmp; writes /tmp; opens /tmp; runs /tmp*; renames /tmp; measures /tmp; variable TMPDIR; errno "
@@ -122,7 +122,10 @@ class ShmFactor(Factor):
         "1M": "a tmpfs of 1 MiB",
         "none": "nobody may enter it (mode 000)",
     }
-    names = "SharedMemory shm_open sem_open SemLock Semaphore BoundedSemaphore Pool ProcessPoolExecutor shmget semget"
+    names = (
+        "SharedMemory shm_open sem_open SemLock Semaphore BoundedSemaphore Pool ProcessPoolExecutor shmget semget "
+        "multiprocessing"
+    )
     signs = (
         "makes /dev/shm; opens /dev/shm; writes /dev/shm; looks /dev/shm; lists /dev/shm; measures /dev/shm; errno "
         "EACCES; errno ENOSPC; errno ENOSYS"

@@ -122,7 +122,7 @@ class EnvironmentFactor(Factor):
         "term-color": "TERM and COLORTERM of a terminal with colors",
         "null": "one variable that nobody reads (null control)",
     }
-    names = "getproxies getproxies_environment proxy_bypass ProxyHandler build_opener urlopen environ getenv"
+    names = "getproxies getproxies_environment proxy_bypass ProxyHandler build_opener urlopen environ getenv urllib"
     signs = (
         "variable CI; variable GITHUB_ACTIONS; variable *_proxy; variable http*; variable HTTP*; variable no_proxy; "
         "variable NO_COLOR; variable FORCE_COLOR; variable TERM; variable COLORTERM; raises urllib.error.URLError; "
@@ -159,7 +159,7 @@ class ColumnsFactor(Factor):
     levels = {"unset": "there is no COLUMNS", "40": "COLUMNS=40 (any number)", "80": "COLUMNS=80, what programs assume"}
     names = (
         "get_terminal_size wrap fill shorten indent format_help format_usage print_help print_usage ArgumentParser "
-        "HelpFormatter"
+        "HelpFormatter argparse textwrap"
     )
     signs = "variable COLUMNS; asks terminal-size"
 

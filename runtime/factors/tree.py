@@ -71,7 +71,7 @@ class FilesystemFactor(Factor):
     }
     names = (
         "link rename replace st_dev st_ino flock lockf setxattr getxattr listxattr sendfile copy_file_range statvfs "
-        "ismount fallocate O_TMPFILE"
+        "ismount fallocate O_TMPFILE fcntl sqlite3"
     )
     signs = (
         "renames .; links .; measures .; opens /proc/self/mountinfo; opens /proc/mounts; errno EXDEV; errno EOPNOTSUPP"

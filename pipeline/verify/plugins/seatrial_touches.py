@@ -5,7 +5,7 @@ tells the kernel's listener, too, when a test begins and ends, by asking for a f
 """
 
 # Python 3.6 and a foreign process: no pathlib, no annotations, no error that reaches the suite.
-# ruff: noqa: ANN001, ANN201, ANN204, BLE001, PTH109, PTH120, S110, UP031
+# ruff: noqa: ANN001, ANN201, ANN204, BLE001, RUF005, S110, UP031
 # mypy: ignore-errors
 
 import hashlib
@@ -21,6 +21,7 @@ MARK = "/.seatrial/mark/%s/%s"
 MOST = 1000
 KEY = 16
 SETS = frozenset(opcode.opmap[name] for name in ("BUILD_SET", "SET_ADD", "SET_UPDATE") if name in opcode.opmap)
+STORES = frozenset(opcode.opmap[name] for name in ("STORE_GLOBAL",) if name in opcode.opmap)
 APP, LIBRARY, TOOL = range(3)
 
 
@@ -74,7 +75,7 @@ class Touches:
         try:
             if event == "c_call":
                 if self.depths.get(self.ident()):
-                    self.count("enters", full_name(arg))
+                    self.count(self.verb(frame), full_name(arg))
             elif event in ("call", "return"):
                 self.pass_by(frame, 1 if event == "call" else -1)
         except Exception:  # whatever an app has put in the place of what is looked at
@@ -90,7 +91,11 @@ class Touches:
             if step > 0:
                 self.look_into(code)
         elif kind == LIBRARY and step > 0 and self.depths.get(self.ident()):
-            self.count("enters", "%s.%s" % (frame.f_globals.get("__name__"), code.co_name))
+            self.count(self.verb(frame.f_back), "%s.%s" % (frame.f_globals.get("__name__"), code.co_name))
+
+    def verb(self, caller):
+        """Tell whether a function is entered by the app itself, or reached by way of a library."""
+        return "enters" if caller is not None and self.kind_of(caller.f_code) == APP else "reaches"
 
     def kind_of(self, code):
         """Tell whose a function is: the app's and its tests', Python's own, or a tool's."""
@@ -100,17 +105,21 @@ class Touches:
         return kind
 
     def kind_of_path(self, path):
+        """Likewise, by the file that it was read from."""
         if path.startswith(self.tools) or "/_pytest/" in path or "/pluggy/" in path:
             return TOOL
-        is_own = path.startswith("<") or path.startswith(self.library)
+        is_own = path.startswith(("<",) + self.library)
         return LIBRARY if is_own and not any(each in path for each in self.packages) else APP
 
     def look_into(self, code):
         """Count what a function of the app names; whether it comes that far is not known."""
         for name in code.co_names:
             self.count("names", name)
-        if SETS.intersection(code.co_code[::2]):
+        operations = frozenset(code.co_code[::2])
+        if SETS & operations:
             self.count("builds", "set")
+        if STORES & operations:
+            self.count("stores", "global")
 
 
 class Variables(type(os.environ)):

@@ -49,6 +49,9 @@ PATHS: Mapping[str, tuple[str, int]] = {
 }
 """Call → verb, and which argument points to the path."""
 
+CHANGING = ("makes ", "writes ", "links ", "renames ", "removes ", "chmods ", "chowns ", "stamps ")
+"""What signs begin with that tell of a change of files."""
+
 OPENS: Mapping[str, int] = {"open": 0, "openat": 1}
 """Call → which argument points to the path; the flags are in the next one, and choose the verb."""
 

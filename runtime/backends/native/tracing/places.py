@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from runtime.data import dataclass
 from runtime.plan import Plan
 
-_WHOLE = ("/etc/", "/dev/", "/proc/", "/sys/")
+_WHOLE = ("/etc/", "/dev/", "/proc/", "/sys/", "/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/")
 """Folders whose files are told by their names: each means something of its own."""
 
 _KNOWN = (
@@ -18,9 +18,10 @@ _KNOWN = (
     "/usr/lib/locale",
     "/var/tmp",  # noqa: S108 - likewise
 )
+_KERNEL = ("/.seatrial/", "/dev/", "/proc/", "/sys/")
 _DEPTH, _WHOLE_DEPTH = 2, 5
+_NUMBERED = ("/dev/", "/proc/", "/sys/")
 _NUMBERS = re.compile(r"\d+")
-_PROCESS = re.compile(r"/proc/(?:self|thread-self|N)(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +30,23 @@ class Places:
 
     Args:
         names: folder → how it is told; the first that holds a path counts.
+        apart: folders that are no part of the run's tree, which a host may have read-only or full.
     """
 
     names: Mapping[str, str]
+    apart: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> "Places":
         """Return the places of a plan: well-known ones, home, and the working folder, where relative paths lie."""
         names = {each: each for each in _KNOWN}
         names |= {each: name for each, name in ((plan.user.home, "~"), (plan.workdir, ".")) if each != "/"}
-        return cls(names=names)
+        apart = (*_KERNEL, *(f"{each.path}/" for each in plan.tmpfs))
+        return cls(names=names, apart=apart)
+
+    def is_in_tree(self, raw: bytes) -> bool:
+        """Tell whether a path lies in the run's own tree; one that is relative does, as a rule."""
+        return not raw.decode("ascii", "replace").startswith(self.apart)
 
     def of_path(self, raw: bytes) -> str:
         """Return the place of a path, as a run has named it."""
@@ -56,4 +64,4 @@ class Places:
         is_whole = path.startswith(_WHOLE)
         parts = path.split("/")[1 : 1 + (_WHOLE_DEPTH if is_whole else _DEPTH)]
         short = "/" + "/".join(parts)
-        return _PROCESS.sub("/proc/self", _NUMBERS.sub("N", short)) if is_whole else short
+        return _NUMBERS.sub("N", short) if path.startswith(_NUMBERED) else short

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from runtime.backends.native.tracing import calls
-from runtime.backends.native.tracing.places import Places
 from runtime.trace import MOST_TEXT
 
 _PORT = struct.Struct("=H2s4s")  # the beginning of struct sockaddr_in and sockaddr_in6, enough to tell what they are
@@ -61,7 +60,9 @@ def sign_of(name: str, pid: int, arguments: Sequence[int], memory: Memory, path:
         return f"{verb} {told}" if told else ""
     if name in calls.VALUES:
         verb, index = calls.VALUES[name]
-        is_question = name == calls.SIGNAL and not arguments[1]  # what the action is, as interpreters ask of each signal
+        is_question = (
+            name == calls.SIGNAL and not arguments[1]
+        )  # what the action is, as interpreters ask of each signal
         return "" if is_question else f"{verb} {arguments[index] & 0xFFFFFFFF}"
     return _of_its_own(name, arguments)
 

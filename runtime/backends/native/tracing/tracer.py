@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from runtime.backends.native import notices, processes
 from runtime.backends.native.observer import Judge
+from runtime.backends.native.tracing.calls import CHANGING
 from runtime.backends.native.tracing.memory import Reader
 from runtime.backends.native.tracing.places import Places
 from runtime.backends.native.tracing.signs import path_of, sign_of
@@ -114,3 +115,5 @@ def _count(  # noqa: PLR0917 - who counts, and what
     place = "" if path is None else places.of_path(path)
     if sign := sign_of(name, notice.pid, notice.arguments, memory, place):
         tally.count(sign)
+        if path is not None and sign.startswith(CHANGING) and places.is_in_tree(path):
+            tally.count("changes tree")
