@@ -60,6 +60,7 @@ class Options:
         fresh: whether earlier results are left aside.
         locked: whether a missing lock is an error.
         images: path of a spec → reference of the image that is verified instead of its own.
+        predict: whether a traced run of the reference says where to look for causes first.
     """
 
     store: Path
@@ -70,6 +71,7 @@ class Options:
     fresh: bool = False
     locked: bool = False
     images: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    predict: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
         are_named=not isinstance(options.hosts or spec.hosts, str),
         seed=options.seed,
         milliseconds=options.budget,
+        predicts=options.predict,
     )
     stop = threading.Event()
     result = None
@@ -150,7 +153,14 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
                 stop=stop,
             )
             result = environment.verify_environment(
-                asked, runner=runner, check=backend.refusal, clock=_clock, stop=stop, cost=backend.cost, tell=tell
+                asked,
+                runner=runner,
+                check=backend.refusal,
+                clock=_clock,
+                stop=stop,
+                cost=backend.cost,
+                known=runner.known,
+                tell=tell,
             )
     except KeyboardInterrupt as signal:
         if result is None:

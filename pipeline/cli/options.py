@@ -51,4 +51,5 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
         fresh=getattr(arguments, "fresh", False),
         locked=getattr(arguments, "locked", False),
         images=images or {},
+        predict=not getattr(arguments, "no_prediction", False),
     )

@@ -10,6 +10,7 @@ from pipeline.verify.baseline import Baseline
 from pipeline.verify.compare import notes
 from pipeline.verify.endings import is_broken
 from pipeline.verify.events import EnvironmentJudged, EnvironmentStarted, Event, HostJudged, Tell
+from pipeline.verify.foresight import Foresight, KnownRuns
 from pipeline.verify.headline import headline
 from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
@@ -51,6 +52,7 @@ def verify_environment(
     clock: Callable[[], int],
     stop: threading.Event,
     cost: Cost = lambda _: 0,
+    known: KnownRuns = lambda _: None,
     tell: Tell = lambda _: None,
 ) -> EnvironmentResult:
     """Run the suite on the reference and on each host, and return what was found.
@@ -62,12 +64,13 @@ def verify_environment(
         clock: milliseconds of a monotonic clock.
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
         cost: says which hosts are cheap, and come first.
+        known: returns what a cell gave in an earlier verification.
         tell: is told what happens, one event at a time.
 
     Raises:
         Interrupted: KeyboardInterrupt arrived; it is the cause.
     """
-    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, cost=cost, tell=tell)
+    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, cost=cost, known=known, tell=tell)
     try:
         return verification.verify()
     except KeyboardInterrupt as signal:
@@ -82,7 +85,15 @@ class _Environment:
     """One environment under way."""
 
     def __init__(
-        self, inquiry: Inquiry, *, runner: Runner, check: Check, clock: Callable[[], int], cost: Cost, tell: Tell
+        self,
+        inquiry: Inquiry,
+        *,
+        runner: Runner,
+        check: Check,
+        clock: Callable[[], int],
+        cost: Cost,
+        known: KnownRuns,
+        tell: Tell,
     ) -> None:
         self._inquiry = inquiry
         self._check = check
@@ -96,12 +107,14 @@ class _Environment:
         self._reference_runs: list[Run] = []
         self._no_reference: HostResult | None = None
         self._hosts: dict[int, Tried] = {}
+        self._foresight = Foresight(inquiry, runner=self._runner, known=known, usual=self._baseline.first)
         self._trial = Trial(
             inquiry,
             baseline=self._baseline,
             runner=self._runner,
             check=check,
             budget=Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=clock),
+            foresight=self._foresight,
             tell=self._tell,
         )
 
@@ -188,10 +201,16 @@ class _Environment:
         pool.shutdown()
 
     def _order(self) -> list[int]:
-        """Return the places of the hosts in the order in which they are run: the cheapest first, else as drawn."""
-        order = list(range(len(self._inquiry.hosts)))
+        """Return the places of the hosts in the order in which they are run.
+
+        The cheapest come first, of these the ones that are likeliest to differ, since a search for a cause takes long;
+        else they come as drawn.
+        """
+        hosts = [each.host for each in self._inquiry.hosts]
+        likeliness = self._foresight.likeliness(hosts)
+        order = list(range(len(hosts)))
         random.Random(self._inquiry.seed).shuffle(order)  # noqa: S311 - an order, no secret
-        return sorted(order, key=lambda index: self._cost_of(self._inquiry.hosts[index].host))
+        return sorted(order, key=lambda index: (self._cost_of(hosts[index]), -likeliness.get(hosts[index].name, 0.0)))
 
     def _cost_of(self, host: Host) -> int:
         try:

@@ -1,6 +1,6 @@
 """``Cause``: the smallest set of factor levels that makes a difference appear, and the runs that show it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from pipeline.verify.hints import hint
 from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, Pair
 from pipeline.verify.narrow import Oracle, UnconfirmedError, narrow
 from pipeline.verify.normalization import Normalization
+from pipeline.verify.prediction import NOTHING, Foresee, Prediction, Predictions
 from pipeline.verify.schedule import LostRunError, Runner
 from pipeline.verify.statistics import LOOK, Decision, Tally, decide, interval, p_text
 from pipeline.verify.suite import Results
@@ -60,6 +61,8 @@ class Cause:
         line: likewise, from 1; 0 if unknown.
         hint: the likely fix, one or two sentences; may be empty.
         reason: why nothing was found, for INCONCLUSIVE.
+        predicted: the factors of the host that a traced run of the reference made likely, the likeliest first → the
+            signs that spoke for them. It ordered the search, and is no evidence.
     """
 
     state: CauseState
@@ -76,6 +79,7 @@ class Cause:
     line: int = 0
     hint: str = ""
     reason: str = ""
+    predicted: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ def explain(
     budget: Budget,
     normalization: Normalization,
     seed: int,
+    foresee: Foresee = lambda _, __: NOTHING,
 ) -> Explanation:
     """Rerun a host and the reference, interleaved, until each difference is its own or chance; find the cause.
 
@@ -116,6 +121,7 @@ def explain(
         budget: of the environment.
         normalization: what is no difference.
         seed: orders the runs.
+        foresee: says where to look first; asked of differences that are searched for a cause.
 
     Returns:
         A cause for each difference. Lost runs and a spent budget make causes INCONCLUSIVE; they raise nothing.
@@ -132,12 +138,13 @@ def explain(
         few = laboratory(tests)
         laboratories.append(few)
         selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST])
-        causes |= _explained(few, selected, seed)
+        causes |= _explained(few, selected, seed, lambda each: foresee(each, False))  # noqa: FBT003 - as named
         remaining = [each for each in differences if each not in causes]
     if remaining:
         whole = laboratory(None)
         laboratories.append(whole)
-        causes |= _explained(whole, remaining, seed)
+        is_suite = bool(laboratories[:-1])
+        causes |= _explained(whole, remaining, seed, lambda each: foresee(each, is_suite))
     return Explanation(
         causes=causes,
         whole_suite=frozenset(remaining),
@@ -161,7 +168,9 @@ def _appearing(laboratory: Laboratory, differences: Sequence[Difference]) -> lis
     ]
 
 
-def _explained(laboratory: Laboratory, differences: Sequence[Difference], seed: int) -> dict[Difference, Cause]:
+def _explained(
+    laboratory: Laboratory, differences: Sequence[Difference], seed: int, foresee: Callable[[Difference], Prediction]
+) -> dict[Difference, Cause]:
     """Return the cause of each difference.
 
     What few reruns show every time is searched for its cause at once: to confirm that confirms the difference too. All
@@ -169,31 +178,41 @@ def _explained(laboratory: Laboratory, differences: Sequence[Difference], seed: 
     """
     keys = {(each.kind, each.id): each for each in differences}
     everything = frozenset(laboratory.pair.differing)
+    predictions = Predictions(lambda key: foresee(keys[key]))
     try:
         looks = laboratory.tally(keys, everything, LOOK) if len(everything) > 1 else {}
-        causes, reasons = _isolated(laboratory, {key: each for key, each in looks.items() if each.is_likely}, seed)
+        causes, reasons = _isolated(
+            laboratory, {key: each for key, each in looks.items() if each.is_likely}, seed, predictions
+        )
         tallies = laboratory.tally([key for key in keys if key not in causes], everything)
     except (LostRunError, FactorError) as error:
         return {each: _inconclusive(error.message) for each in differences}
     confirmed = {key: tally for key, tally in tallies.items() if decide(tally) is Decision.CAUSED}
     causes |= {key: _unconfirmed(tally) for key, tally in tallies.items() if key not in confirmed}
-    later, later_reasons = _isolated(laboratory, {key: confirmed[key] for key in confirmed if key not in reasons}, seed)
+    open_ = {key: confirmed[key] for key in confirmed if key not in reasons}
+    later, later_reasons = _isolated(laboratory, open_, seed, predictions)
     causes |= later
     reasons |= later_reasons
     causes |= {key: _inconclusive(reasons[key], confirmed[key]) for key in confirmed if key not in causes}
     return {
-        difference: replace(causes[key], file=difference.file, line=difference.line) for key, difference in keys.items()
+        difference: replace(
+            causes[key],
+            file=difference.file,
+            line=difference.line,
+            predicted=predictions.told(key, everything),
+        )
+        for key, difference in keys.items()
     }
 
 
 def _isolated(
-    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int
+    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, predictions: Predictions
 ) -> tuple[dict[Key, Cause], dict[Key, str]]:
     """Return the causes that were found, and for the other behaviors why none was. All share their runs."""
     causes: dict[Key, Cause] = {}
     reasons: dict[Key, str] = {}
     factors = frozenset(laboratory.pair.differing)
-    oracle = Oracle(laboratory, tallies, seed)
+    oracle = Oracle(laboratory, tallies, seed, predictions.weights)
     for key in tallies:
         try:
             found, innocent = narrow(oracle, key, factors)

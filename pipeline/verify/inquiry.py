@@ -49,6 +49,7 @@ class Inquiry:
         runs: how many reruns may be spent on causes.
         milliseconds: how long may be spent on them.
         hermetic: False if the suite may use the outer network.
+        predicts: whether a traced run of the reference says where to look first.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Inquiry:
     runs: int = 2000
     milliseconds: int = 1_200_000
     hermetic: bool = True
+    predicts: bool = True
 
 
 def ask(
@@ -76,6 +78,7 @@ def ask(
     are_named: bool,
     seed: int,
     milliseconds: int,
+    predicts: bool = True,
 ) -> Inquiry:
     """Return what a spec asks about an image.
 
@@ -88,6 +91,7 @@ def ask(
         are_named: whether the hosts were named one by one: then each must run.
         seed: the same seed plans the same runs.
         milliseconds: how long causes may be searched for.
+        predicts: whether a traced run of the reference says where to look first.
     """
     plan = suite_run(spec, variants, services)
     reference, *others = (as_here(each, variants) for each in hosts)
@@ -106,6 +110,7 @@ def ask(
         ),
         seed=seed,
         milliseconds=milliseconds,
+        predicts=predicts,
     )
 
 

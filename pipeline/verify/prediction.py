@@ -5,10 +5,11 @@ prediction costs runs, and never truth.
 """
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pipeline.verify.compare import Difference, Key
 from pipeline.verify.suite import TestResult
 from runtime.factors import FACTORS
 from runtime.factors.signs import Index, Speaking
@@ -17,6 +18,12 @@ from runtime.trace import Signs, Trace
 
 MOST_WEIGHT = 12.0
 """The weight of a factor that signs speak for as much as they can; that of one without any is 1."""
+
+MOST_TOLD = 5
+"""Factors that are told of as likely."""
+
+NEEDS_OTHERS = "needs others"
+"""The sign of a test that differs only where the others run, too."""
 
 _CERTAIN = 2.0
 """How much must speak for a factor to give it half of what it can get."""
@@ -84,13 +91,36 @@ class Prediction:
         strength = self.strength.get(factor, 0.0)
         return 1.0 + (MOST_WEIGHT - 1.0) * strength / (strength + _CERTAIN)
 
-    def weights(self, factors: Iterable[str]) -> dict[str, float]:
-        """Return the weight of each of some factors."""
-        return {each: self.weight(each) for each in factors}
-
 
 NOTHING = Prediction()
 """No factor is likelier than another."""
+
+Foresee = Callable[[Difference, bool], Prediction]
+"""Predicts what can make a difference appear; True if it appears only where the whole suite runs."""
+
+
+class Predictions:
+    """What is predicted of behaviors, each once it was asked for.
+
+    Args:
+        make: predicts.
+    """
+
+    def __init__(self, make: Callable[[Key], Prediction]) -> None:
+        self._make = make
+        self._made: dict[Key, Prediction] = {}
+
+    def weights(self, key: Key) -> Mapping[str, float]:
+        """Return factor → how likely it is; of one that is not named nothing speaks, and it has 1."""
+        if key not in self._made:
+            self._made[key] = self._make(key)
+        return {name: self._made[key].weight(name) for name in self._made[key].strength}
+
+    def told(self, key: Key, factors: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the likeliest of some factors, and what speaks for them; nothing where nobody asked."""
+        made = self._made.get(key, NOTHING)
+        likely = [name for name in made.ranked if name in factors][:MOST_TOLD]
+        return MappingProxyType({name: made.signs[name] for name in likely})
 
 
 def predict(signs: Mapping[str, float], factors: Sequence[Speaking] = FACTORS, *, most: int = 3) -> Prediction:
@@ -120,10 +150,11 @@ def telling(trace: Trace, tests: Iterable[str], *, memory: int = -1) -> dict[str
 
     Args:
         trace: of a run that had these tests, and others as may be.
-        tests: their ids; where the run knew of none of them, all that it touched counts.
+        tests: their ids; none stands for all. Where the run knew of none of them, what it touched beside tests counts.
         memory: peak of the run in bytes; -1 if that is not known.
     """
-    wanted = {trace.key(each) for each in tests} & trace.tests.keys()
+    asked = {trace.key(each) for each in tests}
+    wanted = (asked or trace.tests.keys() - {""}) & trace.tests.keys()
     own = _joined(trace.tests[each] for each in sorted(wanted))
     others = [signs for key, signs in trace.tests.items() if key and key not in wanted]
     outside = trace.tests.get("", {})
@@ -141,7 +172,7 @@ def of_failures(
     for each in results:
         if each.exception:
             found[f"raises {each.exception}"] = 1.0
-        if each.errno in errno.errorcode:
+        if each.errno is not None and each.errno in errno.errorcode:
             found[f"errno {errno.errorcode[each.errno]}"] = 1.0
     if signal is not None:
         found[f"ends signal {signal}"] = 1.0

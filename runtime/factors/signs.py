@@ -4,7 +4,7 @@ What matches is evidence of where to look first. A sign that speaks for many fac
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 _NAMING, _ENTERING = ("names", "calls"), ("enters", "reaches")
 """Verbs of signs that are about what is called so; the latter ones have its module before it."""
@@ -13,9 +13,9 @@ _NAMING, _ENTERING = ("names", "calls"), ("enters", "reaches")
 class Speaking(Protocol):
     """What a factor says of signs."""
 
-    name: str
-    names: str
-    signs: str
+    name: ClassVar[str]
+    names: ClassVar[str]
+    signs: ClassVar[str]
 
 
 class Index:
