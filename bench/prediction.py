@@ -179,8 +179,9 @@ def main() -> None:
             print(
                 f"{name}: {', '.join(ranks[-1].causes)}: {ranks[-1].traced} traced, {ranks[-1].both} both", flush=True
             )
-            for found, all_of_them in zip(in_turns(each.variant, options.times), searches, strict=True):
-                all_of_them += found
+            predicted, bare = in_turns(each.variant, options.times)
+            searches[0].extend(predicted)
+            searches[1].extend(bare)
     for line in figures(ranks, searches):
         print(line)
 
@@ -192,7 +193,8 @@ def figures(ranks: Sequence[Rank], searches: tuple[Sequence[Search], Sequence[Se
         ("both", [each.both for each in ranks]),
     ):
         hits = sum(each <= FIRST for each in found)
-        yield f"by {told}: in the first {FIRST} for {hits} of {len(found)} apps, median place {statistics.median(found):g}"
+        place = statistics.median(found)
+        yield f"by {told}: in the first {FIRST} for {hits} of {len(found)} apps, median place {place:g}"
     for told, made in zip(("with a prediction", "without"), searches, strict=True):
         if made:
             medians = [

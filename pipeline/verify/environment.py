@@ -23,6 +23,8 @@ from pipeline.verify.telling import TellingRunner
 from pipeline.verify.trial import Check, Trial, Tried
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
 from runtime.errors import FactorError
+from runtime.factors import FACTORS
+from runtime.factors.signs import Speaking
 from runtime.host import Host
 from runtime.plan import Plan
 
@@ -53,6 +55,7 @@ def verify_environment(
     stop: threading.Event,
     cost: Cost = lambda _: 0,
     known: KnownRuns = lambda _: None,
+    factors: Sequence[Speaking] = FACTORS,
     tell: Tell = lambda _: None,
 ) -> EnvironmentResult:
     """Run the suite on the reference and on each host, and return what was found.
@@ -65,12 +68,15 @@ def verify_environment(
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
         cost: says which hosts are cheap, and come first.
         known: returns what a cell gave in an earlier verification.
+        factors: say which signs of a trace speak for them.
         tell: is told what happens, one event at a time.
 
     Raises:
         Interrupted: KeyboardInterrupt arrived; it is the cause.
     """
-    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, cost=cost, known=known, tell=tell)
+    verification = _Environment(
+        inquiry, runner=runner, check=check, clock=clock, cost=cost, known=known, factors=factors, tell=tell
+    )
     try:
         return verification.verify()
     except KeyboardInterrupt as signal:
@@ -93,6 +99,7 @@ class _Environment:
         clock: Callable[[], int],
         cost: Cost,
         known: KnownRuns,
+        factors: Sequence[Speaking],
         tell: Tell,
     ) -> None:
         self._inquiry = inquiry
@@ -107,7 +114,9 @@ class _Environment:
         self._reference_runs: list[Run] = []
         self._no_reference: HostResult | None = None
         self._hosts: dict[int, Tried] = {}
-        self._foresight = Foresight(inquiry, runner=self._runner, known=known, usual=self._baseline.first)
+        self._foresight = Foresight(
+            inquiry, runner=self._runner, known=known, usual=self._baseline.first, factors=factors
+        )
         self._trial = Trial(
             inquiry,
             baseline=self._baseline,

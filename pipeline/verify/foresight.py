@@ -16,6 +16,8 @@ from pipeline.verify.prediction import NEEDS_OTHERS, NOTHING, Foresee, of_failur
 from pipeline.verify.schedule import Cell, LostRunError, Runner
 from pipeline.verify.suite import Results
 from runtime.errors import FactorError
+from runtime.factors import FACTORS
+from runtime.factors.signs import Speaking
 from runtime.host import Host
 from runtime.plan import Plan
 
@@ -40,13 +42,23 @@ class Foresight:
         runner: makes the runs.
         known: returns what a cell gave in an earlier verification.
         usual: returns what the reference shows.
+        factors: say which signs speak for them.
     """
 
-    def __init__(self, inquiry: Inquiry, *, runner: Runner, known: KnownRuns, usual: Callable[[], Observation]) -> None:
+    def __init__(
+        self,
+        inquiry: Inquiry,
+        *,
+        runner: Runner,
+        known: KnownRuns,
+        usual: Callable[[], Observation],
+        factors: Sequence[Speaking] = FACTORS,
+    ) -> None:
         self._inquiry = inquiry
         self._runner = runner
         self._known = known
         self._usual = usual
+        self._factors = factors
         self._lock = threading.Lock()
         self._traced: dict[tuple[str, ...], Observation | None] = {}
 
@@ -62,7 +74,7 @@ class Foresight:
             return lambda _, __: NOTHING
         tests = tuple(sorted(each.id for each in differences if each.kind is Kind.TEST))
         return lambda difference, needs_others: predict(
-            self._signs(difference, tests, seen) | ({NEEDS_OTHERS: 1.0} if needs_others else {})
+            self._signs(difference, tests, seen) | ({NEEDS_OTHERS: 1.0} if needs_others else {}), self._factors
         )
 
     def likeliness(self, hosts: Sequence[Host]) -> Mapping[str, float]:
@@ -75,7 +87,7 @@ class Foresight:
         traced = self._earlier() if len(hosts) < MANY_HOSTS else self._once(())
         if traced is None or traced.trace is None:
             return {}
-        found = predict(telling(traced.trace, (), memory=traced.resources.peak_memory))
+        found = predict(telling(traced.trace, (), memory=traced.resources.peak_memory), self._factors)
         return {host.name: sum(found.weight(name) - 1 for name in host.differing) for host in hosts}
 
     def _earlier(self) -> Observation | None:

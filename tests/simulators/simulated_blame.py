@@ -10,7 +10,7 @@ import argparse
 import random
 import statistics
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -75,6 +75,26 @@ HOST = NumberedHost(name="all-on", factors=dict.fromkeys(FACTORS, "on"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedFactor:
+    """What one of these factors says of signs.
+
+    Args:
+        name: of the factor; the sign that speaks for it is its name, as of a function that is called so.
+    """
+
+    name: str
+    signs: str = ""
+
+    @property
+    def names(self):
+        return self.name
+
+
+PREDICTIONS = ("absent", "right", "wrong")
+"""Whether a trace says nothing, that one of the guilty and five innocent factors matter, or that any but the guilty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """What one verification said.
 
@@ -89,14 +109,19 @@ class Trial:
     reruns: int
 
 
-def trial(causes: str, flake: int, seed: int) -> Trial:
-    """Return what is said of an app drawn by ``seed``."""
+def trial(causes: str, flake: int, seed: int, prediction: str = "absent") -> Trial:
+    """Return what is said of an app drawn by ``seed``, with one of ``PREDICTIONS``."""
     sets, size = CAUSES[causes]
     chance = random.Random(f"{causes} {flake} {seed}")
     drawn = chance.sample(FACTORS, sets * size)
     guilty = [frozenset(drawn[place : place + size]) for place in range(0, sets * size, size or 1)]
     breaks = [fails_where(**dict.fromkeys(each, "on")) for each in guilty]
-    app = SimulatedApp({TEST: either(*breaks, flaky(flake / 100)), "t.py::test_y": passes}, seed=chance.getrandbits(32))
+    seed_of_app = chance.getrandbits(32)
+    app = SimulatedApp(
+        {TEST: either(*breaks, flaky(flake / 100)), "t.py::test_y": passes},
+        seed=seed_of_app,
+        touched=_touched(prediction, drawn, chance),
+    )
     inquiry = Inquiry(
         name="web",
         spec="envs/web.yaml",
@@ -108,7 +133,14 @@ def trial(causes: str, flake: int, seed: int) -> Trial:
         hosts=(Choice(host=HOST, named=True),),
         seed=seed,
     )
-    result = verify_environment(inquiry, runner=app, check=lambda _: None, clock=lambda: 0, stop=threading.Event())
+    result = verify_environment(
+        inquiry,
+        runner=app,
+        check=lambda _: None,
+        clock=lambda: 0,
+        stop=threading.Event(),
+        factors=[NumberedFactor(name=name) for name in FACTORS],
+    )
     blamed = [
         frozenset(levels)
         for finding in result.hosts[1].findings
@@ -120,6 +152,17 @@ def trial(causes: str, flake: int, seed: int) -> Trial:
         is_unjust=any(each not in drawn for levels in blamed for each in levels),
         reruns=result.hosts[1].runs - 1,
     )
+
+
+def _touched(prediction: str, guilty: Sequence[str], chance: random.Random) -> Mapping[str, tuple[str, ...]]:
+    innocent = sorted(set(FACTORS) - set(guilty))
+    match prediction:
+        case "right":
+            return {TEST: (*guilty[:1], *chance.sample(innocent, 5))}
+        case "wrong":
+            return {TEST: tuple(innocent)}
+        case _:
+            return {}
 
 
 def document(trials: int) -> Iterator[str]:
