@@ -25,7 +25,7 @@ MOST_TOLD = 5
 NEEDS_OTHERS = "needs others"
 """The sign of a test that differs only where the others run, too."""
 
-_CERTAIN = 2.0
+_CERTAIN = 1.0
 """How much must speak for a factor to give it half of what it can get."""
 
 _NESTED = 0.35
@@ -34,8 +34,8 @@ _NESTED = 0.35
 _START = 0.15
 """What the start of every program shows tells little, where the test starts one."""
 
-_OUTSIDE = 0.3
-"""What was touched while no test was under way."""
+_FAILING = 2.0
+"""How a test fails is about the failure itself; what it touches only may be."""
 
 _OTHERS = 3
 """Tests beside the differing ones that are taken to show nothing: of few, what they share says little."""
@@ -61,7 +61,6 @@ _STARTS = frozenset(
         "opens /etc/localtime",
         "opens /usr/lib/locale",
         "opens ~",
-        "starts process",
     }
 )
 """What an interpreter of Python, or a shell, shows whatever it runs. Measured: what all runs have in common."""
@@ -127,26 +126,26 @@ def predict(signs: Mapping[str, float], factors: Sequence[Speaking] = FACTORS, *
     """Return what signs say of the factors that they speak for.
 
     Args:
-        signs: sign → how telling it is, from 0 to 1. One that speaks for many factors tells less of each.
+        signs: sign → how telling it is. One that speaks for many factors tells less of each, and of those
+            that do so by the same word the most telling one counts.
         factors: say which signs speak for them.
         most: how many signs are kept of each factor.
     """
     index = Index(factors)
-    parts: dict[str, dict[str, float]] = {}
-    for sign, telling in signs.items():
+    parts: dict[str, dict[str, tuple[float, str]]] = {}
+    for sign, share in sorted(signs.items()):
         names = index.factors_of(sign)
-        for name in names:
-            parts.setdefault(name, {})[sign] = telling / len(names)
+        for name, word in names.items():
+            found = parts.setdefault(name, {})
+            found[word] = max(found.get(word, (0.0, "")), (share / len(names), sign))
     return Prediction(
-        strength=MappingProxyType({name: sum(found.values()) for name, found in parts.items()}),
-        signs=MappingProxyType(
-            {name: tuple(sorted(found, key=lambda sign: (-found[sign], sign)))[:most] for name, found in parts.items()}
-        ),
+        strength=MappingProxyType({name: sum(part for part, _ in found.values()) for name, found in parts.items()}),
+        signs=MappingProxyType({name: _most_telling(found.values(), most) for name, found in parts.items()}),
     )
 
 
 def telling(trace: Trace, tests: Iterable[str], *, memory: int = -1) -> dict[str, float]:
-    """Return the signs of some tests, each with how telling it is: less so, the more other tests show it, too.
+    """Return the signs of some tests, each with how telling it is, 1 at most: less so, the more other tests show it, too.
 
     Args:
         trace: of a run that had these tests, and others as may be.
@@ -171,14 +170,18 @@ def of_failures(
     found = {}
     for each in results:
         if each.exception:
-            found[f"raises {each.exception}"] = 1.0
+            found[f"raises {each.exception}"] = _FAILING
         if each.errno is not None and each.errno in errno.errorcode:
-            found[f"errno {errno.errorcode[each.errno]}"] = 1.0
+            found[f"errno {errno.errorcode[each.errno]}"] = _FAILING
     if signal is not None:
-        found[f"ends signal {signal}"] = 1.0
+        found[f"ends signal {signal}"] = _FAILING
     if limit is not None:
-        found[f"ends {limit}"] = 1.0
+        found[f"ends {limit}"] = _FAILING
     return found
+
+
+def _most_telling(parts: Iterable[tuple[float, str]], most: int) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sign for _, sign in sorted(parts, key=lambda each: (-each[0], each[1]))))[:most]
 
 
 def _joined(signs: Iterable[Signs]) -> dict[str, int]:
@@ -194,7 +197,7 @@ def _of(sign: str, among: Signs) -> float:
     if sign.startswith("reaches "):
         return _NESTED
     is_usual = sign in _STARTS or sign.startswith("signal ")
-    return _START if is_usual and any(each.startswith("runs ") for each in among) else 1.0
+    return _START if is_usual and any(each.startswith(("runs ", "starts ")) for each in among) else 1.0
 
 
 def _rarity(sign: str, others: Sequence[Signs]) -> float:

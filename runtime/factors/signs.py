@@ -3,7 +3,7 @@
 What matches is evidence of where to look first. A sign that speaks for many factors tells little of each.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Protocol
 
 _NAMING, _ENTERING = ("names", "calls"), ("enters", "reaches")
@@ -36,10 +36,13 @@ class Index:
                 table = self._heads if sign.endswith("*") else self._whole
                 table.setdefault(sign.removesuffix("*"), set()).add(each.name)
 
-    def factors_of(self, sign: str) -> frozenset[str]:
-        """Return the names of the factors that a sign speaks for."""
-        found = self._whole.get(sign, set()).union(*(self._words.get(word, ()) for word in words_of(sign)))
-        return frozenset(found.union(*(names for head, names in self._heads.items() if sign.startswith(head))))
+    def factors_of(self, sign: str) -> Mapping[str, str]:
+        """Return the name of each factor that a sign speaks for → by what: a word of the sign, or the whole of it."""
+        found = dict.fromkeys(self._whole.get(sign, ()), sign)
+        found |= {name: sign for head, names in self._heads.items() if sign.startswith(head) for name in names}
+        for word in words_of(sign):
+            found |= {name: word for name in self._words.get(word, ())}
+        return found
 
 
 def words_of(sign: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ tells the kernel's listener, too, when a test begins and ends, by asking for a f
 """
 
 # Python 3.6 and a foreign process: no pathlib, no annotations, no error that reaches the suite.
-# ruff: noqa: ANN001, ANN201, ANN204, BLE001, RUF005, S110, UP031
+# ruff: noqa: ANN001, ANN201, ANN204, BLE001, RUF005, S110, SLF001, UP031
 # mypy: ignore-errors
 
 import hashlib
@@ -52,7 +52,7 @@ class Touches:
         self.access(MARK % ("begin", key_of(name)), os.F_OK)
         self.signs = {}
         self.depths = {}
-        listen_to_variables(self.count)
+        listen_to_variables(self.take_variable)
         threading.setprofile(self.profile)
         sys.setprofile(self.profile)
 
@@ -69,6 +69,13 @@ class Touches:
         sign = "%s %s" % (verb, about)
         if sign in self.signs or len(self.signs) < MOST:
             self.signs[sign] = self.signs.get(sign, 0) + 1
+
+    def take_variable(self, key, frame):
+        """Count a variable, if it is not a tool that asks for it."""
+        while frame is not None and self.kind_of(frame.f_code) == LIBRARY:
+            frame = frame.f_back
+        if frame is not None and self.kind_of(frame.f_code) == APP:
+            self.count("variable", key)
 
     def profile(self, frame, event, arg):
         """Take a call or a return of a function, in whatever thread."""
@@ -129,7 +136,7 @@ class Variables(type(os.environ)):
 
     def __getitem__(self, key):
         if Variables.tell is not None:
-            Variables.tell("variable", key)
+            Variables.tell(key, sys._getframe(1))
         return super().__getitem__(key)
 
 
