@@ -16,11 +16,12 @@ from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
 from pipeline.verify.laboratory import Budget
 from pipeline.verify.observe import Observation, behavior_digest
+from pipeline.verify.proven import Proven
 from pipeline.verify.reference import unstable_tests
 from pipeline.verify.rules import ignore_uses
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.telling import TellingRunner
-from pipeline.verify.trial import Check, Trial, Tried
+from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
 from runtime.errors import FactorError
 from runtime.factors import FACTORS
@@ -31,6 +32,7 @@ from runtime.plan import Plan
 Cost = Callable[[Plan], int]
 """Ranks plans by what a run of each takes beside the suite; the least comes first."""
 
+_PUT_OFF = "it was not run, since --fail-fast ends a verification with the first host that fails"
 _NOTHING_TO_COMPARE = "it was not compared, since the reference gave nothing to compare with"
 
 
@@ -53,6 +55,7 @@ def verify_environment(
     check: Check,
     clock: Callable[[], int],
     stop: threading.Event,
+    jobs: int = 1,
     cost: Cost = lambda _: 0,
     known: KnownRuns = lambda _: None,
     factors: Sequence[Speaking] = FACTORS,
@@ -66,6 +69,7 @@ def verify_environment(
         check: tells why a plan cannot run here, or None.
         clock: milliseconds of a monotonic clock.
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
+        jobs: how many hosts are begun at once where the first that fails ends it all.
         cost: says which hosts are cheap, and come first.
         known: returns what a cell gave in an earlier verification.
         factors: say which signs of a trace speak for them.
@@ -75,7 +79,15 @@ def verify_environment(
         Interrupted: KeyboardInterrupt arrived; it is the cause.
     """
     verification = _Environment(
-        inquiry, runner=runner, check=check, clock=clock, cost=cost, known=known, factors=factors, tell=tell
+        inquiry,
+        runner=runner,
+        check=check,
+        clock=clock,
+        jobs=jobs,
+        cost=cost,
+        known=known,
+        factors=factors,
+        tell=tell,
     )
     try:
         return verification.verify()
@@ -97,6 +109,7 @@ class _Environment:
         runner: Runner,
         check: Check,
         clock: Callable[[], int],
+        jobs: int,
         cost: Cost,
         known: KnownRuns,
         factors: Sequence[Speaking],
@@ -105,6 +118,7 @@ class _Environment:
         self._inquiry = inquiry
         self._check = check
         self._clock = clock
+        self._jobs = jobs
         self._cost = cost
         self._begin = clock()
         self._lock = threading.Lock()
@@ -117,6 +131,8 @@ class _Environment:
         self._foresight = Foresight(
             inquiry, runner=self._runner, known=known, usual=self._baseline.first, factors=factors
         )
+        self._differing: dict[int, Differing] = {}
+        self._put_off: set[int] = set()
         self._trial = Trial(
             inquiry,
             baseline=self._baseline,
@@ -189,25 +205,34 @@ class _Environment:
         return unavailable(reference, lacking.reason, lacking.hint, named=True) if lacking is not None else None
 
     def _try_all(self) -> None:
-        """Try the reference and all hosts at once, as far as the runner has room; then make up for what is missing."""
-        inquiry = self._inquiry
-        # Threads are cheap, runs are not: the runner decides how many runs there are at once.
-        pool = ThreadPoolExecutor(max_workers=1 + len(inquiry.hosts), thread_name_prefix="host")
+        """Try the reference and all hosts at once, as far as the runner has room; then explain what differs."""
+        # Threads are cheap, runs are not: the runner decides how many runs there are at once. Who wants to stop early
+        # has no use for threads that wait there.
+        hosts = self._jobs if self._inquiry.fail_fast else len(self._inquiry.hosts)
+        pool = ThreadPoolExecutor(max_workers=1 + hosts, thread_name_prefix="host")
         try:
             is_usable = pool.submit(self._try_reference)
-            futures = {pool.submit(self._try_host, index, is_usable): index for index in self._order()}
-            for future in as_completed(futures):
-                tried = future.result()
-                if tried is not None:
-                    self._hosts[futures[future]] = tried
-                    self._tell(HostJudged(environment=inquiry.name, result=tried.result))
-            if is_usable.result() and not any(each.seen for each in self._hosts.values()):
+            waiting = self._order()
+            while waiting:
+                _finish([pool.submit(self._try_host, index, is_usable) for index in waiting])
+                _finish([pool.submit(self._explain, group) for group in in_turns(self._take_differing())])
+                waiting = [] if self._has_failed() else [index for index in waiting if index in self._put_off]
+                self._put_off.difference_update(waiting)
+            if is_usable.result() and not any(each.seen is not None for each in self._hosts.values()):
                 self._baseline.settle()  # no host has confirmed what the reference shows
         except BaseException:
             # Runs under way end when the caller closes the backend; to wait for them here would be to wait for ever.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+
+    def _take_differing(self) -> list[Differing]:
+        """Return the hosts to explain, in the order of the report; there are none to explain then."""
+        differing, self._differing = self._differing, {}
+        return [differing[index] for index in sorted(differing)]
+
+    def _has_failed(self) -> bool:
+        return any(each.result.verdict is VerdictWord.FAILED for each in self._hosts.values())
 
     def _order(self) -> list[int]:
         """Return the places of the hosts in the order in which they are run.
@@ -249,10 +274,26 @@ class _Environment:
         inquiry = self._inquiry
         return is_broken(runs) or any(untrusted(each, inquiry.reference, inquiry.suite) for each in runs)
 
-    def _try_host(self, index: int, is_usable: "Future[bool]") -> Tried | None:
+    def _try_host(self, index: int, is_usable: "Future[bool]") -> None:
         if is_usable.done() and not is_usable.result():
-            return None
-        return self._trial.run(self._inquiry.hosts[index], is_usable.result)
+            return
+        if self._inquiry.fail_fast and self._differing:
+            self._put_off.add(index)
+            return
+        tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
+        if isinstance(tried, Differing):
+            self._differing[index] = tried
+        elif tried is not None:
+            self._keep(index, tried)
+
+    def _explain(self, group: Sequence[Differing]) -> None:
+        proven = Proven()
+        for each in group:
+            self._keep(self._inquiry.hosts.index(each.choice), self._trial.explain(each, proven))
+
+    def _keep(self, index: int, tried: Tried) -> None:
+        self._hosts[index] = tried
+        self._tell(HostJudged(environment=self._inquiry.name, result=tried.result))
 
     def _reference(self, why: str = "") -> HostResult:
         """Return what is known of the reference."""
@@ -278,11 +319,18 @@ class _Environment:
         """Return what is known of a host, in the light of all runs of the reference."""
         choice, tried, known = self._inquiry.hosts[index], self._hosts.get(index), self._baseline.known
         if tried is None:
+            why = _PUT_OFF if index in self._put_off else why
             return inconclusive(choice.host, why, named=choice.named)
         if tried.seen is None:
             return tried.result
         behavior = behavior_digest(tried.seen, known.normalization)
         return replace(tried.result, behavior=behavior, notes=notes(known.runs, tried.seen))
+
+
+def _finish(futures: Sequence["Future[None]"]) -> None:
+    """Wait for all, and raise what the first of them that fails raises, at once."""
+    for each in as_completed(futures):
+        each.result()
 
 
 def _reasons(hosts: Sequence[HostResult]) -> tuple[str, ...]:

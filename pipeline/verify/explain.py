@@ -11,6 +11,7 @@ from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, 
 from pipeline.verify.narrow import Oracle, UnconfirmedError, narrow
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.prediction import NOTHING, Foresee, Prediction, Predictions
+from pipeline.verify.proven import Proven
 from pipeline.verify.schedule import LostRunError, Runner
 from pipeline.verify.statistics import LOOK, Decision, Tally, decide, interval, p_text
 from pipeline.verify.suite import Results
@@ -107,6 +108,7 @@ def explain(
     budget: Budget,
     normalization: Normalization,
     seed: int,
+    proven: Proven,
     foresee: Foresee = lambda _, __: NOTHING,
 ) -> Explanation:
     """Rerun a host and the reference, interleaved, until each difference is its own or chance; find the cause.
@@ -121,6 +123,7 @@ def explain(
         budget: of the environment.
         normalization: what is no difference.
         seed: orders the runs.
+        proven: causes that other hosts have shown; those that this one shows are added.
         foresee: says where to look first; asked of differences that are searched for a cause.
 
     Returns:
@@ -137,14 +140,14 @@ def explain(
     if tests and pair.seen_reference.report.source is Results.PYTEST:
         few = laboratory(tests)
         laboratories.append(few)
-        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST])
-        causes |= _explained(few, selected, seed, lambda each: foresee(each, False))  # noqa: FBT003 - as named
+        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST], proven)
+        causes |= _explained(few, selected, seed, proven=proven, foresee=lambda each: foresee(each, False))  # noqa: FBT003
         remaining = [each for each in differences if each not in causes]
     if remaining:
         whole = laboratory(None)
         laboratories.append(whole)
-        is_suite = bool(laboratories[:-1])
-        causes |= _explained(whole, remaining, seed, lambda each: foresee(each, is_suite))
+        is_suite = len(laboratories) > 1
+        causes |= _explained(whole, remaining, seed, proven=proven, foresee=lambda each: foresee(each, is_suite))
     return Explanation(
         causes=causes,
         whole_suite=frozenset(remaining),
@@ -153,44 +156,59 @@ def explain(
     )
 
 
-def _appearing(laboratory: Laboratory, differences: Sequence[Difference]) -> list[Difference]:
+def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven: Proven) -> list[Difference]:
     """Return the differences that a selection of tests shows too, and of which its reference is the reference's."""
     everything = frozenset(laboratory.pair.differing)
+    known = [each for each in differences if _shown_before(laboratory, (each.kind, each.id), proven)]
+    if len(known) == len(differences):
+        return known
     try:
         pairs = [laboratory.pair_of_runs(everything, index) for index in (1, 2)]
     except (BudgetError, LostRunError, FactorError):
         return list(differences)  # the tally meets the same, and says so
-    return [
+    return known + [
         each
         for each in differences
-        if any(laboratory.deviates((each.kind, each.id), here) for here, _ in pairs)
+        if each not in known
+        and any(laboratory.deviates((each.kind, each.id), here) for here, _ in pairs)
         and not all(laboratory.deviates((each.kind, each.id), reference) for _, reference in pairs)
     ]
 
 
+def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Tally]:
+    return proven.of(key, laboratory.seen_on_host(key), laboratory.pair)
+
+
 def _explained(
-    laboratory: Laboratory, differences: Sequence[Difference], seed: int, foresee: Callable[[Difference], Prediction]
+    laboratory: Laboratory,
+    differences: Sequence[Difference],
+    seed: int,
+    *,
+    proven: Proven,
+    foresee: Callable[[Difference], Prediction],
 ) -> dict[Difference, Cause]:
     """Return the cause of each difference.
 
-    What few reruns show every time is searched for its cause at once: to confirm that confirms the difference too. All
-    else, and what has no cause, is rerun until it is the host's or chance; what is the host's is then searched.
+    What has a proven cause is not confirmed anew. What few reruns show every time is searched for its cause at once: to
+    confirm that confirms the difference too. All else, and what has no cause, is rerun until it is the host's or
+    chance; what is the host's is then searched.
     """
     keys = {(each.kind, each.id): each for each in differences}
     everything = frozenset(laboratory.pair.differing)
     predictions = Predictions(lambda key: foresee(keys[key]))
+    known = {key: Tally() for key in keys if _shown_before(laboratory, key, proven)}
     try:
-        looks = laboratory.tally(keys, everything, LOOK) if len(everything) > 1 else {}
-        causes, reasons = _isolated(
-            laboratory, {key: each for key, each in looks.items() if each.is_likely}, seed, predictions
-        )
+        new = [key for key in keys if key not in known]
+        looks = laboratory.tally(new, everything, LOOK) if len(everything) > 1 else {}
+        likely = known | {key: each for key, each in looks.items() if each.is_likely}
+        causes, reasons = _isolated(laboratory, likely, seed, proven=proven, predictions=predictions)
         tallies = laboratory.tally([key for key in keys if key not in causes], everything)
     except (LostRunError, FactorError) as error:
         return {each: _inconclusive(error.message) for each in differences}
     confirmed = {key: tally for key, tally in tallies.items() if decide(tally) is Decision.CAUSED}
     causes |= {key: _unconfirmed(tally) for key, tally in tallies.items() if key not in confirmed}
     open_ = {key: confirmed[key] for key in confirmed if key not in reasons}
-    later, later_reasons = _isolated(laboratory, open_, seed, predictions)
+    later, later_reasons = _isolated(laboratory, open_, seed, proven=proven, predictions=predictions)
     causes |= later
     reasons |= later_reasons
     causes |= {key: _inconclusive(reasons[key], confirmed[key]) for key in confirmed if key not in causes}
@@ -206,13 +224,14 @@ def _explained(
 
 
 def _isolated(
-    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, predictions: Predictions
+    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, *, proven: Proven, predictions: Predictions
 ) -> tuple[dict[Key, Cause], dict[Key, str]]:
     """Return the causes that were found, and for the other behaviors why none was. All share their runs."""
     causes: dict[Key, Cause] = {}
     reasons: dict[Key, str] = {}
     factors = frozenset(laboratory.pair.differing)
-    oracle = Oracle(laboratory, tallies, seed, predictions.weights)
+    before = {key: known for key in tallies if (known := _shown_before(laboratory, key, proven))}
+    oracle = Oracle(laboratory, tallies, seed, before, predictions.weights)
     for key in tallies:
         try:
             found, innocent = narrow(oracle, key, factors)
@@ -223,7 +242,12 @@ def _isolated(
         except (LostRunError, FactorError) as error:
             reasons[key] = error.message
         else:
-            causes[key] = _cause(laboratory.pair, found, laboratory.tally([key], found[0])[key], innocent)
+            tally = before.get(key, {}).get(found[0]) or laboratory.tally([key], found[0])[key]
+            causes[key] = _cause(laboratory.pair, found, tally, innocent)
+            if oracle.exact[key] and key not in before:
+                for levels in found:
+                    factors_ = {name: laboratory.pair.differing[name] for name in sorted(levels)}
+                    proven.add(key, laboratory.seen_on_host(key), factors_, laboratory.tally([key], levels)[key])
     return causes, reasons
 
 

@@ -49,6 +49,7 @@ class Inquiry:
         runs: how many reruns may be spent on causes.
         milliseconds: how long may be spent on them.
         hermetic: False if the suite may use the outer network.
+        fail_fast: whether the first host that fails ends it.
         predicts: whether a traced run of the reference says where to look first.
     """
 
@@ -65,6 +66,7 @@ class Inquiry:
     runs: int = 2000
     milliseconds: int = 1_200_000
     hermetic: bool = True
+    fail_fast: bool = False
     predicts: bool = True
 
 
@@ -78,6 +80,7 @@ def ask(
     are_named: bool,
     seed: int,
     milliseconds: int,
+    fail_fast: bool = False,
     predicts: bool = True,
 ) -> Inquiry:
     """Return what a spec asks about an image.
@@ -91,6 +94,7 @@ def ask(
         are_named: whether the hosts were named one by one: then each must run.
         seed: the same seed plans the same runs.
         milliseconds: how long causes may be searched for.
+        fail_fast: whether the first host that fails ends it.
         predicts: whether a traced run of the reference says where to look first.
     """
     plan = suite_run(spec, variants, services)
@@ -110,6 +114,7 @@ def ask(
         ),
         seed=seed,
         milliseconds=milliseconds,
+        fail_fast=fail_fast,
         predicts=predicts,
     )
 

@@ -5,6 +5,7 @@ Source: Wald, "Sequential Tests of Statistical Hypotheses" (1945).
 
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from pipeline.verify.compare import Key
 from pipeline.verify.delta import bisect, ddmin
@@ -48,8 +49,10 @@ class Oracle:
 
     Args:
         laboratory: makes the runs.
-        tallies: of the behaviors under all levels of the host; at least some pairs of runs each.
+        tallies: of the behaviors under all levels of the host; at least some pairs of runs each, but where a cause is
+            proven.
         seed: draws what is asked.
+        proven: causes of behaviors that were shown on other hosts, and every time.
         weights: returns factor → how likely it is beside others, 1 where it is not named, for a behavior.
     """
 
@@ -58,13 +61,15 @@ class Oracle:
         laboratory: Laboratory,
         tallies: Mapping[Key, Tally],
         seed: int,
+        proven: Mapping[Key, Collection[Levels]] = MappingProxyType({}),
         weights: Callable[[Key], Mapping[str, float]] = lambda _: {},
     ) -> None:
         self._laboratory = laboratory
         self._everything: Levels = frozenset(laboratory.pair.differing)
         self._tallies = tallies
+        self._proven = proven
         self._weights = weights
-        self._exact = {key: self._is_steady(key, tally) for key, tally in tallies.items()}
+        self.exact = {key: key in proven or self._is_steady(key, tally) for key, tally in tallies.items()}
         self._random = random.Random(f"{seed} {laboratory.pair.host.digest}")  # noqa: S311 - an order, no secret
 
     def appears(self, key: Key, levels: Levels, innocent: float = _INNOCENT, like: Levels = NONE) -> bool:
@@ -102,6 +107,9 @@ class Oracle:
             UnconfirmedError: what was found did not do so in enough reruns of its own.
             BudgetError, LostRunError, FactorError: as ``Laboratory.behavior``.
         """
+        known = next((each for each in self._proven.get(key, ()) if each <= factors), NONE)
+        if known:
+            return known
         cleared: set[Levels] = set()
         suspects = self._suspects(key, factors, cleared)
         for _ in range(_QUESTIONS * suspects.count.bit_length()):
@@ -192,7 +200,7 @@ class Oracle:
         return self._laboratory.behavior(levels, index, keep=_KEPT)
 
     def _is_shown(self, key: Key, behavior: Mapping[Key, str]) -> bool:
-        if self._exact[key]:
+        if self.exact[key]:
             return self._laboratory.is_as_seen(key, behavior)
         return self._laboratory.deviates(key, behavior)
 

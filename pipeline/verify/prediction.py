@@ -145,7 +145,7 @@ def predict(signs: Mapping[str, float], factors: Sequence[Speaking] = FACTORS, *
 
 
 def telling(trace: Trace, tests: Iterable[str], *, memory: int = -1) -> dict[str, float]:
-    """Return the signs of some tests, each with how telling it is, 1 at most: less so, the more other tests show it, too.
+    """Return the signs of some tests, each with how telling it is, 1 at most: less so, the more other tests show it.
 
     Args:
         trace: of a run that had these tests, and others as may be.

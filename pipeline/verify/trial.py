@@ -1,10 +1,10 @@
-"""``Trial``: one host, run, compared with the reference, explained and judged."""
+"""``Trial``: a host, run and compared with the reference, then explained and judged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.verify.baseline import Baseline
-from pipeline.verify.compare import Difference, Kind
+from pipeline.verify.compare import Difference, Key, Kind
 from pipeline.verify.events import Explaining, Tell
 from pipeline.verify.explain import Cause, CauseState, explain
 from pipeline.verify.foresight import Foresight
@@ -13,8 +13,9 @@ from pipeline.verify.judge import inconclusive, judge_host, unavailable, untrust
 from pipeline.verify.laboratory import Budget, Pair
 from pipeline.verify.next_steps import next_step
 from pipeline.verify.observe import Observation
+from pipeline.verify.proven import Proven
 from pipeline.verify.reproduce import located, reproducer
-from pipeline.verify.schedule import Cell, LostRunError, Runner
+from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.suite import Results
 from pipeline.verify.verdict import Finding, HostResult, State, VerdictWord
 from runtime.backend import Unsupported
@@ -32,12 +33,29 @@ class Tried:
     """What became of a host.
 
     Args:
-        result: as judged; its behavior digest and its notes wait for all that is learned of the reference.
+        result: as judged, but its behavior digest and its notes, which wait for all that is learned of the reference.
         seen: its first run; None if there was none.
     """
 
     result: HostResult
     seen: Observation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differing:
+    """A host that behaves differently, and why is not known yet.
+
+    Args:
+        choice: the host.
+        run: its first run.
+        differences: what is to be explained.
+        accepted: what differs too, and the spec accepts.
+    """
+
+    choice: Choice
+    run: Run
+    differences: tuple[Difference, ...]
+    accepted: tuple[Finding, ...] = ()
 
 
 class Trial:
@@ -72,8 +90,8 @@ class Trial:
         self._foresight = foresight
         self._tell = tell
 
-    def run(self, choice: Choice, is_wanted: Callable[[], bool]) -> Tried | None:
-        """Run a host and judge it.
+    def run(self, choice: Choice, is_wanted: Callable[[], bool]) -> Tried | Differing | None:
+        """Run a host, and compare it with the reference.
 
         Args:
             choice: the host.
@@ -92,14 +110,43 @@ class Trial:
             return Tried(result=unavailable(host, lacking.reason, lacking.hint, named=choice.named))
         try:
             run = self._runner.run(Cell(plan=plan, host=host))
-            if not is_wanted():
-                return None
-            findings, runs, cached = self._findings(host, run.observation)
+            return self._compared(choice, run) if is_wanted() else None
         except LostRunError as error:
             return Tried(result=inconclusive(host, error.message, error.hint, named=choice.named))
-        result = self._judged(choice, run.observation, findings)
-        result = replace(result, runs=1 + runs, cached=run.is_cached + cached)
-        return Tried(result=result, seen=run.observation)
+
+    def explain(self, host: Differing, proven: Proven) -> Tried:
+        """Explain what differs on a host, and judge it.
+
+        Args:
+            host: what was seen of it.
+            proven: causes that hosts before it have shown.
+        """
+        known = self._baseline.settle()
+        found = explain(
+            host.differences,
+            Pair(
+                plan=self._inquiry.plan,
+                reference=self._inquiry.reference,
+                host=host.choice.host,
+                seen_reference=known.usual,
+                seen_host=host.run.observation,
+            ),
+            runner=self._runner,
+            budget=self._budget,
+            normalization=known.normalization,
+            seed=self._inquiry.seed,
+            proven=proven,
+            foresee=self._foresight.on(host.choice.host, host.differences, host.run.observation),
+        )
+        findings = [
+            Finding(
+                difference=each,
+                cause=cause,
+                reproduce=self.reproducer(host.choice.host, each, cause, is_whole=each in found.whole_suite),
+            )
+            for each, cause in found.causes.items()
+        ]
+        return self._judged(host.choice, host.run, (*host.accepted, *findings), runs=found.runs, cached=found.cached)
 
     def hinted(self, result: HostResult, host: Host, seen: Observation) -> HostResult:
         """Return a result with its next step, where its own findings do not show one."""
@@ -124,41 +171,39 @@ class Trial:
             repeat=FLAKY_REPEATS if is_flaky else 1,
         )
 
-    def _judged(self, choice: Choice, seen: Observation, findings: list[Finding]) -> HostResult:
-        inquiry = self._inquiry
-        result = judge_host(choice.host, seen, findings, suite=inquiry.suite, rules=inquiry.rules, named=choice.named)
-        return self.hinted(result, choice.host, seen)
-
-    def _findings(self, host: Host, seen: Observation) -> tuple[list[Finding], int, int]:
-        """Return what differs on a host and why, and how many runs that took, all and from the cache."""
-        inquiry = self._inquiry
-        if untrusted(seen, host, inquiry.suite):
-            return [], 0, 0
-        differences = self._baseline.differences(seen)
+    def _compared(self, choice: Choice, run: Run) -> Tried | Differing:
+        inquiry, host, seen = self._inquiry, choice.host, run.observation
+        differences = () if untrusted(seen, host, inquiry.suite) else self._baseline.differences(seen)
         accepted = {each: inquiry.rules.reason(each.id, host.name) for each in differences}
-        findings = [Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason]
-        open_ = [each for each, reason in accepted.items() if not reason]
+        findings = tuple(Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason)
+        open_ = tuple(each for each, reason in accepted.items() if not reason)
         if not open_:
-            return findings, 0, 0
+            return self._judged(choice, run, findings)
         self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
-        known = self._baseline.settle()
-        pair = Pair(
-            plan=inquiry.plan,
-            reference=inquiry.reference,
-            host=host,
-            seen_reference=known.usual,
-            seen_host=seen,
-        )
-        found = explain(
-            open_,
-            pair,
-            runner=self._runner,
-            budget=self._budget,
-            normalization=known.normalization,
-            seed=inquiry.seed,
-            foresee=self._foresight.on(host, open_, seen),
-        )
-        for each, cause in found.causes.items():
-            command = self.reproducer(host, each, cause, is_whole=each in found.whole_suite)
-            findings.append(Finding(difference=each, cause=cause, reproduce=command))
-        return findings, found.runs, found.cached
+        return Differing(choice=choice, run=run, differences=open_, accepted=findings)
+
+    def _judged(
+        self, choice: Choice, run: Run, findings: Sequence[Finding], *, runs: int = 0, cached: int = 0
+    ) -> Tried:
+        """Return a host as judged; ``runs`` are its reruns, and ``cached`` those of them that were known before."""
+        inquiry, host, seen = self._inquiry, choice.host, run.observation
+        judged = judge_host(host, seen, findings, suite=inquiry.suite, rules=inquiry.rules, named=choice.named)
+        result = replace(self.hinted(judged, host, seen), runs=1 + runs, cached=run.is_cached + cached)
+        return Tried(result=result, seen=seen)
+
+
+def in_turns(hosts: Iterable[Differing]) -> tuple[tuple[Differing, ...], ...]:
+    """Return groups of hosts that share no behavior to explain; in each the host of the fewest levels comes first.
+
+    Those of one group are explained in turns, so that a cause that is proven for one need not be for the next.
+    """
+    groups: list[list[Differing]] = []
+    for host in hosts:
+        near = [group for group in groups if any(_keys(each) & _keys(host) for each in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([*(each for group in near for each in group), host])
+    return tuple(tuple(sorted(group, key=lambda each: len(each.choice.host.differing))) for group in groups)
+
+
+def _keys(host: Differing) -> set[Key]:
+    return {(each.kind, each.id) for each in host.differences}

@@ -48,7 +48,6 @@ Modules of the warm process import little: no pathlib here.
 import ctypes
 import errno
 import os
-import re
 import resource
 import signal
 import socket
@@ -68,8 +67,11 @@ _IN_CLOEXEC = 0o2000000
 _ASKED_PERSONALITY = 0xFFFFFFFF  # personality(2): changes nothing
 _SIOCGIFFLAGS = 0x8913  # linux/sockios.h
 _IFF_UP = 0x1  # linux/if.h
-_ESCAPED = re.compile(r"\\([0-7]{3})")  # blanks, tabs, line ends, backslashes: seq_path(), fs/seq_file.c
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+_ESCAPED = {r"\040": " ", r"\011": "\t", r"\012": "\n", r"\043": "#", r"\134": "\\"}
+"""How the kernel writes some characters of a path; the backslash last. Source: Linux fs/proc_namespace.c."""
 
 
 class Mount:
@@ -80,8 +82,10 @@ class Mount:
 
     def __init__(self, line: str) -> None:
         before, _, behind = line.partition(" - ")
-        escaped, flags = before.split()[4:6]
-        self.place = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), escaped)
+        place, flags = before.split()[4:6]
+        for escaped, character in _ESCAPED.items():
+            place = place.replace(escaped, character)
+        self.place = place
         self.kind, _, options = (*behind.split(" ", 2), "", "")[:3]
         self.flags = frozenset(flags.split(","))
         self.options = frozenset(options.split(","))

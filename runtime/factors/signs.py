@@ -41,7 +41,7 @@ class Index:
         found = dict.fromkeys(self._whole.get(sign, ()), sign)
         found |= {name: sign for head, names in self._heads.items() if sign.startswith(head) for name in names}
         for word in words_of(sign):
-            found |= {name: word for name in self._words.get(word, ())}
+            found |= dict.fromkeys(self._words.get(word, ()), word)
         return found
 
 

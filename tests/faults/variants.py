@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,10 @@ def _id(folder: Path, name: str) -> str:
     raise FaultError(f"no test {name!r} in {folder}")
 
 
-def _add_tests(tests: Path, causes: Set[str], chance: random.Random) -> None:
+def _add_tests(tests: Path, causes: Collection[str], chance: random.Random) -> None:
     """Put tests beside the guilty ones: in files of their own, and before and after them in the same file."""
     words = yaml.safe_load((BESIDE / "words.yaml").read_text())
-    pool = [path for path in sorted(BESIDE.glob("test_*.py")) if not causes & _touching(path)]
+    pool = [path for path in sorted(BESIDE.glob("test_*.py")) if _touching(path).isdisjoint(causes)]
     rename = renaming({word: tuple(others) for word, others in words.items()}, chance)
     guilty = sorted(tests.rglob("test_*.py"))
     for path in chance.sample(pool, chance.randint(3, 7)):
@@ -122,7 +122,7 @@ def _add_tests(tests: Path, causes: Set[str], chance: random.Random) -> None:
 
 
 def _touching(path: Path) -> set[str]:
-    """Return the factors whose levels, beyond those of innocent.yaml, break the tests in a file, as its first line says."""
+    """Return the factors that break the tests in a file by levels of apps, as its first line says."""
     first = path.read_text().partition("\n")[0]
     return set(first.removeprefix("# touched by:").replace(" ", "").split(",")) if first.startswith("#") else set()
 
@@ -147,7 +147,8 @@ def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
     """Return the hosts: guilty ones alone and among innocent levels, and innocent ones that lack part of the cause."""
 
     def among(levels: Mapping[str, str]) -> dict[str, str]:
-        free = sorted(INNOCENT.keys() - fault.causes.keys() - fault.sensitive)
+        orders = {"test-order"} if fault.base == "exit" else set()  # it has no tests to order
+        free = sorted(INNOCENT.keys() - fault.causes.keys() - fault.sensitive - orders)
         drawn = sorted(chance.sample(free, chance.randint(5, 9)))
         return {**levels, **{factor: chance.choice(INNOCENT[factor]) for factor in drawn}}
 

@@ -229,6 +229,11 @@ def test_mounts_are_read_with_flags_kind_and_options():
     assert not answers.has_flag("/nowhere", "noexec")
 
 
+def test_place_of_a_mount_is_read_with_its_blanks():
+    line = rb"36 35 98:0 / /opt/app\040dir\040(x)\134 rw - tmpfs tmpfs rw" + b"\n"
+    assert [each.place for each in Answers({MOUNTS: line}).mounts()] == ["/opt/app dir (x)\\"]
+
+
 @pytest.mark.parametrize(
     ("flags", "found"),
     [

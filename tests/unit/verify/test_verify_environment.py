@@ -23,6 +23,7 @@ from pipeline.verify.explain import CauseState
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit
 from pipeline.verify.rules import Flaky, Ignore, Rules
+from pipeline.verify.schedule import StoppedError
 from pipeline.verify.suite import Shadow
 from pipeline.verify.suite import TestOutcome as Outcome
 from pipeline.verify.verdict import State, VerdictWord
@@ -386,9 +387,56 @@ def test_verify_interrupted_gives_what_was_found():
         if type(event).__name__ == "HostJudged" and event.result.state is State.SAME:
             raise KeyboardInterrupt
 
+    def check(plan):
+        if "columns" in plan.levels:
+            stop.wait(10)
+            raise StoppedError("interrupted")
+
     with pytest.raises(Interrupted) as caught:
-        verify(SimulatedApp(STEADY), UMASK, COLUMNS, stop=stop, tell=tell)
+        verify(SimulatedApp(STEADY), UMASK, COLUMNS, check=check, stop=stop, tell=tell)
     assert stop.is_set()
     partial = caught.value.partial
     assert partial.verdict is VerdictWord.INCONCLUSIVE
     assert [each.state for each in partial.hosts].count(State.SAME) == 1
+
+
+def test_verify_cause_that_one_host_has_proven_is_not_searched_for_on_the_next():
+    app = SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")})
+    result = verify(app, HARDENED, UMASK)
+    hardened, umask = result.hosts[1:]
+    assert [host.findings[0].cause.factors for host in (hardened, umask)] == [{"umask": "0077"}] * 2
+    assert hardened.findings[0].cause.with_ == umask.findings[0].cause.with_
+    assert hardened.findings[0].cause.cleared == ("columns", "hash-seed", "locale", "timezone")
+    assert umask.runs - 1 == 16  # of the host alone, with the reference's
+    assert hardened.runs - 1 <= 4  # of its other levels
+    alone = verify(SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")}), HARDENED)
+    assert alone.hosts[1].runs - 1 > 16
+
+
+def test_verify_proven_cause_hides_no_other_cause_of_the_same_behavior():
+    behavior = either(fails_where(umask="0077"), fails_where(timezone="Asia/Kolkata"))
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": behavior}), HARDENED, UMASK)
+    cause = result.hosts[1].findings[0].cause
+    assert {*cause.factors, *cause.alternatives[0]} == {"umask", "timezone"}
+    assert cause.cleared == ("columns", "hash-seed", "locale")
+
+
+def test_verify_fail_fast_ends_with_the_first_host_that_fails_and_says_what_did_not_run():
+    app = SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")})
+    others = [Host(name=f"narrow-{number}", factors={"columns": str(number)}) for number in range(40, 60)]
+    result = verify(app, UMASK, *others, fail_fast=True)
+    assert result.verdict is VerdictWord.FAILED
+    states = [each.state for each in result.hosts[1:]]
+    assert states[0] is State.DIFFERENT
+    assert set(states[1:]) <= {State.SAME, State.INCONCLUSIVE}
+    put_off = [each for each in result.hosts if each.reasons and "--fail-fast" in each.reasons[0]]
+    assert len(put_off) == states.count(State.INCONCLUSIVE) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_verify_fail_fast_goes_on_after_a_host_that_differed_by_chance(seed):
+    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.4)}, seed=seed)
+    hosts = [Host(name=f"narrow-{number}", factors={"columns": str(number)}) for number in range(40, 50)]
+    result = verify(app, *hosts, fail_fast=True)
+    assert not any("--fail-fast" in reason for each in result.hosts for reason in each.reasons)
+    assert result.verdict is not VerdictWord.FAILED

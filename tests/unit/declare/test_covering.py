@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline.declare.errors import VerifyError
+from pipeline.declare.covering import covering_array, pairs_met
+from pipeline.declare.errors import SpecError
 from pipeline.declare.hosts import BUILT_IN, Catalogue
-from pipeline.verify.covering import covering_array, pairs_met
 
 BROUGHT = Catalogue((BUILT_IN,))
 TWO = {f"factor-{number}": ("usual", "other") for number in range(40)}
@@ -144,5 +144,5 @@ def test_covering_array_needs_no_row_for_what_the_first_one_meets():
     ],
 )
 def test_covering_array_that_cannot_be_is_refused(levels, options, message):
-    with pytest.raises(VerifyError, match=message):
+    with pytest.raises(SpecError, match=message):
         covering_array(levels, seed=0, **options)

@@ -18,7 +18,7 @@ from math import comb
 from types import MappingProxyType
 from typing import TypeAlias
 
-from pipeline.declare.errors import VerifyError
+from pipeline.declare.errors import SpecError
 
 ROWS = 12
 """Rows that are built for each row that is taken."""
@@ -53,7 +53,7 @@ def covering_array(
         some 13; 12 of three levels and 12 of two take some 20, and 0.3 s.
 
     Raises:
-        VerifyError: a factor has no levels, a row names levels that are not there, or no row is allowed.
+        SpecError: a factor has no levels, a row names levels that are not there, or no row is allowed.
     """
     grid = _Grid.of(levels, forbidden)
     fixed = () if first is None else (grid.complete(first),)
@@ -92,7 +92,7 @@ class _Grid:
     def of(cls, levels: Mapping[str, Sequence[str]], forbidden: Sequence[Row]) -> "_Grid":
         lacking = [name for name, each in levels.items() if not each]
         if lacking:
-            raise VerifyError(f"a covering array needs levels: factor {lacking[0]!r} has none")
+            raise SpecError(f"a covering array needs levels: factor {lacking[0]!r} has none")
         names = tuple((name, level) for name, each in levels.items() for level in dict.fromkeys(each))
         column = tuple(list(levels).index(name) for name, _ in names)
         columns = tuple(
@@ -102,21 +102,21 @@ class _Grid:
         sums = tuple(plain.bits(each) for each in forbidden)
         found = replace(plain, forbidden=sums, averting=tuple(plain.others(each) for each in sums))
         if not found.is_possible(0):
-            raise VerifyError("a covering array needs a row: the forbidden combinations leave none")
+            raise SpecError("a covering array needs a row: the forbidden combinations leave none")
         return found
 
     def bits(self, row: Row) -> int:
         """Return some levels as their sum."""
         unknown = [each for each in row.items() if each not in self.names]
         if unknown:
-            raise VerifyError(f"a covering array has no level {unknown[0][1]!r} of {unknown[0][0]!r}")
+            raise SpecError(f"a covering array has no level {unknown[0][1]!r} of {unknown[0][0]!r}")
         return sum(1 << self.names.index(each) for each in row.items())
 
     def complete(self, row: Row) -> int:
         """Return a row as its sum, having looked whether it is a whole row and allowed."""
         found = self.bits(row)
         if len(row) != len(self.columns) or not self.is_possible(found):
-            raise VerifyError("the first row of a covering array is forbidden, or lacks a factor")
+            raise SpecError("the first row of a covering array is forbidden, or lacks a factor")
         return found
 
     def row(self, bits: int) -> Row:

@@ -1,0 +1,50 @@
+"""``Proven``: causes that reruns have shown on one host, for the other hosts on which the same behavior appears.
+
+A host that has the levels of a proven cause, and shows the very behavior, needs no reruns to tell that they suffice:
+they make the same hybrid of the reference. What is left to ask is whether its other levels are innocent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.verify.compare import Key
+from pipeline.verify.laboratory import Levels, Pair
+from pipeline.verify.statistics import Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cause:
+    """A cause: factor → level, and the tally of the runs that have shown it."""
+
+    factors: Mapping[str, str]
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Proven:
+    """The causes found so far. It is for one thread: hosts that share behaviors are explained in turns."""
+
+    _causes: dict[tuple[Key, str], list[_Cause]] = field(default_factory=dict)
+
+    def add(self, key: Key, behavior: str, factors: Mapping[str, str], tally: Tally) -> None:
+        """Keep a smallest set of levels that makes a behavior appear.
+
+        Args:
+            key: names the behavior.
+            behavior: what was seen, the same in every run.
+            factors: factor → level.
+            tally: of the runs that have shown it.
+        """
+        self._causes.setdefault((key, behavior), []).append(_Cause(factors=factors, tally=tally))
+
+    def of(self, key: Key, behavior: str, pair: Pair) -> dict[Levels, Tally]:
+        """Return the proven sets of levels that a host has, each with its tally, in the order of their discovery.
+
+        No two have a factor in common.
+        """
+        found: dict[Levels, Tally] = {}
+        for each in self._causes.get((key, behavior), []):
+            levels = frozenset(each.factors)
+            if each.factors.items() <= pair.differing.items() and not any(levels & other for other in found):
+                found[levels] = each.tally
+        return found
