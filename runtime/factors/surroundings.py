@@ -124,7 +124,7 @@ class EnvironmentFactor(Factor):
     }
     names = "getproxies getproxies_environment proxy_bypass ProxyHandler build_opener urlopen environ getenv urllib"
     signs = (
-        "variable CI; variable GITHUB_ACTIONS; variable *_proxy; variable http*; variable HTTP*; variable no_proxy; "
+        "variable CI; variable GITHUB_ACTIONS; variable all_proxy; variable http*; variable HTTP*; variable no_proxy; "
         "variable NO_COLOR; variable FORCE_COLOR; variable TERM; variable COLORTERM; raises urllib.error.URLError; "
         "errno ECONNREFUSED"
     )

@@ -149,7 +149,8 @@ class SimulatedApp:
     def _trace(self) -> Trace | None:
         if not self.touched:
             return None
-        return Trace(tests={Trace.key(test): {f"calls {each}": 1 for each in names} for test, names in self.touched.items()})
+        signs = {test: {f"calls {each}": 1 for each in names} for test, names in self.touched.items()}
+        return Trace(tests={Trace.key(test): found for test, found in signs.items()})
 
 
 def result(name: str, outcome: TestOutcome) -> TestResult:

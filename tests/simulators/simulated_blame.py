@@ -179,8 +179,7 @@ def row(causes: str, flake: int, found: Sequence[Trial]) -> str:
     """Return the row of some trials."""
     reruns = sorted(each.reruns for each in found)
     exact, unjust = (
-        100 * sum(each) / len(found)
-        for each in ([each.is_exact for each in found], [each.is_unjust for each in found])
+        100 * sum(each) / len(found) for each in ([each.is_exact for each in found], [each.is_unjust for each in found])
     )
     most = reruns[-(-95 * len(reruns) // 100) - 1]
     return f"| {causes} | {flake} % | {exact:.1f} % | {unjust:.1f} % | {statistics.median(reruns):g} | ≤ {most} |"

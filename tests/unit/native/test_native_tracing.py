@@ -37,10 +37,10 @@ class Memory:
     def __init__(self, content: bytes = b"") -> None:
         self.content = content
 
-    def read(self, pid: int, address: int, size: int) -> bytes:
+    def read(self, _: int, __: int, size: int) -> bytes:
         return self.content[:size]
 
-    def text(self, pid: int, address: int) -> bytes:
+    def text(self, _: int, __: int) -> bytes:
         return self.content.partition(b"\0")[0]
 
 
@@ -92,7 +92,7 @@ def inet6(address: str, port: int) -> bytes:
         ("open", (1, os.O_RDONLY), b"/proc/meminfo", "opens /proc/meminfo"),
         ("renameat2", (0, 1, 0, 2), b"/app/x", "renames ."),
         ("socket", (10, 1 | 0o2000000), b"", "socket inet6 stream"),
-        ("bind", (3, 1, 16), inet("0.0.0.0", 80), "binds inet any low"),
+        ("bind", (3, 1, 16), inet("0.0.0.0", 80), "binds inet any low"),  # noqa: S104 - text
         ("bind", (3, 1, 28), inet6("::1", 8080), "binds inet6 loopback high"),
         ("connect", (3, 1, 16), inet("127.0.0.1", 53), "connects inet loopback 53"),
         ("connect", (3, 1, 16), inet("192.0.2.1", 443), "connects inet elsewhere low"),

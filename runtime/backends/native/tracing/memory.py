@@ -9,6 +9,7 @@ import struct
 from runtime.backends.native.syscalls import call
 
 _PAGE = 4096  # the smallest that there is: what is read up to its end never fails for what lies behind
+_LAST = 2**64 - 1
 _PIECE = struct.Struct("=QQ")  # struct iovec
 
 
@@ -24,7 +25,7 @@ class Reader:
         """Return the bytes at an address, fewer where the memory ends; none where there is nothing to read."""
         size = min(size, self._most)
         first = min(size, _PAGE - address % _PAGE)
-        pieces = _PIECE.pack(address, first) + _PIECE.pack(address + first, size - first)
+        pieces = _PIECE.pack(address, first) + _PIECE.pack((address + first) & _LAST, size - first)
         try:
             count = call("process_vm_readv", pid, self._ours, 1, pieces, 2 if size > first else 1, 0)
         except OSError:
