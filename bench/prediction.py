@@ -27,11 +27,13 @@ from fault import faults, read  # noqa: E402
 from variants import Variant, make  # noqa: E402
 
 from pipeline import verification  # noqa: E402
+from pipeline.build.kernels import kernels_of  # noqa: E402
+from pipeline.declare.hosts import Catalogue, select  # noqa: E402
 from pipeline.verify.inquiry import Inquiry, ask  # noqa: E402
 from pipeline.verify.observe import Observation, observe  # noqa: E402
 from pipeline.verify.plugin import traced_file  # noqa: E402
 from pipeline.verify.prediction import of_failures, predict, telling  # noqa: E402
-from runtime.backend import Backend  # noqa: E402
+from runtime.backends.catalogue import Backends  # noqa: E402
 from runtime.host import Host  # noqa: E402
 
 FIRST = 5
@@ -61,7 +63,7 @@ class Prepared:
 
     variant: Variant
     inquiry: Inquiry
-    backend: Backend
+    backend: Backends
 
 
 def rank(prepared: Prepared) -> Rank:
@@ -69,10 +71,12 @@ def rank(prepared: Prepared) -> Rank:
     inquiry, fails = prepared.inquiry, prepared.variant.fails
     reference, alone = inquiry.reference, inquiry.hosts[0].host
     traced = _run(prepared, reference, is_traced=True)
-    failed = _run(prepared, alone)
-    results = [result for name, result in failed.report.tests.items() if name in fails]
     told = telling(traced.trace, fails, memory=traced.resources.peak_memory) if traced.trace else {}
-    errors = of_failures(results, failed.exit.signal, failed.exit.limit)
+    errors = {}
+    if prepared.backend.refusal(alone.apply(inquiry.plan)) is None:
+        failed = _run(prepared, alone)
+        results = [result for name, result in failed.report.tests.items() if name in fails]
+        errors = of_failures(results, failed.exit.signal, failed.exit.limit)
     causes = tuple(sorted(prepared.variant.fault.causes))
     return Rank(
         name=prepared.variant.fault.name,
@@ -90,7 +94,7 @@ def prepared(name: str, seed: int, store: Path, folder: Path) -> Iterator[Prepar
     (spec,) = verification._open([variant.spec], options)
     lock = verification._lock_of(spec, options, _nobody)
     builder, built = verification._build(spec, lock, options, _nobody)
-    hosts = verification.select(spec, verification.Catalogue.of(spec.path), None)
+    hosts = select(spec, Catalogue.of(spec.path), None)
     inquiry = ask(
         spec,
         hosts,
@@ -101,7 +105,7 @@ def prepared(name: str, seed: int, store: Path, folder: Path) -> Iterator[Prepar
         seed=seed,
         milliseconds=options.budget,
     )
-    with verification.Backends(builder.layers, builder.layout, verification.kernels_of(store)) as backend:
+    with Backends(builder.layers, builder.layout, kernels_of(store)) as backend:
         yield Prepared(variant=variant, inquiry=inquiry, backend=backend)
 
 
@@ -122,11 +126,11 @@ class Search:
     is_exact: bool
 
 
-def search(variant: Variant, *, predicts: bool) -> Search:
+def search(variant: Variant, store: Path, *, predicts: bool) -> Search:
     """Verify the first host that has innocent levels beside the guilty ones, anew, by the command that users have."""
     command = [sys.executable, "-m", "pipeline.cli.main", "verify", variant.spec.name, "--locked", "--json", "--fresh"]
     command += ["--hosts", "among-1", *([] if predicts else ["--no-prediction"])]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEATRIAL_STORE": str(store)}
     done = subprocess.run(
         command, cwd=variant.spec.parent, env=environment, capture_output=True, text=True, check=False
     )
@@ -140,9 +144,9 @@ def search(variant: Variant, *, predicts: bool) -> Search:
     )
 
 
-def in_turns(variant: Variant, times: int) -> tuple[list[Search], list[Search]]:
+def in_turns(variant: Variant, times: int, store: Path) -> tuple[list[Search], list[Search]]:
     """Return searches with a prediction and without, made in turns."""
-    pairs = [(search(variant, predicts=True), search(variant, predicts=False)) for _ in range(times)]
+    pairs = [(search(variant, store, predicts=True), search(variant, store, predicts=False)) for _ in range(times)]
     return [each for each, _ in pairs], [each for _, each in pairs]
 
 
@@ -179,7 +183,7 @@ def main() -> None:
             print(
                 f"{name}: {', '.join(ranks[-1].causes)}: {ranks[-1].traced} traced, {ranks[-1].both} both", flush=True
             )
-            predicted, bare = in_turns(each.variant, options.times)
+            predicted, bare = in_turns(each.variant, options.times, store)
             searches[0].extend(predicted)
             searches[1].extend(bare)
     for line in figures(ranks, searches):
