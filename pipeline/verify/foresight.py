@@ -21,8 +21,8 @@ from runtime.factors.signs import Speaking
 from runtime.host import Host
 from runtime.plan import Plan
 
-_FEW_LEVELS = 2
-"""Levels of which it is found without a prediction, in as many runs, which of them matter."""
+_FEW_LEVELS = 4
+"""Levels of which two runs tell without a prediction which of them matters: a traced run takes as long."""
 
 _SHORT = 3_000
 """Milliseconds of a suite that is traced as a whole."""

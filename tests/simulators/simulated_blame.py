@@ -51,6 +51,19 @@ hosts is the code that verifies real images. {trials} trials a row:
 * *reruns*: runs of the test that fails, with the reference's, after the first run of the host.
 """
 
+PREDICTED = """
+## With a prediction
+
+A traced run of the reference says where to look first. Whatever it says, the right levels are named; a wrong prediction
+costs runs. {trials} trials a row, beside the traced run:
+
+* *right*: one of the guilty factors is among six that the trace speaks for alike;
+* *wrong*: the trace speaks for every factor but the guilty.
+"""
+
+SHARE = 5
+"""Of the trials, one in so many is made with each prediction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedHost(Host):
@@ -173,6 +186,24 @@ def document(trials: int) -> Iterator[str]:
     for causes in CAUSES:
         for flake in FLAKES:
             yield row(causes, flake, [trial(causes, flake, seed) for seed in range(trials)])
+    yield from predicted(trials // SHARE)
+
+
+def predicted(trials: int) -> Iterator[str]:
+    """Yield the lines about predictions, each as soon as it is known."""
+    yield PREDICTED.format(trials=trials)
+    yield "| prediction | cause | flake | exact | innocent blamed | reruns, median | reruns, 95 % of trials |"
+    yield "|---|---|---|---|---|---|---|"
+    for prediction in PREDICTIONS[1:]:
+        for causes in ("one factor", "two together"):
+            for flake in FLAKES:
+                yield predicted_row(prediction, causes, flake, trials)
+
+
+def predicted_row(prediction: str, causes: str, flake: int, trials: int) -> str:
+    """Return the row of some trials with a prediction."""
+    found = [trial(causes, flake, seed, prediction) for seed in range(trials)]
+    return f"| {prediction} {row(causes, flake, found)}"
 
 
 def row(causes: str, flake: int, found: Sequence[Trial]) -> str:

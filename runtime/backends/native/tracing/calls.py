@@ -159,8 +159,9 @@ PLAIN = (
 CLONE, SOCKET, TERMINAL, READ = "clone", "socket", "ioctl", "read"
 """Calls that are told in ways of their own."""
 
-CONDITIONS: Mapping[str, tuple[int, int]] = {READ: (0, 0)}
-"""Calls that are handed on if an argument (its index) has a value only: what is read from standard input."""
+CONDITIONS: Mapping[str, tuple[int, int]] = {READ: (0, 0), "newfstatat": (3, 0)}
+"""Calls that are handed on if an argument (its index) has a value only: what is read from standard input, and stat by
+path: of each file that is opened, libraries ask by descriptor, and of each part of a path whether it is a link."""
 
 TRACED = (*PATHS, *OPENS, *ADDRESSES, *VALUES, *PLAIN, CLONE, SOCKET, TERMINAL, READ)
 """All of them."""
