@@ -28,6 +28,9 @@ GIB = 1024 * MIB
 ORDER = "/.seatrial/order"
 """Says in which order the tests run; without this file, as they are written."""
 
+TRACED = "/.seatrial/traced"
+"""A run that finds a file here is traced: it is made to see what it touches, and how it behaves counts for nothing."""
+
 PYTEST_RESULTS = f"{OUT}/pytest.jsonl"
 """Where the plug-in of pytest writes: the ``results`` of a plan whose suite has it."""
 
@@ -361,6 +364,11 @@ class Plan:
     variants: tuple[Variant, ...] = ()
     services: tuple[Service, ...] = ()
     tuning: Tuning = field(default_factory=Tuning)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether the run is made to see what it touches."""
+        return any(each.path == TRACED for each in self.files)
 
     @property
     def digest(self) -> Digest:

@@ -35,6 +35,14 @@ class CpusFactor(Factor):
         "2": "two CPUs, by affinity, in /proc/cpuinfo and in /sys (any number up to the machine's)",
         "1": "one CPU",
     }
+    names = (
+        "cpu_count process_cpu_count sched_getaffinity sched_setaffinity getcpu Barrier Thread ThreadPoolExecutor "
+        "ProcessPoolExecutor max_workers threading"
+    )
+    signs = (
+        "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; lists "
+        "/sys/devices/system/cpu*; raises threading.BrokenBarrierError; raises TimeoutError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the number."""
@@ -69,6 +77,8 @@ class OpenFilesFactor(Factor):
         " (any number beyond 2^20)",
         "null": "1024, told by the same means (null control)",
     }
+    names = "RLIMIT_NOFILE dup dup2 closerange close_range fd_limit"
+    signs = "limit 7; lists /proc/self/fd; opens many; errno EMFILE; enters select.select"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set RLIMIT_NOFILE; have the loader of the image load a library that tells of more than there can be."""
@@ -128,6 +138,14 @@ class LimitsFactor(Factor):
         "fsize=1M": "no file may grow beyond 1 MiB (any size; also of core, data, memlock, stack)",
         "stack=1M": "a stack of 1 MiB",
     }
+    names = (
+        "RLIMIT_CORE RLIMIT_FSIZE RLIMIT_STACK RLIMIT_DATA RLIMIT_MEMLOCK RLIMIT_AS setrlimit getrlimit "
+        "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock resource"
+    )
+    signs = (
+        "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; ends "
+        "signal 25"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Add the rlimit to ``core=0``."""
