@@ -327,6 +327,7 @@ class Plan:
         variants: what a host can choose of; none is left when a host was applied.
         services: other images that run beside the suite, in the order of their start.
         tuning: what the kernel is told of this run beside what every run has.
+        grace: milliseconds that processes which the program leaves behind have to heed SIGTERM; 0 kills them at once.
     """
 
     image: Digest
@@ -359,18 +360,21 @@ class Plan:
     variants: tuple[Variant, ...] = ()
     services: tuple[Service, ...] = ()
     tuning: Tuning = field(default_factory=Tuning)
+    grace: int = 0
 
     @property
     def digest(self) -> Digest:
         """The digest of all values: two plans with the same digest ask for the same run.
 
-        Services and tuning are in it where there are any: a plan without has the digest that it had before they were.
+        Services, tuning and grace are in it where there are any: a plan without has the digest that it had before.
         """
         values = {each.name: to_json(getattr(self, each.name)) for each in fields(self)}
         if not self.services:
             del values["services"]
         if self.tuning == Tuning():
             del values["tuning"]
+        if not self.grace:
+            del values["grace"]
         return Digest.of_json(values)
 
 

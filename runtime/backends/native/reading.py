@@ -55,6 +55,7 @@ def to_outcome(
         stderr=streams[1],
         results=findings.results,
         artifacts=MappingProxyType({path: Digest(text) for path, text in findings.artifacts.items()}),
+        texts=MappingProxyType(dict(findings.texts)),
         changed=findings.changed,
         resources=used,
         evidence=MappingProxyType(evidence),
@@ -62,6 +63,7 @@ def to_outcome(
         sandbox=MappingProxyType(dict(report.sandbox)),
         calls=report.calls,
         network=report.network,
+        shutdown=report.shutdown,
         duration=report.duration,
     )
 

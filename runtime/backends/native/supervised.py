@@ -22,6 +22,7 @@ from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
 from runtime.canonical import Json
 from runtime.data import dataclass, field, replace
+from runtime.outcome import Ending
 
 SETUP_TIME = 60.0
 """Seconds that the way into a run may take."""
@@ -59,6 +60,8 @@ class Supervised:
     mark: Mark | None = None
     error: tuple[str, str] | None = None
     status: int | None = None
+    ended: float = 0.0
+    left: list[Ending] = field(default_factory=list)
     deadline: bool = False
     evidence: dict[str, str] = field(default_factory=dict)
     sandbox: Mapping[str, Json] | None = None
@@ -97,7 +100,7 @@ class Supervised:
 
     def end(self, status: int, used: resource.struct_rusage) -> None:
         """Note how process 1 ended, and what the run has used."""
-        ended = time.monotonic()
+        ended = self.ended or time.monotonic()
         usage = self.group.usage()
         if self.tracker:
             # A run that ended between two samples had at least its first process, and the kernel kept its size.
@@ -121,6 +124,7 @@ class Supervised:
             sandbox=self._sandbox(usage.in_effect or {}),
             calls=self.observer.calls() if self.observer else None,
             network=read_attempts(self.watch) if self.watch else None,
+            shutdown=None if self.order.runtime else tuple(sorted(self.left)),
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:
