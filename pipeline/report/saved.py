@@ -177,6 +177,7 @@ def _finding(value: Fields) -> Finding:
         difference=Difference(
             kind=Kind(value["kind"]),
             line=int(value["line"]),
+            is_cut=value.get("cut") is True,
             **{key: _text(value[key]) for key in ("id", "reference", "here", "message", "file")},
         ),
         cause=None if value["cause"] is None else _cause(value["cause"]),
@@ -193,6 +194,7 @@ def _cause(value: Fields) -> Cause:
         runs=int(value["runs"]),
         with_=_rate(value["with"]),
         without=_rate(value["without"]),
+        removed=MappingProxyType({_text(name): _known_rate(each) for name, each in value.get("removed", {}).items()}),
         cleared=_texts(value["cleared"]),
         alternatives=tuple(_levels(each) for each in value["alternatives"]),
         line=int(value["line"]),
@@ -201,8 +203,10 @@ def _cause(value: Fields) -> Cause:
 
 
 def _rate(value: Fields | None) -> Rate | None:
-    if value is None:
-        return None
+    return None if value is None else _known_rate(value)
+
+
+def _known_rate(value: Fields) -> Rate:
     return Rate(failed=int(value["failed"]), of=int(value["of"]), low=_text(value["low"]), high=_text(value["high"]))
 
 

@@ -34,6 +34,7 @@ from pipeline.verify.laboratory import Budget, Pair
 from pipeline.verify.next_steps import next_step
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation, behavior_digest
+from pipeline.verify.patience import patient
 from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
 from pipeline.verify.reproduce import located, reproducer
 from pipeline.verify.rules import ignore_uses
@@ -269,7 +270,7 @@ class _Environment:
             return findings, 0, 0
         self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
         pair = Pair(
-            plan=inquiry.plan,
+            plan=patient(inquiry.plan, usual, seen),
             reference=inquiry.reference,
             host=host,
             seen_reference=usual,

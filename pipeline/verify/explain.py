@@ -54,6 +54,7 @@ class Cause:
         test: name of the statistical test.
         with_: how often the difference was seen under ``factors`` (or, without factors, under the whole host).
         without: how often it was seen on the reference.
+        removed: factor → how often the difference was seen with all other ``factors`` but it; none for one alone.
         cleared: names of the host's other factors, shown to be innocent by runs that had them without ``factors``.
         alternatives: other sets of the host's levels that make the same difference appear by themselves.
         file: where the test fails; may be empty.
@@ -70,6 +71,7 @@ class Cause:
     test: str = "fisher-two-sided"
     with_: Rate | None = None
     without: Rate | None = None
+    removed: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
     cleared: tuple[str, ...] = ()
     alternatives: tuple[Mapping[str, str], ...] = ()
     file: str = ""
@@ -131,7 +133,7 @@ def explain(
     if tests and pair.seen_reference.report.source is Results.PYTEST:
         few = laboratory(tests)
         laboratories.append(few)
-        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST])
+        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST or _is_cut(each, pair)])
         causes |= _explained(few, selected, seed)
         remaining = [each for each in differences if each not in causes]
     if remaining:
@@ -144,6 +146,11 @@ def explain(
         runs=sum(each.runs for each in laboratories),
         cached=sum(each.cached for each in laboratories),
     )
+
+
+def _is_cut(difference: Difference, pair: Pair) -> bool:
+    """Tell whether a difference is that one side was cut off: the test that was running then is all it takes."""
+    return difference.kind is Kind.EXIT and not (pair.seen_reference.exit.is_own and pair.seen_host.exit.is_own)
 
 
 def _appearing(laboratory: Laboratory, differences: Sequence[Difference]) -> list[Difference]:
@@ -204,20 +211,28 @@ def _isolated(
         except (LostRunError, FactorError) as error:
             reasons[key] = error.message
         else:
-            causes[key] = _cause(laboratory.pair, found, laboratory.tally([key], found[0])[key], innocent)
+            causes[key] = _cause(laboratory, key, found, innocent)
     return causes, reasons
 
 
-def _cause(pair: Pair, found: Sequence[Levels], tally: Tally, innocent: Levels) -> Cause:
-    factors, *others = ({name: pair.differing[name] for name in sorted(levels)} for levels in found)
+def _cause(laboratory: Laboratory, key: Key, found: Sequence[Levels], innocent: Levels) -> Cause:
+    differing = laboratory.pair.differing
+    factors, *others = ({name: differing[name] for name in sorted(levels)} for levels in found)
     return replace(
-        _counted(CauseState.CAUSED, tally),
+        _counted(CauseState.CAUSED, laboratory.tally([key], found[0])[key]),
         factors=factors,
         confirmed=True,
+        removed=_removed(laboratory, key, found[0]),
         cleared=tuple(sorted(innocent)),
         alternatives=tuple(others),
         hint=hint(factors),
     )
+
+
+def _removed(laboratory: Laboratory, key: Key, levels: Levels) -> Mapping[str, Rate]:
+    """Return how often a behavior was seen with all but one of some levels, as far as that was tried."""
+    without = {name: laboratory.known(key, levels - {name}) for name in sorted(levels) if len(levels) > 1}
+    return {name: rate(tally.with_failed, tally.with_of) for name, tally in without.items() if tally.with_of}
 
 
 def _unconfirmed(tally: Tally) -> Cause:

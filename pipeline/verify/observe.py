@@ -1,21 +1,25 @@
 """``Observation``: an outcome read as behavior, with its behavior digest and the evidence that each factor held."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pipeline.verify.normalization import Normalization, masked
 from pipeline.verify.pytest_results import read_pytest
+from pipeline.verify.shutdowns import shutdown_lines
 from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult, read_exit
 from runtime.canonical import Json, to_text
 from runtime.digest import Digest
-from runtime.outcome import Calls, Evidence, Limit, Network, Outcome, Resources, Stream
+from runtime.outcome import Calls, Ending, Evidence, Limit, Network, Outcome, Resources, Stream
 
 FORMAT = 1
 """Of the behavior digest. Digests of different formats are never compared."""
 
 FILES = "(files)"
 """The artifact that stands for the paths that a run changed, where ``suite.behavior`` names them."""
+
+SHUTDOWN = "(shutdown)"
+"""The artifact that stands for how what outlived the suite shut down, likewise."""
 
 _TAIL = 4000
 
@@ -69,6 +73,7 @@ class Observation:
         report: the tests.
         exit: how the run ended.
         artifacts: path → digest of declared artifacts.
+        texts: path → content of artifacts, as far as it is short text and kept; for people.
         streams: content of the declared streams, as far as the backend kept it, with a digest where it did not.
         tail: the end of what the program wrote, for people; never behavior.
         changed: paths that the run changed in its tree.
@@ -78,6 +83,7 @@ class Observation:
         sandbox: digest of the effective sandbox; None where nobody looked.
         calls: what the filter of system calls denied; None where nobody looked.
         network: how it tried to reach beyond itself; likewise.
+        shutdown: how what outlived the suite ended; likewise.
         duration: milliseconds.
     """
 
@@ -85,6 +91,7 @@ class Observation:
     report: TestReport
     exit: Exit
     artifacts: Mapping[str, Digest] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     streams: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     tail: str = ""
     changed: tuple[str, ...] = ()
@@ -94,15 +101,17 @@ class Observation:
     sandbox: Digest | None = None
     calls: Calls | None = None
     network: Network | None = None
+    shutdown: tuple[Ending, ...] | None = None
     duration: int = 0
 
 
 def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
     """Return an outcome read as behavior. Never raises for what the run wrote."""
     ended = Exit(code=outcome.exit_code, signal=outcome.signal, limit=outcome.limit)
+    traces = dict(_declared_traces(outcome, suite))
     artifacts = dict(sorted(outcome.artifacts.items()))
-    if "files" in suite.behavior:
-        artifacts[FILES] = Digest.of_json(list(outcome.changed))
+    artifacts |= {name: Digest.of_json(list(lines)) for name, lines in traces.items()}
+    texts = {**outcome.texts, **{name: "".join(f"{line}\n" for line in lines) for name, lines in traces.items()}}
     written = {"stdout": outcome.stdout, "stderr": outcome.stderr}
     tail = (outcome.stdout.content[-_TAIL:] + outcome.stderr.content[-_TAIL:]).decode("utf-8", "backslashreplace")
     return Observation(
@@ -110,6 +119,7 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         report=_report(outcome, suite.results),
         exit=ended,
         artifacts=MappingProxyType(artifacts),
+        texts=MappingProxyType(texts),
         streams=MappingProxyType({name: _whole(written[name]) for name in sorted(suite.output)}),
         tail=tail,
         changed=outcome.changed,
@@ -119,6 +129,7 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         sandbox=Digest.of_json(outcome.sandbox) if outcome.sandbox else None,
         calls=outcome.calls,
         network=outcome.network,
+        shutdown=outcome.shutdown,
         duration=outcome.duration,
     )
 
@@ -205,6 +216,14 @@ def suite_digest(
             "services": {name: digest.text for name, digest in services.items()},
         }
     )
+
+
+def _declared_traces(outcome: Outcome, suite: SuiteFacts) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the traces that are behavior for this app, as lines."""
+    if "files" in suite.behavior:
+        yield FILES, outcome.changed
+    if "shutdown" in suite.behavior and outcome.shutdown is not None:
+        yield SHUTDOWN, shutdown_lines(outcome.shutdown)
 
 
 def _report(outcome: Outcome, results: Results) -> TestReport:
