@@ -180,7 +180,7 @@ def transition(difference: Difference, hosts: Iterable[HostResult]) -> str:
         reference, here = (_past(side, is_cut=difference.is_cut) for side in (difference.reference, difference.here))
         return f"{reference} on the reference, {here} on {on}"
     if difference.kind is Kind.EXIT:
-        return f"{difference.reference} on the reference, {difference.here} on {on}"
+        return f"was {difference.reference} on the reference, {difference.here} on {on}"
     if "missing" in (difference.reference, difference.here):
         sides = ("missing" if side == "missing" else "written" for side in (difference.reference, difference.here))
         return "was {} on the reference, was {} on {}".format(*sides, on)
@@ -323,7 +323,8 @@ def _way(finding: Finding) -> object:
     cause = finding.cause
     factors = tuple(sorted(cause.factors.items())) if cause else ()
     difference = finding.difference
-    side = (difference.reference, difference.here) if difference.kind is not Kind.ARTIFACT else ()
+    # An artifact's digest is all its own; the lines that changed in it can be those of others too.
+    side = (difference.reference, difference.here) if difference.kind is not Kind.ARTIFACT else (difference.message,)
     return (
         difference.kind,
         side,

@@ -241,9 +241,10 @@ def _difference(
 
 
 def _exit_message(failing: Observation) -> str:
-    """Return how the run that failed was cut off, and the last lines that it wrote."""
+    """Return how the run that failed was cut off, and the last lines that it wrote, but for dots of progress."""
     cut = [] if failing.exit.is_own else [cut_text(failing)]
-    return "\n".join([*cut, *failing.tail.strip().splitlines()[-3:]])[:_LONGEST_MESSAGE]
+    written = [line for line in failing.tail.strip().splitlines() if any(each.isalnum() for each in line)]
+    return "\n".join([*cut, *written[-3:]])[:_LONGEST_MESSAGE]
 
 
 def _shown_stream(observation: Observation, name: str, normalization: Normalization) -> str:
