@@ -262,6 +262,10 @@ def _test_difference(name: str, reference: Observation, other: Observation) -> D
     if telling is None:
         return Difference(kind=Kind.TEST, id=name, reference=left, here=right)
     message = telling.message or telling.reason
+    if telling.outcome is TestOutcome.SKIPPED and telling.reason:
+        message = f"skipped: {telling.reason}"
+    elif not message and None in sides and reference.report.source is Results.PYTEST:
+        message = f"{'this host' if sides[1] is None else 'the reference'} collects no such test"
     cut = next((each for each in (other, reference) if is_under_way(each, name) and not each.exit.is_own), None)
     if cut is not None:
         text = cut_text(cut, name)

@@ -302,6 +302,7 @@ class _Environment:
             factors=factors,
             test=located(difference.id, self._runs[0].report.root, inquiry.plan.workdir) if is_one else "",
             repeat=FLAKY_REPEATS if is_flaky else 1,
+            expect=f"{difference.id}={difference.reference}" if difference.kind is Kind.ARTIFACT else "",
         )
 
 

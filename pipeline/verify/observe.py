@@ -1,6 +1,6 @@
 """``Observation``: an outcome read as behavior, with its behavior digest and the evidence that each factor held."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -108,7 +108,7 @@ class Observation:
 def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
     """Return an outcome read as behavior. Never raises for what the run wrote."""
     ended = Exit(code=outcome.exit_code, signal=outcome.signal, limit=outcome.limit)
-    traces = dict(_declared_traces(outcome, suite))
+    traces = {name: lines for name, lines in traces_of(outcome).items() if name.strip("()") in suite.behavior}
     artifacts = dict(sorted(outcome.artifacts.items()))
     artifacts |= {name: Digest.of_json(list(lines)) for name, lines in traces.items()}
     texts = {**outcome.texts, **{name: "".join(f"{line}\n" for line in lines) for name, lines in traces.items()}}
@@ -132,6 +132,12 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         shutdown=outcome.shutdown,
         duration=outcome.duration,
     )
+
+
+def traces_of(outcome: Outcome) -> Mapping[str, tuple[str, ...]]:
+    """Return the traces that can be behavior, as lines, by the names of the artifacts that stand for them."""
+    traces = {FILES: outcome.changed}
+    return traces if outcome.shutdown is None else {**traces, SHUTDOWN: shutdown_lines(outcome.shutdown)}
 
 
 def behavior_digest(observation: Observation, normalization: Normalization) -> Digest:
@@ -216,14 +222,6 @@ def suite_digest(
             "services": {name: digest.text for name, digest in services.items()},
         }
     )
-
-
-def _declared_traces(outcome: Outcome, suite: SuiteFacts) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the traces that are behavior for this app, as lines."""
-    if "files" in suite.behavior:
-        yield FILES, outcome.changed
-    if "shutdown" in suite.behavior and outcome.shutdown is not None:
-        yield SHUTDOWN, shutdown_lines(outcome.shutdown)
 
 
 def _report(outcome: Outcome, results: Results) -> TestReport:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ class Verified:
         )
 
     def verify(self, name):
-        """Verify the app, and keep what was found."""
+        """Verify the app, and keep what was found, in each format."""
         done = self.shell(f"seatrial verify {name}.yaml --locked --no-progress")
         self.exit_code, self.terminal = done.returncode, done.stdout
         report = self.shell("seatrial report --format json")
@@ -75,13 +76,14 @@ def seatrial(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def verified(store, seatrial, tmp_path):
-    """Verify an app of this folder: all have one lock, whose packages are the same."""
+@pytest.fixture(scope="session")
+def verified(store, seatrial, tmp_path_factory):
+    """Verify an app of this folder, once: all have one lock, whose packages are the same."""
 
+    @cache
     def verify(name):
-        folder = tmp_path / "project"
-        shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py[co]", "__pycache__", "test_kinds.py", "conftest.py"))
+        folder = tmp_path_factory.mktemp(name) / "project"
+        shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         lock = json.loads((HERE / "base.lock.json").read_text(encoding="utf-8"))
         (spec,) = read_specs([folder / f"{name}.yaml"])
         platform = lock["architectures"]["amd64"]
