@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pipeline.verify.changes import changed_lines
 from pipeline.verify.cuts import cut_text, is_under_way, is_unreached
 from pipeline.verify.normalization import Normalization, masked
-from pipeline.verify.observe import Observation, output_digests, test_behavior
+from pipeline.verify.observe import FILES, SHUTDOWN, Observation, output_digests, test_behavior
 from pipeline.verify.shutdowns import shutdown_notes
 from pipeline.verify.suite import Results, TestOutcome, TestResult
 from runtime.canonical import to_canonical_json
@@ -133,7 +133,7 @@ def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, 
         path for path in other.changed if path not in known and not path.endswith(".pyc") and "__pycache__" not in path
     ]
     found = []
-    if new:
+    if new and FILES not in other.artifacts:  # there it is behavior
         found.append(Note(kind=NoteKind.FILE, text=f"it writes files that the reference does not: {_shown(new)}"))
     peak = max((each.resources.peak_memory for each in references), default=-1)
     here = other.resources.peak_memory
@@ -197,7 +197,7 @@ def _shutdowns(references: Sequence[Observation], other: Observation) -> Iterato
     """Yield what shuts down otherwise than in every run of the reference, if all of them were watched."""
     known = [each.shutdown for each in references if each.shutdown is not None]
     if other.shutdown is not None and len(known) == len(references):
-        yield from shutdown_notes(known, other.shutdown)
+        yield from shutdown_notes(known, other.shutdown, only_times=SHUTDOWN in other.artifacts)
 
 
 def _is_cut_off(key: Key, reference: Observation, other: Observation) -> bool:

@@ -19,23 +19,38 @@ def shutdown_lines(endings: Iterable[Ending]) -> tuple[str, ...]:
     return tuple(sorted({_line(each) for each in endings}))
 
 
-def shutdown_notes(references: Sequence[Sequence[Ending]], here: Sequence[Ending]) -> Iterator[str]:
-    """Yield a sentence for each shutdown that is slower, or ends otherwise, than in every run of the reference."""
+def shutdown_notes(
+    references: Sequence[Sequence[Ending]], here: Sequence[Ending], *, only_times: bool = False
+) -> Iterator[str]:
+    """Yield a sentence for each shutdown that is slower, or ends otherwise, than in every run of the reference.
+
+    Args:
+        references: of each run of the reference.
+        here: of this run.
+        only_times: whether how they end is left out, as it is behavior.
+    """
     known = _by_name(each for endings in references for each in endings)
     for name, endings in _by_name(here).items():
         before = known.get(name, [])
-        if not before:
-            yield f"it leaves processes behind that the reference does not: {name[1]}"
-            continue
-        slowest = max(endings, key=lambda each: each.duration)
-        usual = max(before, key=lambda each: each.duration)
-        new = sorted({_how(each) for each in endings} - {_how(each) for each in before})
-        if new:
-            was = " or ".join(sorted({_how(each) for each in before}))
-            yield f"{_what(slowest)} {' and '.join(new)} at the end of the suite; on the reference it {was}"
-        elif slowest.duration - usual.duration >= _NOTABLE_WAIT and slowest.duration >= _NOTABLE_RATIO * usual.duration:
-            took, usually = _seconds(slowest.duration), _seconds(usual.duration)
-            yield f"{_what(slowest)} took {took} s to end after SIGTERM, {usually} s on the reference"
+        if new := sorted({_how(each) for each in endings} - {_how(each) for each in before}):
+            if not only_times:
+                yield _other_end(endings[0], new, before)
+        else:
+            yield from _slower(endings, before)
+
+
+def _other_end(ending: Ending, new: Sequence[str], before: Sequence[Ending]) -> str:
+    if not before:
+        return f"it leaves processes behind that the reference does not: {ending.name}"
+    was = " or ".join(sorted({_how(each) for each in before}))
+    return f"{_what(ending)} {' and '.join(new)} at the end of the suite; on the reference it {was}"
+
+
+def _slower(endings: Sequence[Ending], before: Sequence[Ending]) -> Iterator[str]:
+    slowest, usual = (max(each, key=lambda one: one.duration) for each in (endings, before))
+    if slowest.duration - usual.duration >= _NOTABLE_WAIT and slowest.duration >= _NOTABLE_RATIO * usual.duration:
+        took, usually = _seconds(slowest.duration), _seconds(usual.duration)
+        yield f"{_what(slowest)} took {took} s to end after SIGTERM, {usually} s on the reference"
 
 
 def _by_name(endings: Iterable[Ending]) -> Mapping[tuple[bool, str], list[Ending]]:
