@@ -72,7 +72,7 @@ def _one(group: Group, finding: Finding, ink: Ink) -> list[str]:
 
 def _message(finding: Finding, ink: Ink) -> list[str]:
     difference = finding.difference
-    text = visible(difference.message.strip(), lines=True)
+    text = ink.plain(visible(difference.message.strip(), lines=True))
     written = [piece for line in text.split("\n") for piece in (wrap(line, ink.width - 6) if line.strip() else [""])]
     lines = written[:MESSAGE_LINES] if text else []
     place = f"{visible(difference.file)}:{difference.line}" if difference.file and difference.line else ""

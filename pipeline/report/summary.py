@@ -324,7 +324,10 @@ def _way(finding: Finding) -> object:
     factors = tuple(sorted(cause.factors.items())) if cause else ()
     difference = finding.difference
     # An artifact's digest is all its own; the lines that changed in it can be those of others too.
-    side = (difference.reference, difference.here) if difference.kind is not Kind.ARTIFACT else (difference.message,)
+    sides = (difference.reference, difference.here)
+    side = (
+        sides if difference.kind is not Kind.ARTIFACT else (difference.message, *(each == "missing" for each in sides))
+    )
     return (
         difference.kind,
         side,

@@ -14,12 +14,12 @@ SAVED = "file:///home/ann/shop/.seatrial/report.json"
 HOSTILE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-@pytest.mark.parametrize("name", ["failed", "green", "everything"])
+@pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
 def test_terminal_matches_golden(samples, golden, name):
     golden(f"{name}.txt", terminal.render(samples[name], Ink(), saved=SAVED))
 
 
-@pytest.mark.parametrize("name", ["failed", "green", "everything"])
+@pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
 def test_markdown_matches_golden(samples, golden, name):
     golden(f"{name}.md", markdown.render(samples[name]))
 
@@ -28,8 +28,9 @@ def test_json_matches_golden(samples, golden):
     golden("everything.json", json.render(samples["everything"]))
 
 
-def test_junit_matches_golden(samples, golden):
-    golden("everything.xml", junit.render(samples["everything"]).replace("><", ">\n<"))
+@pytest.mark.parametrize("name", ["everything", "kinds"])
+def test_junit_matches_golden(samples, golden, name):
+    golden(f"{name}.xml", junit.render(samples[name]).replace("><", ">\n<"))
 
 
 def test_json_reads_back_as_the_same_verification(sample):
