@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run N times and tell how often it fails")
     parser.add_argument(
-        "--trace", action="store_true", help="tell denied system calls, and names and destinations that it asked for"
+        "--trace", action="store_true", help="tell denied system calls, whom it tried to reach, and what outlived it"
     )
     parser.add_argument(
         "--expect",
@@ -189,6 +189,9 @@ def _trace(outcome: Outcome) -> Iterator[str]:
         yield from (f"name asked for: {each.name}, {_times(each.count)}" for each in network.lookups)
         if network.unroutable:
             yield f"no route to a destination, {_times(network.unroutable)}"
+    for each in outcome.shutdown or ():
+        after = f", {each.duration / 1000:.1f} s after SIGTERM" if each.duration >= 0 else ""
+        yield f"{'service' if each.is_service else 'left behind'}: {each.name}, {each}{after}"
 
 
 def _times(count: int) -> str:

@@ -92,6 +92,7 @@ def _host(host: HostResult) -> dict[str, object]:
         "sandbox": _digest(host.sandbox),
         "calls": host.calls.to_json() if host.calls else None,
         "network": host.network.to_json() if host.network else None,
+        "shutdown": None if host.shutdown is None else [each.to_json() for each in host.shutdown],
         "differences": [_difference(each) for each in host.findings],
         "notes": [_note(each) for each in host.notes],
     }

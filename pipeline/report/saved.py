@@ -23,7 +23,7 @@ from pipeline.verify.verdict import (
 from runtime.digest import Digest
 from runtime.errors import DigestError
 from runtime.oci import temporary
-from runtime.outcome import Calls, Fidelity, Network
+from runtime.outcome import Calls, Ending, Fidelity, Network
 
 FOLDER = ".seatrial"
 """Beside the project: what a run leaves for its reader. It ignores itself in Git."""
@@ -167,6 +167,7 @@ def _host(value: Fields) -> HostResult:
         sandbox=_digest(value.get("sandbox")),
         calls=Calls.from_json(value["calls"]) if value.get("calls") else None,
         network=Network.from_json(value["network"]) if value.get("network") else None,
+        shutdown=None if value.get("shutdown") is None else tuple(map(Ending.from_json, value["shutdown"])),
         findings=tuple(_finding(each) for each in value["differences"]),
         notes=tuple(Note(kind=NoteKind(each["kind"]), text=_text(each["text"])) for each in value["notes"]),
     )

@@ -20,7 +20,7 @@ from pipeline.verify.verdict import (
     Verification,
 )
 from runtime.digest import Digest
-from runtime.outcome import Calls, Denied, Lookup, Network
+from runtime.outcome import Calls, Denied, Ending, Lookup, Network
 
 UPLOADS = Digest("sha256:91ce4b07f2d86a3519e0c7b4a85d6f13e2904c7bd1a8635f0e92b47c6d83a5f1")
 CRONITER = Digest("sha256:6d1f0a7c9b42e8d3150cf6a94b7e2281c05d9f3a7e61b8420d4c93fe5a17b680")
@@ -119,6 +119,7 @@ def host(name, state, *, behavior=UPLOADS_BEHAVIOR, factors=None, **more):
         sandbox=Digest.of(b"what held it"),
         calls=Calls(denied=(Denied(call="mount", errno="EPERM", count=2),)),
         network=Network(lookups=(Lookup(name="db.example.com", count=4),), unroutable=1),
+        shutdown=(Ending(name="db", is_service=True, exit_code=0, duration=41),),
         **more,
     )
 
