@@ -42,11 +42,15 @@ from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.suite import Results
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
 from runtime.backend import Unsupported
+from runtime.digest import Digest
 from runtime.errors import FactorError
 from runtime.host import Host
 from runtime.plan import Plan
 
 FLAKY_REPEATS = 20
+
+INTERRUPTED = "the verification was interrupted"
+"""Why nothing more is known of a host that was under way."""
 
 Check = Callable[[Plan], Unsupported | None]
 
@@ -111,6 +115,7 @@ class _Environment:
         self._normalization = Normalization()
         self._reference: HostResult | None = None
         self._hosts: dict[int, HostResult] = {}
+        self._begun: dict[tuple[str, Digest], HostResult] = {}
 
     def verify(self) -> EnvironmentResult:
         inquiry = self._inquiry
@@ -124,14 +129,11 @@ class _Environment:
         self._tell(EnvironmentJudged(result=result))
         return result
 
-    def result(self, why: str = "the verification was interrupted") -> EnvironmentResult:
+    def result(self, why: str = INTERRUPTED) -> EnvironmentResult:
         """Return what is known so far; ``why`` is said of hosts that have no result."""
         inquiry = self._inquiry
         reference = self._reference or inconclusive(inquiry.reference, why)
-        hosts = [
-            self._hosts.get(index) or inconclusive(choice.host, why, named=choice.named)
-            for index, choice in enumerate(inquiry.hosts)
-        ]
+        hosts = [self._hosts.get(index) or self._unfinished(choice, why) for index, choice in enumerate(inquiry.hosts)]
         everything = (reference, *hosts)
         verdict = worst([each.verdict for each in everything])
         ran = [each for each in hosts if each.state is not State.UNAVAILABLE]
@@ -159,6 +161,11 @@ class _Environment:
             duration=self._clock() - self._begin,
             hermetic=inquiry.hermetic,
         )
+
+    def _unfinished(self, choice: Choice, why: str) -> HostResult:
+        """Return what is known of a host that has no result: what its first run showed, if that differs."""
+        begun = self._begun.get((choice.host.name, choice.host.digest))
+        return replace(begun, named=choice.named) if begun else inconclusive(choice.host, why, named=choice.named)
 
     def _is_untrusted(self) -> bool:
         return any(untrusted(each, self._inquiry.reference, self._inquiry.suite) for each in self._runs)
@@ -268,6 +275,7 @@ class _Environment:
         open_ = [each for each, reason in accepted.items() if not reason]
         if not open_:
             return findings, 0, 0
+        self._begun[host.name, host.digest] = self._unexplained(host, seen, findings, open_)
         self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
         pair = Pair(
             plan=patient(inquiry.plan, usual, seen),
@@ -288,6 +296,21 @@ class _Environment:
             command = self._reproducer(host, each, cause, is_whole=each in found.whole_suite)
             findings.append(Finding(difference=each, cause=cause, reproduce=command))
         return findings, found.runs, found.cached
+
+    def _unexplained(
+        self, host: Host, seen: Observation, accepted: Sequence[Finding], differences: Sequence[Difference]
+    ) -> HostResult:
+        """Return the result of a host before its differences are rerun: it stands if that is interrupted."""
+        cause = Cause(state=CauseState.INCONCLUSIVE, reason=INTERRUPTED)
+        findings = [
+            Finding(difference=each, cause=cause, reproduce=self._reproducer(host, each, None, is_whole=False))
+            for each in differences
+        ]
+        suite, rules = self._inquiry.suite, self._inquiry.rules
+        result = judge_host(host, seen, [*accepted, *findings], suite=suite, rules=rules)
+        return replace(
+            result, behavior=behavior_digest(seen, self._normalization), runs=1, notes=notes(self._runs, seen)
+        )
 
     def _reproducer(self, host: Host, difference: Difference, cause: Cause | None, *, is_whole: bool) -> str:
         inquiry = self._inquiry
