@@ -8,6 +8,7 @@ from typing import Any
 from runtime.canonical import Json
 from runtime.data import dataclass, field, fields
 from runtime.digest import Digest
+from runtime.trace import Trace
 
 
 class Limit(StrEnum):
@@ -243,6 +244,7 @@ class Outcome:
         sandbox: what held the run, read back from inside; empty where nobody looked (other runtimes than ours).
         calls: what the filter denied; None where nobody looked.
         network: how it tried to reach beyond itself; None where nobody looked.
+        trace: what it touched, of a traced run (``Plan.is_traced``); None where nobody looked.
         duration: milliseconds from the start of the program to its end.
     """
 
@@ -260,4 +262,5 @@ class Outcome:
     sandbox: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     calls: Calls | None = None
     network: Network | None = None
+    trace: Trace | None = None
     duration: int = 0

@@ -4,7 +4,7 @@ from pipeline.report.summary import Group, Reading, happens, interval, levels, r
 from pipeline.report.text import Ink, columns, count, listed, visible, wrap
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import Cause, CauseState
-from pipeline.verify.verdict import Finding
+from pipeline.verify.verdict import Finding, Verification
 
 SYMBOLS = {
     Reading.DIFFERENT: ("✕", "red"),
@@ -32,6 +32,19 @@ def block(group: Group, ink: Ink) -> list[str]:
         f"    {count(len(rest), 'other')} in the same way:",
         *(f"      {ink.cut(visible(each.difference.id), ink.width - 6)}" for each in rest),
     ]
+
+
+def predicted(verification: Verification, ink: Ink) -> list[str]:
+    """Return what made factors likely before their levels were tried, a line for each difference that has any."""
+    lines: list[str] = []
+    for finding in (
+        each for environment in verification.environments for host in environment.hosts for each in host.findings
+    ):
+        if finding.cause is not None and finding.cause.predicted:
+            told = [f"{name} ({', '.join(signs)})" for name, signs in finding.cause.predicted.items()]
+            title = f"{finding.difference.id}: the reference run touches: {'; '.join(told)}"
+            lines += _wrapped(title, ink, 2)
+    return lines
 
 
 def broken(command: str, width: int) -> list[str]:

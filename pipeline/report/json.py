@@ -134,6 +134,7 @@ def _cause(cause: Cause) -> dict[str, object]:
         "line": cause.line,
         "hint": cause.hint,
         "reason": cause.reason,
+        "predicted": {name: list(signs) for name, signs in cause.predicted.items()},
     }
 
 

@@ -206,6 +206,8 @@ def _cause(value: Fields) -> Cause:
         cleared=_texts(value["cleared"]),
         alternatives=tuple(_levels(each) for each in value["alternatives"]),
         line=int(value["line"]),
+        # Reports of older versions have none.
+        predicted={str(name): _texts(signs) for name, signs in value.get("predicted", {}).items()},
         **{key: _text(value[key]) for key in ("p_value", "test", "file", "hint", "reason")},
     )
 

@@ -261,7 +261,7 @@ def caveats(environment: EnvironmentResult) -> tuple[str, ...]:
     advisory = [host.name for host in ran if host.fidelity is Fidelity.ADVISORY]
     if advisory:
         where = "every host" if len(advisory) == len(ran) else listed(advisory)
-        found.append(f"advisory on {where}: an emulator runs the programs, and its own quirks may show")
+        found.append(f"advisory on {where}: what imitates it may show quirks of its own")
     return tuple(found)
 
 

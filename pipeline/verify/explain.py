@@ -1,6 +1,6 @@
 """``Cause``: the smallest set of factor levels that makes a difference appear, and the runs that show it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from pipeline.verify.hints import hint
 from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, Pair
 from pipeline.verify.narrow import Oracle, UnconfirmedError, narrow
 from pipeline.verify.normalization import Normalization
+from pipeline.verify.prediction import NOTHING, Foresee, Prediction, Predictions
 from pipeline.verify.proven import Proven
 from pipeline.verify.schedule import LostRunError, Runner
 from pipeline.verify.statistics import LOOK, Decision, Tally, decide, interval, p_text
@@ -62,6 +63,8 @@ class Cause:
         line: likewise, from 1; 0 if unknown.
         hint: the likely fix, one or two sentences; may be empty.
         reason: why nothing was found, for INCONCLUSIVE.
+        predicted: the factors of the host that a traced run of the reference made likely, the likeliest first → the
+            signs that spoke for them. It ordered the search, and is no evidence.
     """
 
     state: CauseState
@@ -78,6 +81,7 @@ class Cause:
     line: int = 0
     hint: str = ""
     reason: str = ""
+    predicted: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ def explain(
     normalization: Normalization,
     seed: int,
     proven: Proven,
+    foresee: Foresee = lambda _, __: NOTHING,
 ) -> Explanation:
     """Rerun a host and the reference, interleaved, until each difference is its own or chance; find the cause.
 
@@ -120,6 +125,7 @@ def explain(
         normalization: what is no difference.
         seed: orders the runs.
         proven: causes that other hosts have shown; those that this one shows are added.
+        foresee: says where to look first; asked of differences that are searched for a cause.
 
     Returns:
         A cause for each difference. Lost runs and a spent budget make causes INCONCLUSIVE; they raise nothing.
@@ -137,7 +143,7 @@ def explain(
         few = laboratory(pair, tests)
         laboratories.append(few)
         selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST], proven)
-        causes |= _explained(few, selected, seed, proven)
+        causes |= _explained(few, selected, seed, proven=proven, foresee=lambda each: foresee(each, False))  # noqa: FBT003
         remaining = [each for each in differences if each not in causes]
         if len(tests) > 1:
             caused = {each: cause.factors for each, cause in causes.items() if cause.state is CauseState.CAUSED}
@@ -146,7 +152,8 @@ def explain(
     if remaining:
         whole = laboratory(pair, None)
         laboratories.append(whole)
-        causes |= _explained(whole, remaining, seed, proven)
+        is_suite = len(laboratories) > 1
+        causes |= _explained(whole, remaining, seed, proven=proven, foresee=lambda each: foresee(each, is_suite))
     return Explanation(
         causes=causes,
         whole_suite=frozenset([*remaining, *leaning]),
@@ -179,7 +186,12 @@ def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Leve
 
 
 def _explained(
-    laboratory: Laboratory, differences: Sequence[Difference], seed: int, proven: Proven
+    laboratory: Laboratory,
+    differences: Sequence[Difference],
+    seed: int,
+    *,
+    proven: Proven,
+    foresee: Callable[[Difference], Prediction],
 ) -> dict[Difference, Cause]:
     """Return the cause of each difference.
 
@@ -189,36 +201,43 @@ def _explained(
     """
     keys = {(each.kind, each.id): each for each in differences}
     everything = frozenset(laboratory.pair.differing)
+    predictions = Predictions(lambda key: foresee(keys[key]))
     known = {key: Tally() for key in keys if _shown_before(laboratory, key, proven)}
     try:
         new = [key for key in keys if key not in known]
         looks = laboratory.tally(new, everything, LOOK) if len(everything) > 1 else {}
         likely = known | {key: each for key, each in looks.items() if each.is_likely}
-        causes, reasons = _isolated(laboratory, likely, seed, proven)
+        causes, reasons = _isolated(laboratory, likely, seed, proven=proven, predictions=predictions)
         tallies = laboratory.tally([key for key in keys if key not in causes], everything)
     except (LostRunError, FactorError) as error:
         return {each: _inconclusive(error.message) for each in differences}
     confirmed = {key: tally for key, tally in tallies.items() if decide(tally) is Decision.CAUSED}
     causes |= {key: _unconfirmed(tally) for key, tally in tallies.items() if key not in confirmed}
     open_ = {key: confirmed[key] for key in confirmed if key not in reasons}
-    later, later_reasons = _isolated(laboratory, open_, seed, proven)
+    later, later_reasons = _isolated(laboratory, open_, seed, proven=proven, predictions=predictions)
     causes |= later
     reasons |= later_reasons
     causes |= {key: _inconclusive(reasons[key], confirmed[key]) for key in confirmed if key not in causes}
     return {
-        difference: replace(causes[key], file=difference.file, line=difference.line) for key, difference in keys.items()
+        difference: replace(
+            causes[key],
+            file=difference.file,
+            line=difference.line,
+            predicted=predictions.told(key, everything),
+        )
+        for key, difference in keys.items()
     }
 
 
 def _isolated(
-    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, proven: Proven
+    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, *, proven: Proven, predictions: Predictions
 ) -> tuple[dict[Key, Cause], dict[Key, str]]:
     """Return the causes that were found, and for the other behaviors why none was. All share their runs."""
     causes: dict[Key, Cause] = {}
     reasons: dict[Key, str] = {}
     factors = frozenset(laboratory.pair.differing)
     before = {key: known for key in tallies if (known := _shown_before(laboratory, key, proven))}
-    oracle = Oracle(laboratory, tallies, seed, before)
+    oracle = Oracle(laboratory, tallies, seed, before, predictions.weights)
     for key in tallies:
         try:
             found, innocent = narrow(oracle, key, factors)

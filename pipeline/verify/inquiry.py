@@ -50,6 +50,7 @@ class Inquiry:
         milliseconds: how long may be spent on them.
         hermetic: False if the suite may use the outer network.
         fail_fast: whether the first host that fails ends it.
+        predicts: whether a traced run of the reference says where to look first.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Inquiry:
     milliseconds: int = 1_200_000
     hermetic: bool = True
     fail_fast: bool = False
+    predicts: bool = True
 
 
 def ask(
@@ -79,6 +81,7 @@ def ask(
     seed: int,
     milliseconds: int,
     fail_fast: bool = False,
+    predicts: bool = True,
 ) -> Inquiry:
     """Return what a spec asks about an image.
 
@@ -92,6 +95,7 @@ def ask(
         seed: the same seed plans the same runs.
         milliseconds: how long causes may be searched for.
         fail_fast: whether the first host that fails ends it.
+        predicts: whether a traced run of the reference says where to look first.
     """
     plan = suite_run(spec, variants, services)
     reference, *others = (as_here(each, variants) for each in hosts)
@@ -111,6 +115,7 @@ def ask(
         seed=seed,
         milliseconds=milliseconds,
         fail_fast=fail_fast,
+        predicts=predicts,
     )
 
 

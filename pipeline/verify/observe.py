@@ -10,6 +10,7 @@ from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult, 
 from runtime.canonical import Json, to_text
 from runtime.digest import Digest
 from runtime.outcome import Calls, Evidence, Limit, Network, Outcome, Resources, Stream
+from runtime.trace import Trace
 
 FORMAT = 1
 """Of the behavior digest. Digests of different formats are never compared."""
@@ -78,6 +79,7 @@ class Observation:
         sandbox: digest of the effective sandbox; None where nobody looked.
         calls: what the filter of system calls denied; None where nobody looked.
         network: how it tried to reach beyond itself; likewise.
+        trace: what it touched, of a traced run; likewise.
         duration: milliseconds.
     """
 
@@ -94,6 +96,7 @@ class Observation:
     sandbox: Digest | None = None
     calls: Calls | None = None
     network: Network | None = None
+    trace: Trace | None = None
     duration: int = 0
 
 
@@ -119,6 +122,7 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         sandbox=Digest.of_json(outcome.sandbox) if outcome.sandbox else None,
         calls=outcome.calls,
         network=outcome.network,
+        trace=_trace(outcome, suite.results),
         duration=outcome.duration,
     )
 
@@ -217,6 +221,15 @@ def _report(outcome: Outcome, results: Results) -> TestReport:
             return read_junit(outcome.results)
         case Results.EXIT:
             return read_exit(outcome.exit_code)
+
+
+def _trace(outcome: Outcome, results: Results) -> Trace | None:
+    """Return what a traced run touched, as the kernel and the plug-in tell it."""
+    if results is not Results.PYTEST:
+        return outcome.trace
+    from pipeline.verify.touched import with_touched  # noqa: PLC0415 - few runs are traced
+
+    return with_touched(outcome.trace, outcome.results or b"")
 
 
 def _whole(stream: Stream) -> bytes:

@@ -9,6 +9,7 @@ from pipeline.verify.suite import Results, Shadow, TestOutcome, TestReport, Test
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.outcome import Calls, Evidence, Fidelity, Limit, Network, Resources
+from runtime.trace import Trace
 
 
 def to_json(observation: Observation) -> Json:
@@ -36,6 +37,7 @@ def to_json(observation: Observation) -> Json:
         "sandbox": observation.sandbox.text if observation.sandbox else None,
         "calls": observation.calls.to_json() if observation.calls else None,
         "network": observation.network.to_json() if observation.network else None,
+        "trace": observation.trace.to_json() if observation.trace else None,
         "duration": observation.duration,
     }
 
@@ -71,6 +73,7 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
         sandbox=Digest(value["sandbox"]) if value["sandbox"] else None,
         calls=Calls.from_json(value["calls"]) if value["calls"] else None,
         network=Network.from_json(value["network"]) if value["network"] else None,
+        trace=Trace.from_json(value["trace"]) if value.get("trace") else None,
         duration=value["duration"],
     )
 

@@ -7,6 +7,7 @@ from pipeline.verify.baseline import Baseline
 from pipeline.verify.compare import Difference, Key, Kind
 from pipeline.verify.events import Explaining, Tell
 from pipeline.verify.explain import Cause, CauseState, explain
+from pipeline.verify.foresight import Foresight
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.judge import inconclusive, judge_host, unavailable, untrusted
 from pipeline.verify.laboratory import Budget, Pair
@@ -66,17 +67,27 @@ class Trial:
         runner: makes the runs.
         check: tells why a plan cannot run here, or None.
         budget: for finding causes, shared by all hosts.
+        foresight: says where to look for causes first.
         tell: is told of each host that differs.
     """
 
     def __init__(
-        self, inquiry: Inquiry, *, baseline: Baseline, runner: Runner, check: Check, budget: Budget, tell: Tell
+        self,
+        inquiry: Inquiry,
+        *,
+        baseline: Baseline,
+        runner: Runner,
+        check: Check,
+        budget: Budget,
+        foresight: Foresight,
+        tell: Tell,
     ) -> None:
         self._inquiry = inquiry
         self._baseline = baseline
         self._runner = runner
         self._check = check
         self._budget = budget
+        self._foresight = foresight
         self._tell = tell
 
     def run(self, choice: Choice, is_wanted: Callable[[], bool]) -> Tried | Differing | None:
@@ -125,6 +136,7 @@ class Trial:
             normalization=known.normalization,
             seed=self._inquiry.seed,
             proven=proven,
+            foresee=self._foresight.on(host.choice.host, host.differences, host.run.observation),
         )
         findings = [
             Finding(

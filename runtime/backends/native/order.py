@@ -99,6 +99,7 @@ class Report:
         sandbox: the effective sandbox; empty where nobody looked.
         calls: what its filter denied; None where nobody looked.
         network: how it tried to reach beyond itself; likewise.
+        trace: what a traced run touched, as JSON; empty for other runs.
     """
 
     status: int
@@ -113,3 +114,4 @@ class Report:
     sandbox: Mapping[str, Json] = field(default_factory=dict)
     calls: Calls | None = None
     network: Network | None = None
+    trace: bytes = b""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from runtime.backends.native.attempts import read_attempts
 from runtime.backends.native.cgroups import RunGroup
@@ -22,6 +23,9 @@ from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
 from runtime.canonical import Json
 from runtime.data import dataclass, field, replace
+
+if TYPE_CHECKING:
+    from runtime.backends.native.tracing.tracer import Tracer
 
 SETUP_TIME = 60.0
 """Seconds that the way into a run may take."""
@@ -67,6 +71,7 @@ class Supervised:
     found: Findings | None = None
     companions: Companions | None = None
     observer: Observer | None = None
+    tracer: "Tracer | None" = None
     watch: list[int] = field(default_factory=list)
 
     @property
@@ -121,6 +126,7 @@ class Supervised:
             sandbox=self._sandbox(usage.in_effect or {}),
             calls=self.observer.calls() if self.observer else None,
             network=read_attempts(self.watch) if self.watch else None,
+            trace=self.tracer.trace() if self.tracer else b"",
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:
@@ -162,6 +168,8 @@ class Supervised:
             self.companions.close()
         if self.observer:
             self.observer.close()
+        if self.tracer:
+            self.tracer.close()
         self.group.remove()
         self.control.close()
         os.close(self.pidfd)

@@ -189,7 +189,7 @@ class Zygote:
             case {"watch": True}:
                 run.watch = descriptors
             case {"listener": True}:
-                run.observer = self._entries.observer_of(run.order.plan, descriptors[0], self._selector)
+                self._listen(run, descriptors[0])
             case {"shared": True}:
                 self._start_companions(run, descriptors)
             case {"limit": True}:
@@ -215,6 +215,13 @@ class Zygote:
                 run.error = (text, hint)
             case _:
                 run.error = (f"the run says what cannot be understood: {sorted(message)}", "")
+
+    def _listen(self, run: Supervised, listener: int) -> None:
+        """Have somebody answer the calls of a run that are handed on."""
+        if run.order.plan.is_traced:
+            run.tracer = self._entries.tracer_of(run.order.plan, listener)
+        else:
+            run.observer = self._entries.observer_of(run.order.plan, listener, self._selector)
 
     def _limit(self, run: Supervised, pidfds: list[int]) -> None:
         """Put processes of a run into its control groups; one that has ended meanwhile needs none."""
