@@ -175,7 +175,7 @@ def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven
 
 
 def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Tally]:
-    return proven.of(key, laboratory.seen_on_host(key), laboratory.pair)
+    return proven.of(key, laboratory.seen_on_host(key), laboratory.pair, whole=laboratory.is_whole)
 
 
 def _explained(
@@ -234,7 +234,8 @@ def _isolated(
             if oracle.exact[key] and key not in before:
                 for levels in found:
                     factors_ = {name: laboratory.pair.differing[name] for name in sorted(levels)}
-                    proven.add(key, laboratory.seen_on_host(key), factors_, laboratory.tally([key], levels)[key])
+                    shown = laboratory.tally([key], levels)[key]
+                    proven.add(key, laboratory.seen_on_host(key), factors_, shown, whole=laboratory.is_whole)
     return causes, reasons
 
 

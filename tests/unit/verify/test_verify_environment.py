@@ -175,9 +175,11 @@ def test_verify_test_that_relies_on_another_is_rerun_with_the_whole_suite():
     app = SimulatedApp(
         {**STEADY, "t.py::test_x": fails_where(umask="0077")}, needs_whole_suite=frozenset({"t.py::test_x"})
     )
-    (finding,) = verify(app, UMASK).hosts[1].findings
-    assert finding.cause.state is CauseState.CAUSED
-    assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
+    for host in verify(app, UMASK, HARDENED).hosts[1:]:
+        (finding,) = host.findings
+        assert finding.cause.state is CauseState.CAUSED
+        assert finding.cause.factors == {"umask": "0077"}
+        assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
 
 
 def test_verify_test_that_fails_only_after_another_one_is_reproduced_by_the_whole_suite():
