@@ -20,6 +20,19 @@ RESULTS = PYTEST_RESULTS
 PTH = f"{TOOLS}\n".encode()
 """Content of the one ``.pth`` file, for the last site folder of the interpreter."""
 
+_CUSTOMIZATION = f"""\
+import os
+
+if "PYTEST_CURRENT_TEST" in os.environ:
+    try:
+        with open({TRACED!r}, "rb") as stream:
+            names = {{"__name__": "seatrial_touches"}}
+            exec(compile(stream.read(), {TRACED!r}, "exec"), names)
+            names["listen_here"]()
+    except Exception:
+        pass
+""".encode()
+
 _INFORMATION = "seatrial_pytest-1.dist-info"
 _NUMBER = re.compile(r"#[1-9][0-9]*$")
 
@@ -46,10 +59,14 @@ def tree_content(paths: Iterable[str]) -> bytes:
     return json.dumps({"paths": sorted(set(paths))}, separators=(",", ":")).encode()
 
 
-def traced_file() -> File:
-    """Return the file that makes a run a traced one: it is the code by which each test tells what it touches."""
+def traced_files() -> tuple[File, ...]:
+    """Return the files that make a run a traced one.
+
+    The first is the code by which each test tells what it touches. The second has every Python that a test starts load
+    it: its name is the one by which Python looks for a user's customization, and nobody else has a file of it there.
+    """
     code = files("pipeline.verify.plugins").joinpath("seatrial_touches.py").read_bytes()
-    return File(path=TRACED, content=code)
+    return File(path=TRACED, content=code), File(path=f"{TOOLS}/usercustomize.py", content=_CUSTOMIZATION)
 
 
 def selection_file(ids: Iterable[str]) -> File:

@@ -21,7 +21,7 @@ NAMES = {each.name for each in FACTORS}
 VERBS = (
     {verb for verb, _ in (*calls.PATHS.values(), *calls.ADDRESSES.values(), *calls.VALUES.values())}
     | {"opens", "lists", "writes", "makes", "starts", "socket", "asks", "reads", "changes", "calls"}
-    | {"names", "enters", "reaches", "variable", "builds", "stores"}
+    | {"names", "enters", "reaches", "variable", "builds", "stores", "shares"}
     | {"needs", "uses", "raises", "errno", "ends"}
 )
 
