@@ -320,6 +320,7 @@ class Plan:
         hostname: UTS node name; /etc/hosts is among ``files``.
         umask: the file mode creation mask.
         stdin: what is on descriptor 0.
+        terminal: whether stdout and stderr are terminals, and stdin too where it would be ``null``.
         first_process: what is process 1.
         ignored_signals: numbers of the signals whose disposition is "ignore" when the program starts.
         deadline: milliseconds of wall time until the whole run is killed.
@@ -352,6 +353,7 @@ class Plan:
     hostname: str = "seatrial"
     umask: int = 0o022
     stdin: Stdin = Stdin.NULL
+    terminal: bool = False
     first_process: FirstProcess = FirstProcess.INIT
     ignored_signals: tuple[int, ...] = ()
     deadline: int = 600_000
@@ -372,13 +374,16 @@ class Plan:
     def digest(self) -> Digest:
         """The digest of all values: two plans with the same digest ask for the same run.
 
-        Services and tuning are in it where there are any: a plan without has the digest that it had before they were.
+        Services, tuning and terminals are in it where there are any: a plan without has the digest that it had before
+        they were.
         """
         values = {each.name: to_json(getattr(self, each.name)) for each in fields(self)}
         if not self.services:
             del values["services"]
         if self.tuning == Tuning():
             del values["tuning"]
+        if not self.terminal:
+            del values["terminal"]
         return Digest.of_json(values)
 
 

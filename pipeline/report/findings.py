@@ -120,7 +120,8 @@ def _flaky(group: Group, finding: Finding, ink: Ink) -> list[str]:
     if found:
         seen = ", ".join(f"{times(rate)}{' times' * (not index)} on {name}" for index, (name, rate) in enumerate(found))
         spread = ", ".join(interval(rate) for _, rate in found)
-        text = f"{happens(finding.difference)} {seen}: no host is to blame, the test is unstable"
+        first = "" if any(rate.failed for _, rate in found) else f"once on {where}, then "
+        text = f"{happens(finding.difference)} {first}{seen}: no host is to blame, the test is unstable"
         text += f" (95 % interval{'s' * (len(found) > 1)} {spread})."
     return _wrapped(text, ink, 4) + _reproduce(finding, ink)
 

@@ -91,7 +91,8 @@ def _rates(finding: Finding) -> str:
     seen = [f"{times(rate)} times {where}" for where, rate in sides if rate]
     if not seen:
         return "differs now and then; no host is to blame"
-    return f"{happens(finding.difference)} {', '.join(seen)}; no host is to blame"
+    first = "" if any(rate.failed for _, rate in sides if rate) else "once, then "
+    return f"{happens(finding.difference)} {first}{', '.join(seen)}; no host is to blame"
 
 
 def _rest(environment: EnvironmentResult, host: HostResult) -> TestCase:

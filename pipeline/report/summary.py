@@ -7,6 +7,7 @@ from enum import StrEnum
 from pipeline.report.text import count, listed
 from pipeline.verify.compare import Difference, Kind
 from pipeline.verify.explain import CauseState, Rate
+from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import (
     EnvironmentResult,
     Finding,
@@ -54,7 +55,7 @@ class Counts:
     """What is counted of one environment.
 
     Args:
-        tests: tests on the reference.
+        tests: tests on the reference, and those that only another host has, as a file that cannot be collected there.
         hosts: hosts that were asked for, the reference included.
         ran: those that were observed.
         different: distinct behaviors that differ on some host (or fail on the reference).
@@ -92,14 +93,17 @@ def reading(finding: Finding) -> Reading:
 def counts(environment: EnvironmentResult) -> Counts:
     """Count an environment; every format shows these numbers."""
     seen: dict[Reading, set[tuple[Kind, str]]] = {each: set() for each in Reading}
+    elsewhere: set[str] = set()
     for host in environment.hosts:
         for finding in host.findings:
+            if finding.difference.kind is Kind.TEST and finding.difference.reference == TestOutcome.MISSING:
+                elsewhere.add(finding.difference.id)
             seen[reading(finding)].add((finding.difference.kind, finding.difference.id))
     different = seen[Reading.DIFFERENT]
     undecided = seen[Reading.UNDECIDED] - different
     flaky = seen[Reading.FLAKY] - different - undecided
     return Counts(
-        tests=sum(environment.tests.values()),
+        tests=sum(environment.tests.values()) + len(elsewhere),
         hosts=len(environment.hosts),
         ran=sum(host.state in RAN for host in environment.hosts),
         different=len(different),
@@ -257,7 +261,7 @@ def caveats(environment: EnvironmentResult) -> tuple[str, ...]:
     advisory = [host.name for host in ran if host.fidelity is Fidelity.ADVISORY]
     if advisory:
         where = "every host" if len(advisory) == len(ran) else listed(advisory)
-        found.append(f"advisory on {where}: an emulator runs the programs, and its own quirks may show")
+        found.append(f"advisory on {where}: what imitates it may show quirks of its own")
     return tuple(found)
 
 

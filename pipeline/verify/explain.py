@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from pipeline.verify.alone import leaning_on_others
 from pipeline.verify.compare import Difference, Key, Kind
 from pipeline.verify.hints import hint
 from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, Pair
@@ -89,7 +90,7 @@ class Explanation:
 
     Args:
         causes: difference → what makes it appear.
-        whole_suite: differences that appear only if the whole suite runs.
+        whole_suite: differences that appear only if the whole suite runs, or other tests that differ too.
         runs: how many runs were asked for.
         cached: how many of them came from the cache.
     """
@@ -130,27 +131,32 @@ def explain(
         A cause for each difference. Lost runs and a spent budget make causes INCONCLUSIVE; they raise nothing.
     """
 
-    def laboratory(tests: Sequence[str] | None) -> Laboratory:
+    def laboratory(pair: Pair, tests: Sequence[str] | None) -> Laboratory:
         return Laboratory(pair=pair, runner=runner, budget=budget, normalization=normalization, seed=seed, tests=tests)
 
     remaining = list(differences)
     causes: dict[Difference, Cause] = {}
+    leaning: Sequence[Difference] = ()
     laboratories = []
     tests = [each.id for each in differences if each.kind is Kind.TEST]
     if tests and pair.seen_reference.report.source is Results.PYTEST:
-        few = laboratory(tests)
+        few = laboratory(pair, tests)
         laboratories.append(few)
         selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST], proven)
         causes |= _explained(few, selected, seed, proven=proven, foresee=lambda each: foresee(each, False))  # noqa: FBT003
         remaining = [each for each in differences if each not in causes]
+        if len(tests) > 1:
+            caused = {each: cause.factors for each, cause in causes.items() if cause.state is CauseState.CAUSED}
+            leaning, asked = leaning_on_others(caused, pair, laboratory, proven)
+            laboratories += asked
     if remaining:
-        whole = laboratory(None)
+        whole = laboratory(pair, None)
         laboratories.append(whole)
         is_suite = len(laboratories) > 1
         causes |= _explained(whole, remaining, seed, proven=proven, foresee=lambda each: foresee(each, is_suite))
     return Explanation(
         causes=causes,
-        whole_suite=frozenset(remaining),
+        whole_suite=frozenset([*remaining, *leaning]),
         runs=sum(each.runs for each in laboratories),
         cached=sum(each.cached for each in laboratories),
     )
@@ -176,7 +182,7 @@ def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven
 
 
 def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Tally]:
-    return proven.of(key, laboratory.seen_on_host(key), laboratory.pair)
+    return proven.of(key, laboratory.seen_on_host(key), laboratory.pair, whole=laboratory.is_whole)
 
 
 def _explained(
@@ -247,7 +253,8 @@ def _isolated(
             if oracle.exact[key] and key not in before:
                 for levels in found:
                     factors_ = {name: laboratory.pair.differing[name] for name in sorted(levels)}
-                    proven.add(key, laboratory.seen_on_host(key), factors_, laboratory.tally([key], levels)[key])
+                    shown = laboratory.tally([key], levels)[key]
+                    proven.add(key, laboratory.seen_on_host(key), factors_, shown, whole=laboratory.is_whole)
     return causes, reasons
 
 

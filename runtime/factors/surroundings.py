@@ -13,6 +13,7 @@ _CLOSED_PORT = "http://127.0.0.1:9"
 _ENVIRONMENTS = {
     "minimal": {},
     "ci": {"CI": "true", "GITHUB_ACTIONS": "true"},
+    "gitlab-ci": {"CI": "true", "GITLAB_CI": "true"},
     "proxy": dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _CLOSED_PORT),
     "force-color": {"FORCE_COLOR": "1"},
     "term-color": {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
@@ -117,6 +118,7 @@ class EnvironmentFactor(Factor):
     levels = {
         "minimal": "the image's own, PATH, HOME, LANG and PYTHONHASHSEED=0, nothing else",
         "ci": "CI and GITHUB_ACTIONS",
+        "gitlab-ci": "CI and GITLAB_CI",
         "proxy": "http_proxy and https_proxy name a closed port",
         "force-color": "FORCE_COLOR=1",
         "term-color": "TERM and COLORTERM of a terminal with colors",

@@ -265,6 +265,11 @@ static void answer_user_namespace(void) { /* in a child: there is no way back */
     else say("yes");
 }
 
+static void answer_window(const char *text) {
+    struct winsize found;
+    if (ioctl(atoi(text), TIOCGWINSZ, &found)) failed = 1; else say("%dx%d", found.ws_col, found.ws_row);
+}
+
 static void answer_one(char *question) {
     char *rest = strchr(question, ' ');
     if (rest) *rest++ = 0; else rest = question + strlen(question);
@@ -285,6 +290,7 @@ static void answer_one(char *question) {
     else if (!strcmp(question, "rename")) answer_rename(rest);
     else if (!strcmp(question, "run")) answer_run(rest);
     else if (!strcmp(question, "user-namespace")) answer_user_namespace();
+    else if (!strcmp(question, "window")) answer_window(rest);
     else if (!strcmp(question, "umask")) {
         mode_t mask = umask(0);
         umask(mask);
@@ -315,6 +321,9 @@ static void answer_one(char *question) {
     } else if (!strcmp(question, "getrandom")) {
         char byte;
         if (getrandom(&byte, 1, GRND_NONBLOCK) < 0) say("%d", errno); else say("yes");
+    } else if (!strcmp(question, "socket")) {
+        int handle = socket(atoi(rest), SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (handle < 0) say("%d", errno); else { say("yes"); close(handle); }
     } else if (!strcmp(question, "personality")) {
         int found = personality(0xffffffff); /* changes nothing */
         if (found == -1) failed = 1; else say("%x", found);

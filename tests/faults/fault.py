@@ -99,7 +99,7 @@ def _wrongs(fault: Fault):
     if (fault.kind is Kind.CLEAN) == bool(fault.fails):
         yield f"{fault.kind} and fails: {list(fault.fails)}"
     text = "\n".join(
-        [str(path) for part in ("app", "tests") for path in _files(fault.folder / part)]
+        [str(path.relative_to(fault.folder)) for part in ("app", "tests") for path in _files(fault.folder / part)]
         + [path.read_text(errors="ignore") for part in ("app", "tests") for path in _files(fault.folder / part)]
     )
     for word, others in fault.words.items():

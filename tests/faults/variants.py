@@ -60,12 +60,23 @@ def make(fault: Fault, seed: int, folder: Path) -> Variant:
         _add_tests(folder / "tests", fault.causes.keys(), chance)
     hosts = _hosts(fault, chance)
     name = f"{chance.choice((fault.name, *(other for others in fault.words.values() for other in others)))}-{seed}"
-    spec = folder / f"{name}.yaml"
-    declared = [{"name": each, "factors": dict(factors)} for each, factors in hosts.items()]
-    spec.write_text(yaml.safe_dump({**base(fault.base, fault.packages), "hosts": declared}, sort_keys=False))
-    shutil.copy(lock_path(fault), folder / f"{name}.lock.json")
+    spec = _write_spec(folder / f"{name}.yaml", base(fault.base, fault.packages), lock_path(fault), hosts)
     is_guilty = {each: bool(fault.causes) and fault.causes.items() <= hosts[each].items() for each in hosts}
     return Variant(fault=fault, seed=seed, spec=spec, fails=fails, hosts=is_guilty)
+
+
+def make_beside(seed: int, folder: Path) -> Path:
+    """Write all tests of ``_beside`` into ``folder``, and a spec with a host for each innocent level."""
+    rename = _rename_beside(random.Random(seed))
+    _copy(BESIDE, folder / "tests", rename)
+    (folder / "app").mkdir()
+    (folder / "app" / "README").write_text("The tests are all there is.\n")
+    hosts = {
+        f"innocent-{factor}-{index}": {factor: level}
+        for factor in INNOCENT
+        for index, level in enumerate(INNOCENT[factor])
+    }
+    return _write_spec(folder / f"beside-{seed}.yaml", base("bookworm", ()), BASES / "bookworm.lock.json", hosts)
 
 
 def base(name: str, packages: Iterable[str]) -> dict[str, Any]:
@@ -78,6 +89,13 @@ def base(name: str, packages: Iterable[str]) -> dict[str, Any]:
 def lock_path(fault: Fault) -> Path:
     """Return where the lock of all apps of the same base and packages is: it answers neither hosts nor files."""
     return BASES / f"{'+'.join((fault.base, *fault.packages))}.lock.json"
+
+
+def _write_spec(path: Path, spec: Mapping[str, Any], lock: Path, hosts: Mapping[str, Mapping[str, str]]) -> Path:
+    declared = [{"name": name, "factors": dict(factors)} for name, factors in hosts.items()]
+    path.write_text(yaml.safe_dump({**spec, "hosts": declared}, sort_keys=False))
+    shutil.copy(lock, path.with_suffix(".lock.json"))
+    return path
 
 
 def _copy(source: Path, target: Path, rename: Rename) -> None:
@@ -106,9 +124,8 @@ def _id(folder: Path, name: str) -> str:
 
 def _add_tests(tests: Path, causes: Collection[str], chance: random.Random) -> None:
     """Put tests beside the guilty ones: in files of their own, and before and after them in the same file."""
-    words = yaml.safe_load((BESIDE / "words.yaml").read_text())
     pool = [path for path in sorted(BESIDE.glob("test_*.py")) if _touching(path).isdisjoint(causes)]
-    rename = renaming({word: tuple(others) for word, others in words.items()}, chance)
+    rename = _rename_beside(chance)
     guilty = sorted(tests.rglob("test_*.py"))
     for path in chance.sample(pool, chance.randint(3, 7)):
         text = rename(path.read_text())
@@ -119,6 +136,11 @@ def _add_tests(tests: Path, causes: Collection[str], chance: random.Random) -> N
         else:
             there = tests / f"test_{chance.choice('abcdefghijklmnopqrstuvwxyz')}_{rename(path.stem)[5:]}.py"
             there.write_text(text)
+
+
+def _rename_beside(chance: random.Random) -> Rename:
+    words = yaml.safe_load((BESIDE / "words.yaml").read_text())
+    return renaming({word: tuple(others) for word, others in words.items()}, chance)
 
 
 def _touching(path: Path) -> set[str]:
@@ -144,7 +166,7 @@ def _bound(text: str) -> set[str]:
 
 
 def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
-    """Return the hosts: guilty ones alone and among innocent levels, and innocent ones that lack part of the cause."""
+    """Return the hosts: guilty levels among innocent ones, and innocent ones that lack part of the cause."""
 
     def among(levels: Mapping[str, str]) -> dict[str, str]:
         orders = {"test-order"} if fault.base == "exit" else set()  # it has no tests to order
@@ -154,8 +176,8 @@ def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
 
     if not fault.causes:
         return {f"drawn-{index}": among({}) for index in range(1, chance.randint(4, 6) + 1)}
-    hosts = {"alone": dict(fault.causes)}
-    hosts |= {f"among-{index}": among(fault.causes) for index in range(1, chance.randint(2, 3) + 1)}
+    # None has the guilty levels alone: the others would be told what it proves. The reproducer runs with them alone.
+    hosts = {f"among-{index}": among(fault.causes) for index in range(1, chance.randint(2, 3) + 1)}
     parts = [{}, *({name: level} for name, level in fault.causes.items() if fault.kind is Kind.TWO)]
     parts += [{}] * (chance.randint(2, 3) - len(parts))
     return hosts | {f"without-{index}": among(part) for index, part in enumerate(parts, start=1)}

@@ -93,6 +93,7 @@ class SimulatedApp:
     change: Callable[[Observation, Levels], Observation] = lambda observation, _: observation
     needs_whole_suite: frozenset[str] = frozenset()
     touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs_before: Mapping[str, str] = field(default_factory=dict)
     source: Results = Results.PYTEST
     runs: int = 0
     kept: dict[Digest, Observation] = field(default_factory=dict)
@@ -120,7 +121,11 @@ class SimulatedApp:
             run = f"{cell.host.digest} {cell.index} {cell.series} {selected is None}"
             chance = random.Random(f"{self.seed} {run} {name}")
             outcome = behavior(levels, chance)
-            if selected is not None and name in self.needs_whole_suite:
+            needed = self.needs_before.get(name, "")
+            lacks = needed and (
+                levels.get("test-order") == "reverse" or (selected is not None and needed not in selected)
+            )
+            if lacks or (selected is not None and name in self.needs_whole_suite):
                 outcome = TestOutcome.PASSED
             results[name] = result(name, outcome)
         failing = any(each.outcome in (TestOutcome.FAILED, TestOutcome.ERRORED) for each in results.values())

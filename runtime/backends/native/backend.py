@@ -21,7 +21,7 @@ from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.service_plans import service_plans, without_loopback
 from runtime.backends.native.stacks import lacks_attributes
 from runtime.backends.native.streams import Listener
-from runtime.backends.native.tuned import lacking_for_tuning
+from runtime.backends.native.tuned import lacking_for_tuning, lacking_limits
 from runtime.backends.native.views import view_of
 from runtime.backends.native.warm import WarmProcess
 from runtime.digest import Digest
@@ -210,7 +210,7 @@ class NativeBackend:
                 reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
                 hint=f"add `--set cpus={cpus}`",
             )
-        lacking = refuse_levels(plan, self.name) or lacking_for_tuning(plan)
+        lacking = refuse_levels(plan, self.name) or lacking_for_tuning(plan) or lacking_limits(plan)
         return lacking or (lacking_emulator(plan.architecture) if plan.architecture else None)
 
     def _foreign(self) -> ForeignRuntime | None:

@@ -29,6 +29,7 @@ from runtime.backends.native.stacks import Stack
 from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.steps.tree import TREE
+from runtime.backends.native.terminals import take_terminals
 from runtime.backends.native.wire import receive_json, send_json
 from runtime.data import dataclass, field
 from runtime.errors import SeatrialError
@@ -142,7 +143,7 @@ class Entry:
         if self.ahead is Ahead.BEGINNING:
             self._take_order()
         plan = self.order.plan
-        readers = self._redirect(plan)
+        readers = self._show(plan, sandbox) if plan.terminal else self._redirect(plan)
         outside = steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)
         self._execute(outside[len(beginning) :], sandbox)
         self._hand_over(sandbox, readers)
@@ -158,7 +159,7 @@ class Entry:
         self._clock = sandbox.clock
         if plan.is_traced:  # from here on this process waits for the tracer's answers, too
             self._hand_over_listener(sandbox)
-        set_stdin(plan.stdin)
+        set_stdin(Stdin.INHERITED if plan.terminal and plan.stdin is Stdin.NULL else plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
             self._keeper = start_keeper(self.notices.numbers)
@@ -245,6 +246,13 @@ class Entry:
         if self.stdin >= 0:
             os.dup2(self.stdin, 0)
         return readers[0], readers[1]
+
+    def _show(self, plan: Plan, sandbox: Sandbox) -> tuple[int, int]:
+        """Make the terminals of stdout and stderr, owned by the program's user, and of stdin if nobody brings one."""
+        self.doing = "make the terminals"
+        if self.stdin >= 0:
+            os.dup2(self.stdin, 0)
+        return take_terminals(sandbox.root, plan, has_stdin=self.stdin >= 0, gives=not self.one_id)
 
     def _execute(self, steps: tuple[Step, ...], sandbox: Sandbox) -> None:
         for step in steps:

@@ -6,8 +6,10 @@ import pytest
 from junitparser import Error, Failure, JUnitXml
 
 from pipeline.report import json, junit, markdown, saved, terminal
-from pipeline.report.summary import Reading, counts, reading
+from pipeline.report.findings import block
+from pipeline.report.summary import Group, Reading, counts, reading
 from pipeline.report.text import Ink, columns
+from pipeline.verify.explain import Rate
 from pipeline.verify.verdict import State
 
 SAVED = "file:///home/ann/shop/.seatrial/report.json"
@@ -17,6 +19,27 @@ HOSTILE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 @pytest.mark.parametrize("name", ["failed", "green", "everything"])
 def test_terminal_matches_golden(samples, golden, name):
     golden(f"{name}.txt", terminal.render(samples[name], Ink(), saved=SAVED))
+
+
+def test_file_that_is_not_collected_on_a_host_is_counted_among_the_tests(samples):
+    (environment,) = (each for each in samples["failed"].environments if each.name == "uploads")
+    before = counts(environment)
+    (host,) = (each for each in environment.hosts if each.state is State.DIFFERENT)
+    (finding, *_) = host.findings
+    broken = replace(finding, difference=replace(finding.difference, id="t.py", reference="missing", here="errored"))
+    hosts = [replace(each, findings=(*each.findings, broken)) if each is host else each for each in environment.hosts]
+    after = counts(replace(environment, hosts=tuple(hosts)))
+    assert (after.tests, after.different) == (before.tests + 1, before.different + 1)
+
+
+def test_flaky_test_that_no_rerun_showed_is_said_to_have_been_seen_once(samples):
+    (seen,) = (each for each in samples["failed"].environments[0].hosts if each.state is State.FLAKY)
+    (finding,) = seen.findings
+    never = Rate(failed=0, of=8, low="0", high="0.37")
+    finding = replace(finding, cause=replace(finding.cause, with_=never, without=never))
+    group = Group(reading=Reading.FLAKY, findings=(finding,), hosts=(replace(seen, findings=(finding,)),))
+    text = "\n".join(block(group, Ink(width=200)))
+    assert f"fails once on {seen.name}, then 0 of 8 times on {seen.name}, 0 of 8 on the reference:" in text
 
 
 @pytest.mark.parametrize("name", ["failed", "green", "everything"])
