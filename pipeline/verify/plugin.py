@@ -62,11 +62,15 @@ def tree_content(paths: Iterable[str]) -> bytes:
 def traced_files() -> tuple[File, ...]:
     """Return the files that make a run a traced one.
 
-    The first is the code by which each test tells what it touches. The second has every Python that a test starts load
-    it: its name is the one by which Python looks for a user's customization, and nobody else has a file of it there.
+    The first is the code by which each test tells what it touches. The others have every Python that a test starts load
+    it: by their names Python looks for customizations, of which a virtual environment has the second only, and an image
+    may have one of its own, which is found first.
     """
     code = files("pipeline.verify.plugins").joinpath("seatrial_touches.py").read_bytes()
-    return File(path=TRACED, content=code), File(path=f"{TOOLS}/usercustomize.py", content=_CUSTOMIZATION)
+    customizations = (
+        File(path=f"{TOOLS}/{name}.py", content=_CUSTOMIZATION) for name in ("usercustomize", "sitecustomize")
+    )
+    return File(path=TRACED, content=code), *customizations
 
 
 def selection_file(ids: Iterable[str]) -> File:

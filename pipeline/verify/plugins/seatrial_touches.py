@@ -28,6 +28,7 @@ MOST = 1000
 KEY = 16
 SETS = frozenset(opcode.opmap[name] for name in ("BUILD_SET", "SET_ADD", "SET_UPDATE") if name in opcode.opmap)
 STORES = frozenset(opcode.opmap[name] for name in ("STORE_GLOBAL",) if name in opcode.opmap)
+TOOLS = ("/_pytest/", "/pluggy/", "/xdist/", "/execnet/")
 APP, LIBRARY, TOOL = range(3)
 
 
@@ -143,7 +144,7 @@ class Touches:
 
     def kind_of_path(self, path):
         """Likewise, by the file that it was read from."""
-        if path.startswith(self.tools) or "/_pytest/" in path or "/pluggy/" in path:
+        if path.startswith(self.tools) or any(each in path for each in TOOLS):
             return TOOL
         is_own = path.startswith(("<",) + self.library)
         return LIBRARY if is_own and not any(each in path for each in self.packages) else APP
@@ -235,7 +236,7 @@ def listener(touches):
 def listen_here():
     """Listen to this process until it ends, if a test has started it."""
     name = os.environ.get(CURRENT, "").rpartition(" (")[0]
-    if name:
+    if name and sys.getprofile() is None:
         touches = Touches(put, "", ROOT)
         atexit.register(lambda: put("touched", id=name, signs=touches.signs))
         touches.listen()
