@@ -17,6 +17,7 @@ ARCHITECTURES = ("x86_64", "aarch64")
 PROGRAMS = (
     ("launcher.c", "launcher-{}", "musl", ("-O2", "-static", "-s")),
     ("clock.c", "clock-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("descriptors.c", "descriptors-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("slow.c", "slow-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("far.c", "far-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("page.c", "page-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),

@@ -59,7 +59,9 @@ class Options:
         budget: milliseconds for the search for causes.
         fresh: whether earlier results are left aside.
         locked: whether a missing lock is an error.
+        fail_fast: whether the first host that fails ends the verification of an environment.
         images: path of a spec → reference of the image that is verified instead of its own.
+        predict: whether a traced run of the reference says where to look for causes first.
     """
 
     store: Path
@@ -69,7 +71,9 @@ class Options:
     budget: int = 1_200_000
     fresh: bool = False
     locked: bool = False
+    fail_fast: bool = False
     images: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    predict: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     specs = _open(paths, options)
     if options.images:
         raise SpecError(f"{next(iter(options.images))}: another image is not verified with this spec by this version")
-    hosts = [select(each, Catalogue.of(each.path), options.hosts) for each in specs]
+    hosts = [select(each, Catalogue.of(each.path), options.hosts, options.seed) for each in specs]
     done: list[EnvironmentResult] = []
     try:
         for each, chosen in zip(specs, hosts, strict=True):
@@ -136,6 +140,8 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
         are_named=not isinstance(options.hosts or spec.hosts, str),
         seed=options.seed,
         milliseconds=options.budget,
+        fail_fast=options.fail_fast,
+        predicts=options.predict,
     )
     stop = threading.Event()
     result = None
@@ -150,7 +156,15 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
                 stop=stop,
             )
             result = environment.verify_environment(
-                asked, runner=runner, check=backend.refusal, clock=_clock, stop=stop, tell=tell
+                asked,
+                runner=runner,
+                check=backend.refusal,
+                clock=_clock,
+                stop=stop,
+                jobs=options.jobs,
+                cost=backend.cost,
+                known=runner.known,
+                tell=tell,
             )
     except KeyboardInterrupt as signal:
         if result is None:
@@ -267,7 +281,7 @@ def examine(paths: Sequence[Path], options: Options) -> Examination:
         host.name
         for spec in specs
         if not isinstance(options.hosts or spec.hosts, str)
-        for host in select(spec, catalogue, options.hosts)
+        for host in select(spec, catalogue, options.hosts, options.seed)
     }
     return examine_machine(catalogue, named)
 

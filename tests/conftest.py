@@ -16,7 +16,8 @@ from hypothesis import settings
 
 _HERE = Path(__file__).parent
 
-collect_ignore_glob = ["faults/*/*"]  # suites of the apps there: they run inside of images
+# Suites of the apps there: they run inside of images.
+collect_ignore_glob = ["faults/*/*", "outages/*/*", "integration/kinds/*/*"]
 
 _EXPECTED = _HERE / "expected_skips.txt"
 
@@ -24,6 +25,7 @@ _EXPECTED = _HERE / "expected_skips.txt"
 def pytest_addoption(parser):
     parser.addoption("--resume", metavar="DIR", help="leave out what passed at this commit before; kept in DIR")
     parser.addoption("--slice-seed", type=int, default=0, help="chooses the cases of each bar's slice")
+    parser.addoption("--faults-seed", type=int, help="draws the variants of faults; 0, but in a full run")
 
 
 def pytest_configure(config):

@@ -50,5 +50,7 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
         budget=budget,
         fresh=getattr(arguments, "fresh", False),
         locked=getattr(arguments, "locked", False),
+        fail_fast=getattr(arguments, "fail_fast", False),
         images=images or {},
+        predict=not getattr(arguments, "no_prediction", False),
     )

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.declare.faults import Fault, SpecFaults
 from pipeline.declare.spec import FORMAT, InlineHost
 from pipeline.declare.validate import KeyPath, key_place, place_of, validate
-from pipeline.declare.values import AnyText, Name, Part, Whole
+from pipeline.declare.values import AnyText, Level, Name, Part, Text, Whole
 from pipeline.declare.yaml_reader import Node, Scalar, Table, read_yaml, walk
 from runtime.digest import Digest
 from runtime.errors import FactorError
@@ -33,11 +33,15 @@ class HostSet(Part):
     name: Name
     """How people call it."""
     version: Annotated[Whole, Field(ge=1)]
-    """Raised with every change of ``hosts``."""
+    """Raised with every change of what follows."""
     about: AnyText = ""
     """One sentence."""
-    hosts: Annotated[tuple[Name, ...], Field(min_length=1)]
+    hosts: tuple[Name, ...] = ()
     """The hosts, by name; the reference is always run and need not be named."""
+    cover: Mapping[Text, Annotated[tuple[Level, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Factor → levels beside the reference's: hosts are made of them that meet every pair of levels of two factors."""
+    never: tuple[Mapping[Text, Level], ...] = ()
+    """Levels that no host of ``cover`` may have together."""
 
 
 def read_host(path: Path) -> Host:
@@ -62,9 +66,9 @@ def read_set(path: Path) -> HostSet:
     """
     node = read_yaml(path)
     found = validate(HostSet, node, is_as_written)
-    faults = [*_misnamed(node, path, found.name), *_repeated(node, found.hosts)]
+    faults = [*_misnamed(node, path, found.name), *_repeated(node, found.hosts), *_cover_faults(node, found)]
     if faults:
-        raise SpecFaults(faults)
+        raise SpecFaults(dict.fromkeys(faults))  # an unknown factor has as many faults as levels
     return found
 
 
@@ -83,21 +87,13 @@ def inline_faults(root: Table) -> Iterator[Fault]:
 
 def factor_faults(node: Node, path: KeyPath, factors: Mapping[str, str]) -> Iterator[Fault]:
     """Yield a fault for each factor or level at ``path`` that does not exist."""
-    for name, level in factors.items():
-        try:
-            known = factor(name)
-        except FactorError as error:
-            yield key_place(node, (*path, name)).fault(error.message, error.hint)
-            continue
-        try:
-            known.apply(_any_plan(), level)
-        except FactorError as error:
-            yield place_of(node, (*path, name)).fault(error.message, error.hint)
+    for level in factors.items():
+        yield from _level_faults(node, level, (*path, level[0]), (*path, level[0]))
 
 
 def is_as_written(path: KeyPath) -> bool:
-    """Tell whether the scalar at ``path`` of a host file is its characters: levels are."""
-    return path[:1] == ("factors",) and len(path) > 1
+    """Tell whether the scalar at ``path`` of the file of a host or a set is its characters: levels are."""
+    return path[:1] in {("factors",), ("cover",), ("never",)} and len(path) > 1
 
 
 def _misnamed(node: Table, path: Path, name: str) -> Iterator[Fault]:
@@ -110,6 +106,35 @@ def _repeated(node: Table, hosts: tuple[str, ...]) -> Iterator[Fault]:
     for index, name in enumerate(hosts):
         if name in hosts[:index]:
             yield place_of(node, ("hosts", index)).fault(f"{name!r} is in the set twice", "keep one of them")
+
+
+def _cover_faults(node: Table, found: HostSet) -> Iterator[Fault]:
+    """Yield the faults of ``cover`` and ``never``: names that do not exist, and levels of which no host is made."""
+    if not found.hosts and not found.cover:
+        yield node.place.fault("the set names no host", "write `hosts: [NAME, …]`, or `cover: {FACTOR: [LEVEL, …]}`")
+    for name, levels in found.cover.items():
+        for index, level in enumerate(levels):
+            yield from _level_faults(node, (name, level), ("cover", name), ("cover", name, index))
+    for index, row in enumerate(found.never):
+        for name, level in row.items():
+            path = ("never", index, name)
+            if name not in found.cover:
+                yield key_place(node, path).fault(f"{name} is not covered", "`never` speaks of what `cover` has")
+            elif level not in found.cover[name]:
+                yield from _level_faults(node, (name, level), path, path)
+
+
+def _level_faults(node: Node, level: tuple[str, str], key: KeyPath, value: KeyPath) -> Iterator[Fault]:
+    """Yield the fault of a factor whose name stands at ``key``, or of its level, which stands at ``value``."""
+    try:
+        known = factor(level[0])
+    except FactorError as error:
+        yield key_place(node, key).fault(error.message, error.hint)
+        return
+    try:
+        known.apply(_any_plan(), level[1])
+    except FactorError as error:
+        yield place_of(node, value).fault(error.message, error.hint)
 
 
 def _any_plan() -> Plan:

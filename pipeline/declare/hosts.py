@@ -8,14 +8,19 @@ from typing import Generic, Self, TypeVar
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import Fault, Place, SourceFile, SpecFaults
 from pipeline.declare.host_file import HostSet, read_host, read_set, to_host
+from pipeline.declare.rows import parse_row_name, rows
 from pipeline.declare.spec import EnvSpec, InlineHost
 from pipeline.declare.tree import project_tree
 from pipeline.declare.validate import KeyPath, near, place_of
+from runtime.canonical import to_canonical_json
 from runtime.errors import HostError
 from runtime.host import Host
 
 BUILT_IN = Path(__file__).parent / "hosts_data"
 """The hosts that Seatrial brings: a link to ``specs/hosts`` in the source tree, a copy of it in a wheel."""
+
+_CONTENT = ("hosts", "cover", "never")
+"""What a set is, apart from what is said of it."""
 
 _Value = TypeVar("_Value", Host, HostSet)
 
@@ -55,14 +60,15 @@ class Catalogue:
         return _names(folder / "sets" for folder in self.folders)
 
     def host(self, name: str) -> Host:
-        """Return the host called ``name``.
+        """Return the host called ``name``: of a file, or a row that a set makes (``pairs-3``).
 
         Raises:
             SpecError: there is none.
             SpecFaults: its file has faults.
             HostError: two folders hold other contents under this name.
         """
-        return _looked_up(name, self.folders, self.host_names, _Kind("host", read_host, _factors))
+        row = None if name in self.host_names else self._row(name)
+        return row or _looked_up(name, self.folders, self.host_names, _Kind("host", read_host, _factors))
 
     def set(self, name: str) -> HostSet:
         """Return the set called ``name``.
@@ -75,8 +81,23 @@ class Catalogue:
         folders = tuple(folder / "sets" for folder in self.folders)
         return _looked_up(name, folders, self.set_names, _Kind("set", read_set, _members))
 
+    def members(self, name: str, seed: int) -> tuple[str, ...]:
+        """Return the names of the hosts of the set called ``name``; ``seed`` draws those that it makes.
+
+        Raises:
+            SpecError, SpecFaults, HostError: as ``set``.
+        """
+        found = self.set(name)
+        return (*found.hosts, *(each.name for each in rows(found, seed)))
+
+    def _row(self, name: str) -> Host | None:
+        asked = parse_row_name(name)
+        if asked is None or asked[0] not in self.set_names:
+            return None
+        return next((each for each in rows(self.set(asked[0]), asked[2]) if each.name == name), None)
+
     def hosts(self) -> tuple[Host, ...]:
-        """Return every host, by name.
+        """Return every host of a file, by name.
 
         Raises:
             SpecFaults: a file has faults.
@@ -85,13 +106,14 @@ class Catalogue:
         return tuple(self.host(name) for name in self.host_names)
 
 
-def select(spec: EnvSpec, catalogue: Catalogue, override: str | None = None) -> tuple[Host, ...]:
+def select(spec: EnvSpec, catalogue: Catalogue, override: str | None = None, seed: int = 0) -> tuple[Host, ...]:
     """Return the hosts to run ``spec`` on: its reference first, then the others in the order of the spec or the set.
 
     Args:
         spec: what was asked for.
         catalogue: where names are looked up.
         override: instead of the spec's ``hosts``: the name of a set, or names of hosts separated by commas.
+        seed: draws the hosts that a set makes.
 
     Raises:
         SpecFaults: a name that the spec writes is unknown, or a file has faults.
@@ -101,7 +123,7 @@ def select(spec: EnvSpec, catalogue: Catalogue, override: str | None = None) -> 
     inline = {host.name: host for host in _inline(spec)}
     faults: list[Fault] = []
     chosen: dict[str, Host] = {}
-    for name, path in [(spec.reference, ("reference",)), *_wanted(spec, catalogue, override)]:
+    for name, path in [(spec.reference, ("reference",)), *_wanted(spec, catalogue, override, seed)]:
         if name in chosen:
             continue
         try:
@@ -121,15 +143,15 @@ def _inline(spec: EnvSpec) -> Iterable[InlineHost]:
     return [host for host in spec.hosts if isinstance(host, InlineHost)] if isinstance(spec.hosts, tuple) else []
 
 
-def _wanted(spec: EnvSpec, catalogue: Catalogue, override: str | None) -> list[tuple[str, KeyPath]]:
+def _wanted(spec: EnvSpec, catalogue: Catalogue, override: str | None, seed: int) -> list[tuple[str, KeyPath]]:
     """Return the names of the hosts, each with the keys of the spec that name it; no keys where the caller did."""
     if override is not None:
         if override in catalogue.set_names:
-            return [(name, ()) for name in catalogue.set(override).hosts]
+            return [(name, ()) for name in catalogue.members(override, seed)]
         return [(name, ()) for name in override.split(",") if name]
     if isinstance(spec.hosts, str):
         try:
-            return [(name, ("hosts",)) for name in catalogue.set(spec.hosts).hosts]
+            return [(name, ("hosts",)) for name in catalogue.members(spec.hosts, seed)]
         except SpecFaults:
             raise
         except SpecError as error:
@@ -180,4 +202,4 @@ def _factors(host: Host) -> str:
 
 
 def _members(host_set: HostSet) -> str:
-    return f"version {host_set.version}: {', '.join(host_set.hosts)}"
+    return f"version {host_set.version}: {to_canonical_json(host_set.model_dump(include=set(_CONTENT))).decode()}"

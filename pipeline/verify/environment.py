@@ -1,53 +1,39 @@
-"""Verify one environment: the reference, then each host, compared, explained, judged."""
+"""Verify one environment: the reference beside the hosts, each compared, explained, judged."""
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
-from pipeline.verify.compare import Difference, Kind, compare, notes
+from pipeline.verify.baseline import Baseline
+from pipeline.verify.compare import notes
 from pipeline.verify.endings import is_broken
-from pipeline.verify.events import (
-    EnvironmentJudged,
-    EnvironmentStarted,
-    Event,
-    Explaining,
-    HostJudged,
-    RunFinished,
-    RunStarted,
-    Tell,
-)
-from pipeline.verify.explain import Cause, CauseState, explain
+from pipeline.verify.events import EnvironmentJudged, EnvironmentStarted, Event, HostJudged, Tell
+from pipeline.verify.foresight import Foresight, KnownRuns
 from pipeline.verify.headline import headline
-from pipeline.verify.inquiry import Choice, Inquiry
-from pipeline.verify.judge import (
-    inconclusive,
-    judge_host,
-    judge_reference,
-    test_counts,
-    unavailable,
-    untrusted,
-    worst,
-)
-from pipeline.verify.laboratory import Budget, Pair
-from pipeline.verify.next_steps import next_step
-from pipeline.verify.normalization import Normalization
+from pipeline.verify.inquiry import Inquiry
+from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
+from pipeline.verify.laboratory import Budget
 from pipeline.verify.observe import Observation, behavior_digest
-from pipeline.verify.reference import learn, observe_reference, typical, unstable_tests
-from pipeline.verify.reproduce import located, reproducer
+from pipeline.verify.proven import Proven
+from pipeline.verify.reference import unstable_tests
 from pipeline.verify.rules import ignore_uses
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
-from pipeline.verify.suite import Results
+from pipeline.verify.telling import TellingRunner
+from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
-from runtime.backend import Unsupported
 from runtime.errors import FactorError
+from runtime.factors import FACTORS
+from runtime.factors.signs import Speaking
 from runtime.host import Host
 from runtime.plan import Plan
 
-FLAKY_REPEATS = 20
+Cost = Callable[[Plan], int]
+"""Ranks plans by what a run of each takes beside the suite; the least comes first."""
 
-Check = Callable[[Plan], Unsupported | None]
+_PUT_OFF = "it was not run, since --fail-fast ends a verification with the first host that fails"
+_NOTHING_TO_COMPARE = "it was not compared, since the reference gave nothing to compare with"
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -69,6 +55,10 @@ def verify_environment(
     check: Check,
     clock: Callable[[], int],
     stop: threading.Event,
+    jobs: int = 1,
+    cost: Cost = lambda _: 0,
+    known: KnownRuns = lambda _: None,
+    factors: Sequence[Speaking] = FACTORS,
     tell: Tell = lambda _: None,
 ) -> EnvironmentResult:
     """Run the suite on the reference and on each host, and return what was found.
@@ -79,17 +69,31 @@ def verify_environment(
         check: tells why a plan cannot run here, or None.
         clock: milliseconds of a monotonic clock.
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
+        jobs: how many hosts are begun at once where the first that fails ends it all.
+        cost: says which hosts are cheap, and come first.
+        known: returns what a cell gave in an earlier verification.
+        factors: say which signs of a trace speak for them.
         tell: is told what happens, one event at a time.
 
     Raises:
         Interrupted: KeyboardInterrupt arrived; it is the cause.
     """
-    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, tell=tell)
+    verification = _Environment(
+        inquiry,
+        runner=runner,
+        check=check,
+        clock=clock,
+        jobs=jobs,
+        cost=cost,
+        known=known,
+        factors=factors,
+        tell=tell,
+    )
     try:
         return verification.verify()
     except KeyboardInterrupt as signal:
         stop.set()
-        raise Interrupted(verification.result()) from signal
+        raise Interrupted(verification.result("the verification was interrupted")) from signal
     except BaseException:
         stop.set()
         raise
@@ -98,39 +102,67 @@ def verify_environment(
 class _Environment:
     """One environment under way."""
 
-    def __init__(self, inquiry: Inquiry, *, runner: Runner, check: Check, clock: Callable[[], int], tell: Tell) -> None:
+    def __init__(
+        self,
+        inquiry: Inquiry,
+        *,
+        runner: Runner,
+        check: Check,
+        clock: Callable[[], int],
+        jobs: int,
+        cost: Cost,
+        known: KnownRuns,
+        factors: Sequence[Speaking],
+        tell: Tell,
+    ) -> None:
         self._inquiry = inquiry
         self._check = check
         self._clock = clock
+        self._jobs = jobs
+        self._cost = cost
         self._begin = clock()
         self._lock = threading.Lock()
         self._listener = tell
-        self._runner = _TellingRunner(runner, inquiry.name, self._tell)
-        self._runs: tuple[Observation, ...] = ()
-        self._normalization = Normalization()
-        self._reference: HostResult | None = None
-        self._hosts: dict[int, HostResult] = {}
+        self._runner = TellingRunner(runner, inquiry.name, self._tell)
+        self._baseline = Baseline(self._run_reference)
+        self._reference_runs: list[Run] = []
+        self._no_reference: HostResult | None = None
+        self._hosts: dict[int, Tried] = {}
+        self._foresight = Foresight(
+            inquiry, runner=self._runner, known=known, usual=self._baseline.first, factors=factors
+        )
+        self._differing: dict[int, Differing] = {}
+        self._begun: dict[int, Differing] = {}
+        self._put_off: set[int] = set()
+        self._trial = Trial(
+            inquiry,
+            baseline=self._baseline,
+            runner=self._runner,
+            check=check,
+            budget=Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=clock),
+            foresight=self._foresight,
+            tell=self._tell,
+        )
 
     def verify(self) -> EnvironmentResult:
         inquiry = self._inquiry
         names = (inquiry.reference.name, *(each.host.name for each in inquiry.hosts))
         self._tell(EnvironmentStarted(environment=inquiry.name, hosts=names))
-        self._reference = self._try_reference()
-        self._tell(HostJudged(environment=inquiry.name, result=self._reference))
-        if self._runs and not is_broken(self._runs) and not self._is_untrusted():
-            self._try_hosts()
-        result = self.result("it was not run, since the reference gave nothing to compare with")
+        self._no_reference = self._lacking()
+        if self._no_reference is None:
+            self._try_all()
+        else:
+            self._tell(HostJudged(environment=inquiry.name, result=self._no_reference))
+        result = self.result(_NOTHING_TO_COMPARE)
         self._tell(EnvironmentJudged(result=result))
         return result
 
-    def result(self, why: str = "the verification was interrupted") -> EnvironmentResult:
+    def result(self, why: str) -> EnvironmentResult:
         """Return what is known so far; ``why`` is said of hosts that have no result."""
         inquiry = self._inquiry
-        reference = self._reference or inconclusive(inquiry.reference, why)
-        hosts = [
-            self._hosts.get(index) or inconclusive(choice.host, why, named=choice.named)
-            for index, choice in enumerate(inquiry.hosts)
-        ]
+        known = self._baseline.known
+        reference = self._reference(why)
+        hosts = [self._host(index, why) for index in range(len(inquiry.hosts))]
         everything = (reference, *hosts)
         verdict = worst([each.verdict for each in everything])
         ran = [each for each in hosts if each.state is not State.UNAVAILABLE]
@@ -145,186 +177,163 @@ class _Environment:
             lock=inquiry.lock,
             image=inquiry.image,
             suite=inquiry.suite.digest,
-            normalization=self._normalization.digest if self._runs else None,
-            unstable=tuple(sorted(self._normalization.unstable)),
+            normalization=known.normalization.digest if known.runs else None,
+            unstable=tuple(sorted(known.normalization.unstable)),
             verdict=verdict,
             headline=headline(inquiry.name, verdict, everything),
             behavior=reference.behavior,
-            tests=test_counts(self._runs[0].report) if self._runs else {},
+            tests=test_counts(known.runs[0].report) if known.runs else {},
             hosts=everything,
             reasons=_reasons(everything),
             hint=next((each.hint for each in everything if each.hint and each.verdict is verdict), ""),
             ignores=ignore_uses(inquiry.rules, everything),
             duration=self._clock() - self._begin,
             hermetic=inquiry.hermetic,
+            work=self._runner.work,
         )
-
-    def _is_untrusted(self) -> bool:
-        return any(untrusted(each, self._inquiry.reference, self._inquiry.suite) for each in self._runs)
 
     def _tell(self, event: Event) -> None:
         with self._lock:
             self._listener(event)
 
-    def _try_reference(self) -> HostResult:
-        inquiry = self._inquiry
-        reference = inquiry.reference
+    def _lacking(self) -> HostResult | None:
+        """Return what becomes of a reference that this machine cannot offer."""
+        reference = self._inquiry.reference
         try:
-            plan = reference.apply(inquiry.plan)
+            lacking = self._check(reference.apply(self._inquiry.plan))
         except FactorError as error:
             return unavailable(reference, error.message, error.hint, named=True)
-        lacking = self._check(plan)
-        if lacking is not None:
-            return unavailable(reference, lacking.reason, lacking.hint, named=True)
-        runs: list[Run] = []
+        return unavailable(reference, lacking.reason, lacking.hint, named=True) if lacking is not None else None
 
-        def run(index: int) -> Observation:
-            runs.append(self._runner.run(Cell(plan=plan, host=reference, index=index)))
-            return runs[-1].observation
-
+    def _try_all(self) -> None:
+        """Try the reference and all hosts at once, as far as the runner has room; then explain what differs."""
+        # Threads are cheap, runs are not: the runner decides how many runs there are at once. Who wants to stop early
+        # has no use for threads that wait there.
+        hosts = self._jobs if self._inquiry.fail_fast else len(self._inquiry.hosts)
+        pool = ThreadPoolExecutor(max_workers=1 + hosts, thread_name_prefix="host")
         try:
-            self._runs = observe_reference(run)
-        except LostRunError as error:
-            return inconclusive(reference, error.message, error.hint)
-        self._normalization = learn(self._runs)
-        flaky = [self._reference_finding(each) for each in unstable_tests(self._runs, self._normalization)]
-        result = judge_reference(reference, self._runs, inquiry.suite, inquiry.rules, flaky)
-        return replace(
-            self._hinted(result, reference, self._runs[0]),
-            behavior=behavior_digest(self._runs[0], self._normalization),
-            runs=len(runs),
-            cached=sum(each.is_cached for each in runs),
-        )
-
-    def _reference_finding(self, finding: Finding) -> Finding:
-        name = self._inquiry.reference.name
-        ignored = self._inquiry.rules.reason(finding.difference.id, name)
-        command = self._reproducer(Host(name=name, factors={}), finding.difference, finding.cause, is_whole=True)
-        return replace(finding, reproduce=command, ignored=ignored)
-
-    def _try_hosts(self) -> None:
-        inquiry = self._inquiry
-        budget = Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=self._clock)
-        order = list(range(len(inquiry.hosts)))
-        random.Random(inquiry.seed).shuffle(order)  # noqa: S311 - an order, no secret
-        # Threads are cheap, runs are not: the runner decides how many runs there are at once.
-        pool = ThreadPoolExecutor(max_workers=max(1, len(order)), thread_name_prefix="host")
-        try:
-            futures: dict[Future[HostResult], int] = {
-                pool.submit(self._try_host, inquiry.hosts[index], budget): index for index in order
-            }
-            for future in as_completed(futures):
-                result = future.result()
-                self._hosts[futures[future]] = result
-                self._tell(HostJudged(environment=inquiry.name, result=result))
+            is_usable = pool.submit(self._try_reference)
+            waiting = self._order()
+            while waiting:
+                _finish([pool.submit(self._try_host, index, is_usable) for index in waiting])
+                _finish([pool.submit(self._explain, group) for group in in_turns(self._take_differing())])
+                waiting = [] if self._has_failed() else [index for index in waiting if index in self._put_off]
+                self._put_off.difference_update(waiting)
+            if is_usable.result() and not any(each.seen is not None for each in self._hosts.values()):
+                self._baseline.settle()  # no host has confirmed what the reference shows
         except BaseException:
             # Runs under way end when the caller closes the backend; to wait for them here would be to wait for ever.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
 
-    def _try_host(self, choice: Choice, budget: Budget) -> HostResult:
-        host = choice.host
+    def _take_differing(self) -> list[Differing]:
+        """Return the hosts to explain, in the order of the report; there are none to explain then."""
+        differing, self._differing = self._differing, {}
+        return [differing[index] for index in sorted(differing)]
+
+    def _has_failed(self) -> bool:
+        return any(each.result.verdict is VerdictWord.FAILED for each in self._hosts.values())
+
+    def _order(self) -> list[int]:
+        """Return the places of the hosts in the order in which they are run.
+
+        The cheapest come first, of these the ones that are likeliest to differ, since a search for a cause takes long;
+        else they come as drawn.
+        """
+        hosts = [each.host for each in self._inquiry.hosts]
+        likeliness = self._foresight.likeliness(hosts)
+        order = list(range(len(hosts)))
+        random.Random(self._inquiry.seed).shuffle(order)  # noqa: S311 - an order, no secret
+        return sorted(order, key=lambda index: (self._cost_of(hosts[index]), -likeliness.get(hosts[index].name, 0.0)))
+
+    def _cost_of(self, host: Host) -> int:
         try:
-            plan = host.apply(self._inquiry.plan)
-        except FactorError as error:
-            return unavailable(host, error.message, error.hint, named=choice.named)
-        lacking = self._check(plan)
-        if lacking is not None:
-            return unavailable(host, lacking.reason, lacking.hint, named=choice.named)
+            return self._cost(host.apply(self._inquiry.plan))
+        except FactorError:
+            return 0  # it is not run at all
+
+    def _run_reference(self, index: int) -> Observation:
+        reference = self._inquiry.reference
+        plan = reference.apply(self._inquiry.plan)
+        run = self._runner.run(Cell(plan=plan, host=reference, index=index))
+        self._reference_runs.append(run)
+        return run.observation
+
+    def _try_reference(self) -> bool:
+        """Run the reference, more than once if it fails; tell whether hosts can be compared with it."""
         try:
-            run = self._runner.run(Cell(plan=plan, host=host))
+            first = self._baseline.begin()
+            if self._baseline.is_failing or self._is_useless((first,)):
+                self._baseline.settle()
         except LostRunError as error:
-            return inconclusive(host, error.message, error.hint, named=choice.named)
-        seen = run.observation
-        findings, runs, cached = self._findings(host, seen, budget)
-        result = judge_host(
-            host, seen, findings, suite=self._inquiry.suite, rules=self._inquiry.rules, named=choice.named
-        )
+            self._no_reference = inconclusive(self._inquiry.reference, error.message, error.hint)
+        self._tell(HostJudged(environment=self._inquiry.name, result=self._reference()))
+        return self._no_reference is None and not self._is_useless(self._baseline.known.runs)
+
+    def _is_useless(self, runs: Sequence[Observation]) -> bool:
+        inquiry = self._inquiry
+        return is_broken(runs) or any(untrusted(each, inquiry.reference, inquiry.suite) for each in runs)
+
+    def _try_host(self, index: int, is_usable: "Future[bool]") -> None:
+        if is_usable.done() and not is_usable.result():
+            return
+        if self._inquiry.fail_fast and self._differing:
+            self._put_off.add(index)
+            return
+        tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
+        if isinstance(tried, Differing):
+            self._differing[index] = self._begun[index] = tried
+        elif tried is not None:
+            self._keep(index, tried)
+
+    def _explain(self, group: Sequence[Differing]) -> None:
+        proven = Proven()
+        for each in group:
+            self._keep(self._inquiry.hosts.index(each.choice), self._trial.explain(each, proven))
+
+    def _keep(self, index: int, tried: Tried) -> None:
+        self._hosts[index] = tried
+        self._tell(HostJudged(environment=self._inquiry.name, result=tried.result))
+
+    def _reference(self, why: str = "") -> HostResult:
+        """Return what is known of the reference."""
+        reference, known = self._inquiry.reference, self._baseline.known
+        if self._no_reference is not None or not known.runs:
+            return self._no_reference or inconclusive(reference, why)
+        flaky = [self._flaky(each) for each in unstable_tests(known.runs, known.normalization)]
+        result = judge_reference(reference, known.runs, self._inquiry.suite, self._inquiry.rules, flaky)
         return replace(
-            self._hinted(result, host, seen),
-            behavior=behavior_digest(seen, self._normalization),
-            runs=1 + runs,
-            cached=run.is_cached + cached,
-            notes=notes(self._runs, seen),
+            self._trial.hinted(result, reference, known.runs[0]),
+            behavior=behavior_digest(known.runs[0], known.normalization),
+            runs=len(self._reference_runs),
+            cached=sum(each.is_cached for each in self._reference_runs),
         )
 
-    def _hinted(self, result: HostResult, host: Host, seen: Observation) -> HostResult:
-        """Return the result with its next step, where its own findings do not show one."""
-        is_cut = result.state is State.REFERENCE and not seen.exit.is_own
-        told = result.verdict is VerdictWord.PASSED or (result.findings and not is_cut)
-        return result if told or result.hint else replace(result, hint=next_step(self._inquiry, host, seen))
+    def _flaky(self, finding: Finding) -> Finding:
+        name = self._inquiry.reference.name
+        ignored = self._inquiry.rules.reason(finding.difference.id, name)
+        command = self._trial.reproducer(Host(name=name, factors={}), finding.difference, finding.cause, is_whole=True)
+        return replace(finding, reproduce=command, ignored=ignored)
 
-    def _findings(self, host: Host, seen: Observation, budget: Budget) -> tuple[list[Finding], int, int]:
-        """Return what differs on a host and why, and how many runs that took, all and from the cache."""
-        inquiry = self._inquiry
-        if untrusted(seen, host, inquiry.suite):
-            return [], 0, 0
-        usual = typical(self._runs, self._normalization)
-        differences = compare(usual, seen, self._normalization)
-        accepted = {each: inquiry.rules.reason(each.id, host.name) for each in differences}
-        findings = [Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason]
-        open_ = [each for each, reason in accepted.items() if not reason]
-        if not open_:
-            return findings, 0, 0
-        self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
-        pair = Pair(
-            plan=inquiry.plan,
-            reference=inquiry.reference,
-            host=host,
-            seen_reference=usual,
-            seen_host=seen,
-        )
-        found = explain(
-            open_,
-            pair,
-            runner=self._runner,
-            budget=budget,
-            normalization=self._normalization,
-            seed=inquiry.seed,
-        )
-        for each, cause in found.causes.items():
-            command = self._reproducer(host, each, cause, is_whole=each in found.whole_suite)
-            findings.append(Finding(difference=each, cause=cause, reproduce=command))
-        return findings, found.runs, found.cached
-
-    def _reproducer(self, host: Host, difference: Difference, cause: Cause | None, *, is_whole: bool) -> str:
-        inquiry = self._inquiry
-        is_one = difference.kind is Kind.TEST and inquiry.suite.results is Results.PYTEST and not is_whole
-        is_flaky = cause is not None and cause.state is CauseState.FLAKY
-        factors: Mapping[str, str] = cause.factors if cause is not None else {}
-        return reproducer(
-            spec=inquiry.spec,
-            command=inquiry.suite.command,
-            reference=inquiry.reference.name if inquiry.reference.differing else "",
-            host="" if factors or not host.differing else host.name,
-            factors=factors,
-            test=located(difference.id, self._runs[0].report.root, inquiry.plan.workdir) if is_one else "",
-            repeat=FLAKY_REPEATS if is_flaky else 1,
-        )
+    def _host(self, index: int, why: str) -> HostResult:
+        """Return what is known of a host, in the light of all runs of the reference."""
+        choice, tried, known = self._inquiry.hosts[index], self._hosts.get(index), self._baseline.known
+        if tried is None and index in self._begun:
+            tried = self._trial.unexplained(self._begun[index], why)
+        if tried is None:
+            why = _PUT_OFF if index in self._put_off else why
+            return inconclusive(choice.host, why, named=choice.named)
+        if tried.seen is None:
+            return tried.result
+        behavior = behavior_digest(tried.seen, known.normalization)
+        return replace(tried.result, behavior=behavior, notes=notes(known.runs, tried.seen))
 
 
-class _TellingRunner:
-    """A runner that tells of each run."""
-
-    def __init__(self, runner: Runner, environment: str, tell: Tell) -> None:
-        self._runner = runner
-        self._environment = environment
-        self._tell = tell
-
-    def run(self, cell: Cell) -> Run:
-        self._tell(RunStarted(environment=self._environment, host=cell.host.name, index=cell.index))
-        run = self._runner.run(cell)
-        self._tell(
-            RunFinished(
-                environment=self._environment,
-                host=cell.host.name,
-                index=cell.index,
-                is_cached=run.is_cached,
-                duration=run.observation.duration,
-            )
-        )
-        return run
+def _finish(futures: Sequence["Future[None]"]) -> None:
+    """Wait for all, and raise what the first of them that fails raises, at once."""
+    for each in as_completed(futures):
+        each.result()
 
 
 def _reasons(hosts: Sequence[HostResult]) -> tuple[str, ...]:

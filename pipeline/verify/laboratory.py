@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pipeline.verify.compare import Key, behaviors
@@ -29,15 +30,15 @@ class Budget:
 
     Args:
         runs: how many runs.
-        milliseconds: how long, from now.
+        milliseconds: how long, from the first run that is taken.
         clock: milliseconds of a monotonic clock.
     """
 
     def __init__(self, *, runs: int, milliseconds: int, clock: Callable[[], int]) -> None:
         self._runs = runs
         self._taken = 0
-        self._begin = clock()
-        self._end = self._begin + milliseconds
+        self._milliseconds = milliseconds
+        self._begin: int | None = None
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -52,8 +53,10 @@ class Budget:
         """
         with self._lock:
             now = self._clock()
-            pace = (now - self._begin) // max(1, self._taken)
-            if self._taken + keep >= self._runs or now + keep * pace >= self._end:
+            self._begin = now if self._begin is None else self._begin
+            passed = now - self._begin
+            pace = passed // max(1, self._taken)
+            if self._taken + keep >= self._runs or passed + keep * pace >= self._milliseconds:
                 raise BudgetError
             self._taken += 1
 
@@ -122,8 +125,10 @@ class Laboratory:
         self._budget = budget
         self._normalization = normalization
         self._random = random.Random(f"{seed} {pair.host.digest}")  # noqa: S311 - an order, no secret
+        self.is_whole = tests is None
         self._files = () if tests is None else (selection_file(tests),)
         self._seen: dict[tuple[Levels, int], Mapping[Key, str]] = {}
+        self._counting = threading.Lock()
         self._reference = behaviors(pair.seen_reference, normalization)
         self._host = behaviors(pair.seen_host, normalization)
 
@@ -156,16 +161,22 @@ class Laboratory:
                 yield levels, behavior
 
     def pair_of_runs(self, levels: Levels, index: int) -> tuple[Mapping[Key, str], Mapping[Key, str]]:
-        """Return the behaviors of a hybrid and of the reference, run one after the other in a drawn order."""
-        if self._random.random() < 0.5:
-            here = self.behavior(levels, index)
-            return here, self.behavior(NONE, index)
-        reference = self.behavior(NONE, index)
-        return self.behavior(levels, index), reference
+        """Return the behaviors of a hybrid and of the reference, run side by side: what disturbs one disturbs both.
+
+        Where the runner has no room for both, they come one after the other, in a drawn order.
+        """
+        order = (levels, NONE) if self._random.random() < 0.5 else (NONE, levels)
+        with ThreadPoolExecutor(max_workers=len(order), thread_name_prefix="pair") as pool:
+            found = dict(zip(order, pool.map(lambda each: self.behavior(each, index), order), strict=True))
+        return found[levels], found[NONE]
 
     def deviates(self, key: Key, behavior: Mapping[Key, str]) -> bool:
         """Tell whether a behavior is other than the one seen first on the reference."""
         return behavior.get(key) != self._reference.get(key)
+
+    def seen_on_host(self, key: Key) -> str:
+        """Return the behavior seen first on the host; empty where there is none of that name."""
+        return self._host.get(key, "")
 
     def is_as_seen(self, key: Key, behavior: Mapping[Key, str]) -> bool:
         """Tell whether a behavior is the one seen first on the host."""
@@ -209,8 +220,9 @@ class Laboratory:
         host = self.pair.hybrid(levels)
         plan = host.apply(replace(self.pair.plan, files=(*self.pair.plan.files, *self._files)))
         run = self._runner.run(Cell(plan=plan, host=host, index=index, series=self.pair.host.digest.text))
-        self.runs += 1
-        self.cached += run.is_cached
+        with self._counting:
+            self.runs += 1
+            self.cached += run.is_cached
         broken = sorted(name for name, each in run.observation.evidence.items() if not each.holds)
         if broken:
             raise LostRunError(f"in a rerun on {host.name}, {', '.join(broken)} was not in effect")

@@ -4,7 +4,8 @@ Source: Wald, "Sequential Tests of Statistical Hypotheses" (1945).
 """
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from pipeline.verify.compare import Key
 from pipeline.verify.delta import bisect, ddmin
@@ -48,15 +49,27 @@ class Oracle:
 
     Args:
         laboratory: makes the runs.
-        tallies: of the behaviors under all levels of the host; at least some pairs of runs each.
+        tallies: of the behaviors under all levels of the host; at least some pairs of runs each, but where a cause is
+            proven.
         seed: draws what is asked.
+        proven: causes of behaviors that were shown on other hosts, and every time.
+        weights: returns factor → how likely it is beside others, 1 where it is not named, for a behavior.
     """
 
-    def __init__(self, laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int) -> None:
+    def __init__(
+        self,
+        laboratory: Laboratory,
+        tallies: Mapping[Key, Tally],
+        seed: int,
+        proven: Mapping[Key, Collection[Levels]] = MappingProxyType({}),
+        weights: Callable[[Key], Mapping[str, float]] = lambda _: {},
+    ) -> None:
         self._laboratory = laboratory
         self._everything: Levels = frozenset(laboratory.pair.differing)
         self._tallies = tallies
-        self._exact = {key: self._is_steady(key, tally) for key, tally in tallies.items()}
+        self._proven = proven
+        self._weights = weights
+        self.exact = {key: key in proven or self._is_steady(key, tally) for key, tally in tallies.items()}
         self._random = random.Random(f"{seed} {laboratory.pair.host.digest}")  # noqa: S311 - an order, no secret
 
     def appears(self, key: Key, levels: Levels, innocent: float = _INNOCENT, like: Levels = NONE) -> bool:
@@ -94,6 +107,9 @@ class Oracle:
             UnconfirmedError: what was found did not do so in enough reruns of its own.
             BudgetError, LostRunError, FactorError: as ``Laboratory.behavior``.
         """
+        known = next((each for each in self._proven.get(key, ()) if each <= factors), NONE)
+        if known:
+            return known
         cleared: set[Levels] = set()
         suspects = self._suspects(key, factors, cleared)
         for _ in range(_QUESTIONS * suspects.count.bit_length()):
@@ -110,7 +126,7 @@ class Oracle:
 
     def _suspects(self, key: Key, factors: Levels, cleared: Collection[Levels]) -> Suspects:
         """Return the suspects among ``factors`` after all runs that were made for any behavior."""
-        suspects = Suspects(sorted(factors), self._tallies[key], cleared)
+        suspects = Suspects(sorted(factors), self._tallies[key], cleared, self._weights(key))
         for levels, behavior in self._laboratory.seen(factors):
             suspects.learn(levels, is_shown=self._is_shown(key, behavior))
         return suspects
@@ -161,7 +177,9 @@ class Oracle:
         """
         if not self._is_confirmed(key, self._everything):
             raise UnconfirmedError
-        few = bisect(sorted(factors), lambda part: self.appears(key, part))
+        weights = self._weights(key)
+        likeliest_first = sorted(factors, key=lambda name: (-weights.get(name, 1.0), name))
+        few = bisect(likeliest_first, lambda part: self.appears(key, part))
         levels = ddmin(few, lambda part: self.appears(key, part))
         if not self._is_confirmed(key, levels):
             raise UnconfirmedError
@@ -182,7 +200,7 @@ class Oracle:
         return self._laboratory.behavior(levels, index, keep=_KEPT)
 
     def _is_shown(self, key: Key, behavior: Mapping[Key, str]) -> bool:
-        if self._exact[key]:
+        if self.exact[key]:
             return self._laboratory.is_as_seen(key, behavior)
         return self._laboratory.deviates(key, behavior)
 

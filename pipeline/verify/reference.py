@@ -13,7 +13,7 @@ from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import Finding
 
 USUAL = 2
-"""Runs of a reference that passes and is stable."""
+"""Runs of a reference that passes and is stable, where a host differs from the first."""
 
 FAILING = 3
 """Runs of a reference on which something fails: whether it does so every time."""
@@ -22,18 +22,19 @@ UNSTABLE = 6
 """Runs of a reference that is not stable: more of its unstable tests are found, and their rates are told."""
 
 
-def observe_reference(run: Callable[[int], Observation]) -> tuple[Observation, ...]:
-    """Return what runs of the reference show: two, three if something fails, six if they are not all alike.
+def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation]) -> tuple[Observation, ...]:
+    """Return runs of the reference and further ones: two in all, three if something fails, six if not all are alike.
 
     Args:
+        runs: the first ones.
         run: makes run ``index``, from 0.
     """
-    runs = [run(index) for index in range(USUAL)]
-    if any(is_failing(each) for each in runs):
-        runs += [run(index) for index in range(len(runs), FAILING)]
-    if any(compare(runs[0], each) for each in runs[1:]):
-        runs += [run(index) for index in range(len(runs), UNSTABLE)]
-    return tuple(runs)
+    found = [*runs, *(run(index) for index in range(len(runs), USUAL))]
+    if any(is_failing(each) for each in found):
+        found += [run(index) for index in range(len(found), FAILING)]
+    if any(compare(found[0], each) for each in found[1:]):
+        found += [run(index) for index in range(len(found), UNSTABLE)]
+    return tuple(found)
 
 
 def is_failing(observation: Observation) -> bool:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pipeline.verify.compare import Difference, Note
 from pipeline.verify.explain import Cause
 from runtime.digest import Digest
-from runtime.outcome import Calls, Fidelity, Network
+from runtime.outcome import Calls, Ending, Fidelity, Network
 
 
 class VerdictWord(StrEnum):
@@ -75,6 +75,7 @@ class HostResult:
         sandbox: digest of the effective sandbox of its first run; None where nobody looked.
         calls: what the filter of system calls denied in its first run; None where nobody looked.
         network: how its first run tried to reach beyond itself; likewise.
+        shutdown: how what outlived the suite ended in its first run; likewise.
         findings: sorted, worst first.
         notes: traces that differ.
     """
@@ -99,6 +100,7 @@ class HostResult:
     sandbox: Digest | None = None
     calls: Calls | None = None
     network: Network | None = None
+    shutdown: tuple[Ending, ...] | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -118,6 +120,25 @@ class IgnoreUse:
     host: str
     reason: str
     used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The runs that were made for an environment; those that were known from an earlier verification are not in it.
+
+    Args:
+        runs: how many: the reference, the hosts, and reruns of both.
+        duration: milliseconds of all together.
+        longest: of the longest one.
+    """
+
+    runs: int = 0
+    duration: int = 0
+    longest: int = 0
+
+    def plus(self, duration: int) -> "Work":
+        """Return the work with one more run, of so many milliseconds."""
+        return Work(runs=self.runs + 1, duration=self.duration + duration, longest=max(self.longest, duration))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +163,7 @@ class EnvironmentResult:
         ignores: every rule with its use.
         duration: milliseconds from the first run to the verdict.
         hermetic: False if the suite may use the outer network.
+        work: the runs that it took.
     """
 
     name: str
@@ -161,6 +183,7 @@ class EnvironmentResult:
     ignores: tuple[IgnoreUse, ...] = ()
     duration: int = 0
     hermetic: bool = True
+    work: Work = field(default_factory=Work)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from runtime.errors import BackendError
 from runtime.factors.architecture import CpuFeaturesFactor
 from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.oci.layout import Layout
+from runtime.oci.platform import own_architecture
 from runtime.outcome import Fidelity
 from runtime.plan import Plan
 
@@ -141,6 +142,14 @@ class Backends:
     def refusal(self, plan: Plan) -> Unsupported | None:
         """Tell why a plan cannot run here, or None if it can."""
         return self.of(plan).refusal(plan)
+
+    def cost(self, plan: Plan) -> int:
+        """Rank a plan by what a run takes beside its program: our own runtime, another, an engine, a machine to boot.
+
+        What an emulator runs comes last: there the program itself takes ten times as long.
+        """
+        is_emulated = plan.architecture not in ("", own_architecture())
+        return len(BACKENDS) if is_emulated else BACKENDS.index(self.of(plan).name)
 
     def start(self, plan: Plan, *, listeners: tuple[Listener | None, Listener | None] = (None, None)) -> AnyRunning:
         """Start a run on the backend that the plan names.

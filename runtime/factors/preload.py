@@ -11,7 +11,7 @@ from runtime.factors.questions import Answers
 from runtime.launcher import built
 from runtime.plan import File, Plan
 
-_FOLDER = "/.seatrial/preload"  # as in runtime/launcher/{clock,slow,far,page,fold,today}.c
+_FOLDER = "/.seatrial/preload"  # as in runtime/launcher/{clock,descriptors,slow,far,page,fold,today}.c
 _LIST = "/etc/ld.so.preload"
 _PROBE = "today"
 _ASKED = f"run {_FOLDER}/{_PROBE}"

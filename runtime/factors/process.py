@@ -22,6 +22,8 @@ class TerminalFactor(Factor):
         "no": "stdout and stderr are pipes",
         "yes": "stdin, stdout and stderr are terminals of 24 rows, as wide as COLUMNS says, else 80; nobody types",
     }
+    names = "isatty tcgetattr tcsetattr ctermid ttyname openpty setupterm get_terminal_size curses termios"
+    signs = "asks terminal; asks terminal-size; opens /dev/tty; errno ENOTTY; errno ENXIO; enters getpass.getpass"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -67,6 +69,8 @@ class StdinFactor(Factor):
         "null": "/dev/null; a terminal at which nobody types where stdout is one",
         "closed": "descriptor 0 is not open",
     }
+    names = "stdin input fileinput"
+    signs = "reads stdin; opens /dev/stdin; errno EBADF; raises EOFError; enters getpass.getpass"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -96,6 +100,11 @@ class Pid1Factor(Factor):
     control = "init"
     accounted = True
     levels = {"init": "a small init is process 1, reaps, and forwards signals", "app": "the program itself"}
+    names = (
+        "getpid getppid waitpid wait4 waitid setsid fork daemon terminate send_signal killpg SIGTERM SIGCHLD pause "
+        "sigwait"
+    )
+    signs = "signal 15; signal 17; kills 15; kills 0; prctl 36; opens /proc/N*; ends signal 15"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -119,6 +128,11 @@ class SignalsFactor(Factor):
     default = "default"
     control = "default"
     levels = {"default": "none is ignored", "sigint-ignored": "SIGINT is ignored, as in a background job of a script"}
+    names = (
+        "SIGINT SIGPIPE SIGHUP getsignal signal default_int_handler raise_signal send_signal KeyboardInterrupt "
+        "sigaction pthread_sigmask"
+    )
+    signs = "signal 1; signal 2; signal 13; kills 1; kills 2; kills 13"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""

@@ -35,6 +35,7 @@ question                answer
 ``rename PATH``         ``yes``, or the errno with which the first folder in a folder, by name, cannot be renamed; it is
                         not; ``none`` if there is no folder in it
 ``run PATH``            what a program writes that is started without arguments and ends well
+``socket N``            ``yes``, or the errno with which there is no stream socket of that address family
 ``space PATH``          the flags of a mount, and the bytes of its file system
 ``user-namespace``      ``yes``, or the errno with which a child can make none
 ``umask``               the file mode creation mask, four octal digits
@@ -72,6 +73,10 @@ _TIOCGWINSZ = 0x5413  # asm-generic/ioctls.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+_ESCAPED = {r"\040": " ", r"\011": "\t", r"\012": "\n", r"\043": "#", r"\134": "\\"}
+"""How the kernel writes some characters of a path; the backslash last. Source: Linux fs/proc_namespace.c."""
+
+
 class Mount:
     """One line of /proc/self/mountinfo: where it is, its flags, its kind, and the options of its file system.
 
@@ -80,7 +85,10 @@ class Mount:
 
     def __init__(self, line: str) -> None:
         before, _, behind = line.partition(" - ")
-        self.place, flags = before.split()[4:6]
+        place, flags = before.split()[4:6]
+        for escaped, character in _ESCAPED.items():
+            place = place.replace(escaped, character)
+        self.place = place
         self.kind, _, options = (*behind.split(" ", 2), "", "")[:3]
         self.flags = frozenset(flags.split(","))
         self.options = frozenset(options.split(","))
@@ -341,6 +349,14 @@ def _run(path: str) -> bytes | None:
     return said if os.waitpid(child, 0)[1] == 0 else None
 
 
+def _socket(family: str) -> bytes:
+    try:
+        socket.socket(int(family), socket.SOCK_STREAM | socket.SOCK_CLOEXEC).close()
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    return b"yes"
+
+
 def _space(path: str) -> bytes:
     found = os.statvfs(path)
     return b"%d %d" % (found.f_flag, found.f_blocks * found.f_frsize)
@@ -395,6 +411,7 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "read": _read,
     "rename": _rename,
     "run": _run,
+    "socket": _socket,
     "space": _space,
     "umask": _umask,
     "user-namespace": _user_namespace,

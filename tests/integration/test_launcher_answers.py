@@ -82,6 +82,8 @@ def questions_in(folder):
         f"run {folder}/told",
         f"run {folder}/failing",
         f"run {folder}/missing",
+        "socket 10",
+        "socket 99",
         f"space {work}",
         "umask",
         "user-namespace",

@@ -157,21 +157,28 @@ class Entry:
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox)
         self._clock = sandbox.clock
+        if plan.is_traced:  # from here on this process waits for the tracer's answers, too
+            self._hand_over_listener(sandbox)
         set_stdin(Stdin.INHERITED if plan.terminal and plan.stdin is Stdin.NULL else plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
             self._keeper = start_keeper(self.notices.numbers)
-        if self.order.evidence:
+        if self.order.evidence and not plan.is_traced:  # what its probes touch would be told as the program's
             self.doing = "gather evidence"
             self._gather_evidence(plan, sandbox.listener)
-        if sandbox.listener >= 0:
-            send_json(self.control, {"listener": True}, [sandbox.listener])
-            os.close(sandbox.listener)
+        self._hand_over_listener(sandbox)
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
             self._become_init(plan)
-            start_under_init(self._be_program, self.control)
+            start_under_init(self._be_program, self.control, grace=plan.grace)
         self._be_program()
+
+    def _hand_over_listener(self, sandbox: Sandbox) -> None:
+        """Let the warm process answer the calls that are handed on, if any are."""
+        if sandbox.listener >= 0:
+            send_json(self.control, {"listener": True}, [sandbox.listener])
+            os.close(sandbox.listener)
+            sandbox.listener = -1
 
     def _take_order(self) -> None:
         """Wait for the order that this spare was made for."""
@@ -196,7 +203,7 @@ class Entry:
         except OSError:
             return  # the program is refused in the same words, whatever process 1 is
         waits = self.ahead is Ahead.ALL
-        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits)
+        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits, grace=plan.grace)
         become_compiled_init(self.init, self.control.fileno(), task)
 
     def _await(self, word: bytes) -> None:

@@ -61,3 +61,11 @@ def test_nothing_else_is_reported_on_any_host(name, store):
     single = [line.removeprefix("  - ") for line in hosts if line.startswith("  - ") and "quick" not in line]
     chosen = [each for each in single if each not in KNOWN[name].get("without", {})]
     check(verify(store, KNOWN[name]["spec"], ",".join(chosen)), KNOWN[name])
+
+
+@pytest.mark.bar("4 corpus", slice=1)
+@pytest.mark.parametrize("name", sorted(name for name in KNOWN if not set(KNOWN[name]["hosts"]) - {"old-docker"}))
+def test_no_pair_of_levels_changes_what_no_level_does(name, store):
+    found = verify(store, KNOWN[name]["spec"], "pairs")
+    assert [(each["name"], each["state"]) for each in found["hosts"][1:] if each["state"] != "SAME"] == []
+    assert found["verdict"] == "PASSED"

@@ -55,6 +55,7 @@ def test_default_levels_leave_a_plan_without_tuning(plan_on):
         ({"network": "none"}, "runsc"),
         ({"cpu_features": "x86-64-v2"}, "docker"),
         ({"terminal": "yes"}, "crun"),
+        ({"ipv6": "unsupported"}, "crun"),
     ],
 )
 def test_backend_that_cannot_carry_a_level_out_refuses_it_by_name(levels, backend, plan_on):
@@ -202,6 +203,16 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("filesystem", "tmpfs", "tmpfs volume", True),
         ("filesystem", "overlay", "tmpfs", True),
         ("low-ports", "0", "1024", False),
+        ("ipv6", "unsupported", "absent", False),
+        ("ipv6", "absent", "unsupported", False),
+        ("open-files", "1024", "1024 1024", True),
+        ("open-files", "1024", "1024 1024, told: 1024", False),
+        ("open-files", "null", "1024 1024, told: the program is static, and sees through it", True),
+        ("open-files", "null", "4096 4096, told: 1024", False),
+        ("open-files", "1048576", "1048576 1048576", True),
+        ("open-files", "1073741816", "4096 4096, told: 1073741816", True),
+        ("open-files", "1073741816", "4096 4096, told: 4096", False),
+        ("open-files", "1073741816", "4096 4096, told: the program is static, and sees through it", False),
         ("date", "as-is", "as-is", True),
         ("cpu-features", "x86-64-v2", "x86-64-v2", True),
         ("cpu-features", "x86-64-v2", "x86-64-v3", False),
@@ -241,6 +252,8 @@ def test_level_holds_only_where_it_was_found(name, level, found, holds, plan_on)
         ("date", "2038-02-30"),
         ("date", "+0d"),
         ("date", "400d"),
+        ("open-files", "7"),
+        ("open-files", "2147483648"),
     ],
 )
 def test_level_out_of_its_range_is_refused(name, level, plan_on):
@@ -264,6 +277,11 @@ def test_mounts_are_read_with_flags_kind_and_options():
     assert answers.has_flag("/tmp", "noexec")
     assert not answers.has_flag("/proc", "noexec")
     assert not answers.has_flag("/nowhere", "noexec")
+
+
+def test_place_of_a_mount_is_read_with_its_blanks():
+    line = rb"36 35 98:0 / /opt/app\040dir\040(x)\134 rw - tmpfs tmpfs rw" + b"\n"
+    assert [each.place for each in Answers({MOUNTS: line}).mounts()] == ["/opt/app dir (x)\\"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from runtime.factors import FACTORS
-from runtime.factors.questions import STATUS, UID_MAP, Answers, answer, parse_answers
+from runtime.factors.questions import MOUNTS, STATUS, UID_MAP, Answers, answer, parse_answers
 from runtime.plan import Plan
 
 
@@ -18,6 +18,12 @@ def test_answers_of_the_launcher_are_read_as_written():
     assert found.text("name") == "ship"
     assert found.text("umask") == "line\n12\n"
     assert not found.succeeded("variable X")
+
+
+def test_place_of_a_mount_is_read_without_the_kernels_escapes():
+    line = rb"127 410 0:139 / /opt/app\040dir\040(x) rw,nosuid - tmpfs tmpfs rw,size=4194304k" + b"\n"
+    (mount,) = Answers({MOUNTS: line}).mounts()
+    assert (mount.place, mount.kind) == ("/opt/app dir (x)", "tmpfs")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from pipeline.verify.explain import CauseState
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit
 from pipeline.verify.rules import Flaky, Ignore, Rules
+from pipeline.verify.schedule import StoppedError
 from pipeline.verify.suite import Shadow
 from pipeline.verify.suite import TestOutcome as Outcome
 from pipeline.verify.verdict import State, VerdictWord
@@ -64,8 +65,25 @@ def test_verify_same_everywhere_is_passed():
     assert [each.state for each in result.hosts] == [State.REFERENCE, State.SAME, State.SAME]
     assert {each.behavior for each in result.hosts} == {result.behavior}
     assert result.headline == "web behaves the same on 3 hosts"
-    assert result.hosts[0].runs == 2
-    assert result.hosts[1].runs == 1
+    assert [each.runs for each in result.hosts] == [1, 1, 1]
+
+
+def test_verify_reference_is_run_again_where_a_host_differs_and_where_none_confirms_it():
+    app = SimulatedApp({**STEADY, "t.py::test_x": fails_where(umask="0077")})
+    assert verify(app, UMASK, COLUMNS).hosts[0].runs == 2
+    assert verify(SimulatedApp(STEADY)).hosts[0].runs == 2
+
+
+def test_verify_first_run_that_fails_by_chance_hides_no_host_that_always_fails():
+    first = [Outcome.FAILED]
+
+    def behavior(levels, chance):
+        return Outcome.FAILED if "umask" in levels else first.pop() if first else Outcome.PASSED
+
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": behavior}), UMASK)
+    assert result.unstable == ("t.py::test_x",)
+    (finding,) = result.hosts[1].findings
+    assert finding.cause.state is CauseState.CAUSED
 
 
 def test_verify_one_level_is_named_with_the_counts_of_the_contract():
@@ -157,9 +175,26 @@ def test_verify_test_that_relies_on_another_is_rerun_with_the_whole_suite():
     app = SimulatedApp(
         {**STEADY, "t.py::test_x": fails_where(umask="0077")}, needs_whole_suite=frozenset({"t.py::test_x"})
     )
-    (finding,) = verify(app, UMASK).hosts[1].findings
-    assert finding.cause.state is CauseState.CAUSED
-    assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
+    for host in verify(app, UMASK, HARDENED).hosts[1:]:
+        (finding,) = host.findings
+        assert finding.cause.state is CauseState.CAUSED
+        assert finding.cause.factors == {"umask": "0077"}
+        assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
+
+
+def test_verify_test_that_fails_only_after_another_one_is_reproduced_by_the_whole_suite():
+    breaks = fails_where(umask="0077")
+    app = SimulatedApp(
+        {**STEADY, "t.py::test_x": breaks, "t.py::test_y": breaks}, needs_before={"t.py::test_y": "t.py::test_x"}
+    )
+    result = verify(app, UMASK, HARDENED)
+    for host in result.hosts[1:]:
+        shown = {each.difference.id: each.reproduce for each in host.findings}
+        assert shown == {
+            "t.py::test_x": "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest t.py::test_x",
+            "t.py::test_y": "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests",
+        }
+        assert all(each.cause.factors == {"umask": "0077"} for each in host.findings)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SKIPPED, Outcome.MISSING, Outcome.ERRORED])
@@ -243,7 +278,8 @@ def test_verify_reference_that_ends_badly_every_time_is_failed(ended, said):
 
 def test_verify_reference_with_an_unstable_exit_is_inconclusive():
     codes = iter([0, 3] * 100)
-    result = verify(SimulatedApp(STEADY, ends=lambda _: Exit(code=next(codes))), UMASK)
+    app = SimulatedApp(STEADY, ends=lambda levels: Exit(code=3) if levels else Exit(code=next(codes)))
+    result = verify(app, UMASK)
     assert result.hosts[0].verdict is VerdictWord.INCONCLUSIVE
 
 
@@ -303,7 +339,7 @@ def test_verify_shadowed_module_is_inconclusive_unless_accepted():
 
 
 def test_verify_lost_run_is_inconclusive():
-    result = verify(SimulatedApp(STEADY, lost=2), UMASK)
+    result = verify(SimulatedApp(STEADY, lost=frozenset({"umask"})), UMASK)
     assert [each.verdict for each in result.hosts] == [VerdictWord.PASSED, VerdictWord.INCONCLUSIVE]
 
 
@@ -368,9 +404,78 @@ def test_verify_interrupted_gives_what_was_found():
         if type(event).__name__ == "HostJudged" and event.result.state is State.SAME:
             raise KeyboardInterrupt
 
+    def check(plan):
+        if "columns" in plan.levels:
+            stop.wait(10)
+            raise StoppedError("interrupted")
+
     with pytest.raises(Interrupted) as caught:
-        verify(SimulatedApp(STEADY), UMASK, COLUMNS, stop=stop, tell=tell)
+        verify(SimulatedApp(STEADY), UMASK, COLUMNS, check=check, stop=stop, tell=tell)
     assert stop.is_set()
     partial = caught.value.partial
     assert partial.verdict is VerdictWord.INCONCLUSIVE
     assert [each.state for each in partial.hosts].count(State.SAME) == 1
+
+
+def test_verify_cause_that_one_host_has_proven_is_not_searched_for_on_the_next():
+    app = SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")})
+    result = verify(app, HARDENED, UMASK)
+    hardened, umask = result.hosts[1:]
+    assert [host.findings[0].cause.factors for host in (hardened, umask)] == [{"umask": "0077"}] * 2
+    assert hardened.findings[0].cause.with_ == umask.findings[0].cause.with_
+    assert hardened.findings[0].cause.cleared == ("columns", "hash-seed", "locale", "timezone")
+    assert umask.runs - 1 == 16  # of the host alone, with the reference's
+    assert hardened.runs - 1 <= 4  # of its other levels
+    alone = verify(SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")}), HARDENED)
+    assert alone.hosts[1].runs - 1 > 16
+
+
+def test_verify_proven_cause_hides_no_other_cause_of_the_same_behavior():
+    behavior = either(fails_where(umask="0077"), fails_where(timezone="Asia/Kolkata"))
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": behavior}), HARDENED, UMASK)
+    cause = result.hosts[1].findings[0].cause
+    assert {*cause.factors, *cause.alternatives[0]} == {"umask", "timezone"}
+    assert cause.cleared == ("columns", "hash-seed", "locale")
+
+
+def test_verify_fail_fast_ends_with_the_first_host_that_fails_and_says_what_did_not_run():
+    app = SimulatedApp({**STEADY, "t.py::test_mode": fails_where(umask="0077")})
+    others = [Host(name=f"narrow-{number}", factors={"columns": str(number)}) for number in range(40, 60)]
+    result = verify(app, UMASK, *others, fail_fast=True)
+    assert result.verdict is VerdictWord.FAILED
+    states = [each.state for each in result.hosts[1:]]
+    assert states[0] is State.DIFFERENT
+    assert set(states[1:]) <= {State.SAME, State.INCONCLUSIVE}
+    put_off = [each for each in result.hosts if each.reasons and "--fail-fast" in each.reasons[0]]
+    assert len(put_off) == states.count(State.INCONCLUSIVE) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_verify_fail_fast_goes_on_after_a_host_that_differed_by_chance(seed):
+    app = SimulatedApp({**STEADY, "t.py::test_x": flaky(0.4)}, seed=seed)
+    hosts = [Host(name=f"narrow-{number}", factors={"columns": str(number)}) for number in range(40, 50)]
+    result = verify(app, *hosts, fail_fast=True)
+    assert not any("--fail-fast" in reason for each in result.hosts for reason in each.reasons)
+    assert result.verdict is not VerdictWord.FAILED
+
+
+def test_verify_interrupted_while_it_explains_keeps_what_differs():
+    app = SimulatedApp({"t.py::test_a": fails_where(umask="0077"), "t.py::test_b": passes})
+    is_explaining = threading.Event()
+
+    class Reruns(SimulatedApp):
+        def run(self, cell):
+            if cell.index and cell.series:
+                is_explaining.set()
+                raise KeyboardInterrupt
+            return super().run(cell)
+
+    with pytest.raises(Interrupted) as caught:
+        verify(Reruns(app.tests), HARDENED)
+    assert is_explaining.is_set()
+    host = caught.value.partial.hosts[1]
+    assert (host.state, host.verdict) == (State.INCONCLUSIVE, VerdictWord.INCONCLUSIVE)
+    assert host.reasons == ("1 test could not be told from chance: the verification was interrupted",)
+    (finding,) = host.findings
+    assert (finding.difference.id, finding.difference.here) == ("t.py::test_a", "failed")
+    assert finding.reproduce == "seatrial run envs/web.yaml --host hardened -- python3 -m pytest t.py::test_a"

@@ -1,0 +1,95 @@
+"""``Baseline``: what the reference shows: one run at first, and as many as it takes once anything differs from it.
+
+A host that behaves as the first run did confirms it as another run would. So where nothing differs, the reference costs
+one run; where something does, more runs tell what is stable, before any host is blamed.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from pipeline.verify.compare import Difference, compare
+from pipeline.verify.normalization import Normalization
+from pipeline.verify.observe import Observation
+from pipeline.verify.reference import further_runs, is_failing, learn, typical
+
+_PLAIN = Normalization()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the reference.
+
+    Args:
+        runs: what was seen, in order; none before the first run ended.
+        normalization: what varies between them.
+    """
+
+    runs: tuple[Observation, ...] = ()
+    normalization: Normalization = field(default_factory=Normalization)
+
+    @property
+    def usual(self) -> Observation:
+        """What the reference usually shows."""
+        return typical(self.runs, self.normalization)
+
+
+class Baseline:
+    """The runs of a reference, made as they are needed. Threads may ask.
+
+    Args:
+        run: makes run ``index``, from 0; what it raises, every asker gets.
+    """
+
+    def __init__(self, run: Callable[[int], Observation]) -> None:
+        self._run = run
+        self._first: Future[Observation] = Future()
+        self._lock = threading.Lock()
+        self._is_settled = False
+        self._known = Known()
+
+    @property
+    def known(self) -> Known:
+        """What is known by now."""
+        return self._known
+
+    def begin(self) -> Observation:
+        """Make the first run, and return what it shows."""
+        try:
+            first = self._run(0)
+        except BaseException as error:
+            self._first.set_exception(error)
+            raise
+        self._known = Known(runs=(first,))
+        self._first.set_result(first)
+        return first
+
+    def first(self) -> Observation:
+        """Wait for the first run, and return what it shows."""
+        return self._first.result()
+
+    def settle(self) -> Known:
+        """Run the reference until it is known what is stable there; whoever comes second waits for it."""
+        self.first()
+        with self._lock:
+            if not self._is_settled:
+                runs = further_runs(self._known.runs, self._run)
+                self._known = Known(runs=runs, normalization=learn(runs))
+                self._is_settled = True
+            return self._known
+
+    def differences(self, seen: Observation) -> tuple[Difference, ...]:
+        """Return what a run of a host shows that the reference does not: nothing, if a first run that passes was alike.
+
+        A first run that fails may have failed by chance, and then hides that a host fails every time.
+        """
+        if not self.is_failing and not compare(self.first(), seen, _PLAIN):
+            return ()
+        known = self.settle()
+        return compare(known.usual, seen, known.normalization)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the first run shows any failure: more runs then tell whether it does so every time."""
+        return is_failing(self.first())
