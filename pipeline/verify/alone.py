@@ -37,7 +37,9 @@ def leaning_on_others(
         if len(alike) < 2 or not new:
             continue
         backward: Mapping[Difference, bool] = {}
-        if pair.reference.level(_ORDER) == "as-written":  # else the last one need not have been the last
+        if (
+            pair.reference.factors.get(_ORDER, "as-written") == "as-written"
+        ):  # else the last one need not have been the last
             backward = _ask(laboratory(_backward(pair), [each.id for each in alike]), new, factors, asked)
         for each in new:
             shows = backward.get(each) or _ask(laboratory(pair, [each.id]), [each], factors, asked).get(each)
