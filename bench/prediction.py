@@ -31,7 +31,7 @@ from pipeline.build.kernels import kernels_of  # noqa: E402
 from pipeline.declare.hosts import Catalogue, select  # noqa: E402
 from pipeline.verify.inquiry import Inquiry, ask  # noqa: E402
 from pipeline.verify.observe import Observation, observe  # noqa: E402
-from pipeline.verify.plugin import traced_file  # noqa: E402
+from pipeline.verify.plugin import traced_files  # noqa: E402
 from pipeline.verify.prediction import of_failures, predict, telling  # noqa: E402
 from runtime.backends.catalogue import Backends  # noqa: E402
 from runtime.host import Host  # noqa: E402
@@ -152,7 +152,7 @@ def in_turns(variant: Variant, times: int, store: Path) -> tuple[list[Search], l
 
 def _run(prepared: Prepared, host: Host, *, is_traced: bool = False) -> Observation:
     bare = prepared.inquiry.plan
-    plan = host.apply(replace(bare, files=(*bare.files, *((traced_file(),) if is_traced else ()))))
+    plan = host.apply(replace(bare, files=(*bare.files, *(traced_files() if is_traced else ()))))
     with prepared.backend.start(plan) as running:
         return observe(running.wait(), prepared.inquiry.suite)
 

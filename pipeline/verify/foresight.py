@@ -11,7 +11,7 @@ from dataclasses import replace
 from pipeline.verify.compare import Difference, Kind
 from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.observe import Observation
-from pipeline.verify.plugin import selection_file, traced_file
+from pipeline.verify.plugin import selection_file, traced_files
 from pipeline.verify.prediction import NEEDS_OTHERS, NOTHING, Foresee, of_failures, predict, telling
 from pipeline.verify.schedule import Cell, LostRunError, Runner
 from pipeline.verify.suite import Results
@@ -137,4 +137,4 @@ def traced(plan: Plan, tests: Iterable[str] = ()) -> Plan:
     """Return a plan whose run is traced, with some of the tests or with all."""
     chosen = tuple(tests)
     selection = (selection_file(chosen),) if chosen else ()
-    return replace(plan, files=(*plan.files, traced_file(), *selection))
+    return replace(plan, files=(*plan.files, *traced_files(), *selection))

@@ -20,6 +20,19 @@ RESULTS = PYTEST_RESULTS
 PTH = f"{TOOLS}\n".encode()
 """Content of the one ``.pth`` file, for the last site folder of the interpreter."""
 
+_CUSTOMIZATION = f"""\
+import os
+
+if "PYTEST_CURRENT_TEST" in os.environ:
+    try:
+        with open({TRACED!r}, "rb") as stream:
+            names = {{"__name__": "seatrial_touches"}}
+            exec(compile(stream.read(), {TRACED!r}, "exec"), names)
+            names["listen_here"]()
+    except Exception:
+        pass
+""".encode()
+
 _INFORMATION = "seatrial_pytest-1.dist-info"
 _NUMBER = re.compile(r"#[1-9][0-9]*$")
 
@@ -46,10 +59,18 @@ def tree_content(paths: Iterable[str]) -> bytes:
     return json.dumps({"paths": sorted(set(paths))}, separators=(",", ":")).encode()
 
 
-def traced_file() -> File:
-    """Return the file that makes a run a traced one: it is the code by which each test tells what it touches."""
+def traced_files() -> tuple[File, ...]:
+    """Return the files that make a run a traced one.
+
+    The first is the code by which each test tells what it touches. The others have every Python that a test starts load
+    it: by their names Python looks for customizations, of which a virtual environment has the second only, and an image
+    may have one of its own, which is found first.
+    """
     code = files("pipeline.verify.plugins").joinpath("seatrial_touches.py").read_bytes()
-    return File(path=TRACED, content=code)
+    customizations = (
+        File(path=f"{TOOLS}/{name}.py", content=_CUSTOMIZATION) for name in ("usercustomize", "sitecustomize")
+    )
+    return File(path=TRACED, content=code), *customizations
 
 
 def selection_file(ids: Iterable[str]) -> File:

@@ -34,6 +34,9 @@ _NESTED = 0.35
 _START = 0.15
 """What the start of every program shows tells little, where the test starts one."""
 
+_TEMPORARY = "uses tmp_path"
+"""The sign of a test that has a temporary folder of pytest's."""
+
 _FAILING = 2.0
 """How a test fails is about the failure itself; what it touches only may be."""
 
@@ -139,7 +142,9 @@ def predict(signs: Mapping[str, float], factors: Sequence[Speaking] = FACTORS, *
             found = parts.setdefault(name, {})
             found[word] = max(found.get(word, (0.0, "")), (share / len(names), sign))
     return Prediction(
-        strength=MappingProxyType({name: sum(part for part, _ in found.values()) for name, found in parts.items()}),
+        strength=MappingProxyType(
+            {name: _together(part for part, _ in found.values()) for name, found in parts.items()}
+        ),
         signs=MappingProxyType({name: _most_telling(found.values(), most) for name, found in parts.items()}),
     )
 
@@ -158,6 +163,8 @@ def telling(trace: Trace, tests: Iterable[str], *, memory: int = -1) -> dict[str
     others = [signs for key, signs in trace.tests.items() if key and key not in wanted]
     outside = trace.tests.get("", {})
     found = {sign: _of(sign, own) * _rarity(sign, others) for sign in own | _many(own, memory)}
+    if _TEMPORARY in own:  # the folder is pytest's choice
+        found |= {sign: value * _NESTED for sign, value in found.items() if sign.endswith(" /tmp")}
     if not wanted:
         found = {sign: _of(sign, outside) for sign in {**outside, **_many(outside, memory)}}
     return {sign: value for sign, value in found.items() if sign not in _OURS}
@@ -178,6 +185,11 @@ def of_failures(
     if limit is not None:
         found[f"ends {limit}"] = _FAILING
     return found
+
+
+def _together(parts: Iterable[float]) -> float:
+    """Return how much some signs tell together: each half as much as the one before it, so that the best decides."""
+    return sum(part * 0.5**place for place, part in enumerate(sorted(parts, reverse=True)))
 
 
 def _most_telling(parts: Iterable[tuple[float, str]], most: int) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ def with_touched(trace: Trace | None, raw: bytes) -> Trace | None:
         if _EVENT in line and len(line) <= _MOST_LINE:
             test, signs = _event(line)
             if test and (test in tests or len(tests) <= MAXIMAL_TESTS):
-                tests[test] = MappingProxyType({**tests.get(test, {}), **signs})
+                known = tests.get(test, {})
+                tests[test] = MappingProxyType({**known, **signs} if len(known) < _MOST_SIGNS * 4 else known)
     return Trace(tests=MappingProxyType(tests), is_whole=trace is None or trace.is_whole)
 
 

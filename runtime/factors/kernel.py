@@ -144,7 +144,7 @@ class PidRangeFactor(Factor):
         "small": "400 at most, so that they come again soon",
     }
     names = "getpid getppid pid pid_max"
-    signs = "opens /proc/sys/kernel/pid_max; opens /proc/N*; looks /proc/N*; kills 0; starts process"
+    signs = "opens /proc/sys/kernel/pid_max; opens /proc/N*; looks /proc/N*; kills 0; starts process; starts many"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set where the run's own PID namespace goes on, or ends."""

@@ -26,7 +26,7 @@ class TestOrderFactor(Factor):
         "null": "our plug-in is asked, and leaves the order as it is (null control)",
     }
     names = "lru_cache cache reload setdefault modules"
-    signs = "stores global; needs others"
+    signs = "stores global; shares state; needs others"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Tell the plug-in of pytest."""

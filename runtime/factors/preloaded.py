@@ -123,8 +123,11 @@ class LatencyFactor(_DelayFactor):
         "500ms": "half a second later, and a second, as by satellite or where a network is overloaded",
         "0ms": "by the same means, not a moment later (null control)",
     }
-    names = "settimeout create_connection urlopen recv sendall timeout"
-    signs = "connects *; raises TimeoutError; raises socket.timeout; raises asyncio.TimeoutError; ends deadline"
+    names = "settimeout timeout create_connection urlopen HTTPConnection sendall recv sendto recvfrom wait_for"
+    signs = (
+        "connects inet loopback high; connects inet6 loopback high; raises TimeoutError; raises socket.timeout; "
+        "ends deadline"
+    )
     library = "far"
     word = 2
 
@@ -141,8 +144,8 @@ class PageSizeFactor(_PreloadedFactor):
         "64K": "64 KiB, as on ARM servers; a file can be mapped from multiples of that only",
         "null": "by the same means, as the kernel has them (null control)",
     }
-    names = "PAGESIZE getpagesize ALLOCATIONGRANULARITY SC_PAGESIZE SC_PAGE_SIZE mmap sysconf"
-    signs = "opens /proc/self/statm; opens /proc/self/smaps*; errno EINVAL"
+    names = "PAGESIZE PAGE_SIZE ALLOCATIONGRANULARITY getpagesize SC_PAGE_SIZE SC_PAGESIZE sysconf mmap"
+    signs = "opens /proc/self/statm; opens /proc/self/smaps; errno EINVAL"
     library = "page"
     word = 3
 
@@ -183,8 +186,8 @@ class CaseSensitivityFactor(_PreloadedFactor):
         "original-case": "below it a name is found in its own case only, and none in another case can be made: EEXIST",
         "null": "by the same means, nowhere (null control)",
     }
-    names = "normcase casefold lower upper swapcase title"
-    signs = "makes .; renames .; errno EEXIST; raises FileExistsError"
+    names = "lower upper casefold swapcase normcase samefile exists is_file"
+    signs = "looks .; lists .; renames .; errno EEXIST; raises FileExistsError"
     library = "fold"
     word = 4
     _shown: ClassVar[Mapping[str, str]] = {"0": "sensitive", "1": "insensitive", "2": "original-case"}

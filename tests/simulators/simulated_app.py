@@ -92,8 +92,8 @@ class SimulatedApp:
     lost: frozenset[str] = frozenset()
     change: Callable[[Observation, Levels], Observation] = lambda observation, _: observation
     needs_whole_suite: frozenset[str] = frozenset()
-    needs_before: Mapping[str, str] = field(default_factory=dict)
     touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs_before: Mapping[str, str] = field(default_factory=dict)
     source: Results = Results.PYTEST
     runs: int = 0
     kept: dict[Digest, Observation] = field(default_factory=dict)

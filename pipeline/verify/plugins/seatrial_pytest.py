@@ -314,7 +314,7 @@ def pytest_collection(session):
         names = {"__name__": "seatrial_touches"}
         exec(code, names)
         touches = names["Touches"](Lines(RESULTS).put, prefix_of(session.config), ROOT)
-        session.config.pluginmanager.register(names["Listener"](touches), "seatrial-listener")
+        session.config.pluginmanager.register(names["listener"](touches), "seatrial-listener")
     except Exception:  # there is no such file
         pass
 

@@ -21,7 +21,7 @@ NAMES = {each.name for each in FACTORS}
 VERBS = (
     {verb for verb, _ in (*calls.PATHS.values(), *calls.ADDRESSES.values(), *calls.VALUES.values())}
     | {"opens", "lists", "writes", "makes", "starts", "socket", "asks", "reads", "changes", "calls"}
-    | {"names", "enters", "reaches", "variable", "builds", "stores"}
+    | {"names", "enters", "reaches", "variable", "builds", "stores", "shares"}
     | {"needs", "uses", "raises", "errno", "ends"}
 )
 
@@ -65,7 +65,7 @@ def test_words_of_a_function_are_its_module_its_class_and_itself():
 def test_sign_that_speaks_for_many_factors_tells_less_of_each():
     found = predict({"calls x": 1.0, "calls y": 1.0}, [Spoken("a", "x"), Spoken("b", "x y"), Spoken("c")])
     assert found.ranked == ("b", "a")
-    assert (found.strength["a"], found.strength["b"]) == (0.5, 1.5)
+    assert (found.strength["a"], found.strength["b"]) == (0.5, 1.25)
     assert found.signs["b"] == ("calls y", "calls x")
 
 
