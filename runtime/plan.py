@@ -331,6 +331,7 @@ class Plan:
         variants: what a host can choose of; none is left when a host was applied.
         services: other images that run beside the suite, in the order of their start.
         tuning: what the kernel is told of this run beside what every run has.
+        grace: milliseconds that processes which the program leaves behind have to heed SIGTERM; 0 kills them at once.
     """
 
     image: Digest
@@ -364,6 +365,7 @@ class Plan:
     variants: tuple[Variant, ...] = ()
     services: tuple[Service, ...] = ()
     tuning: Tuning = field(default_factory=Tuning)
+    grace: int = 0
 
     @property
     def is_traced(self) -> bool:
@@ -374,8 +376,8 @@ class Plan:
     def digest(self) -> Digest:
         """The digest of all values: two plans with the same digest ask for the same run.
 
-        Services, tuning and terminals are in it where there are any: a plan without has the digest that it had before
-        they were.
+        Services, tuning, terminals and grace are in it where there are any: a plan without has the digest that it had
+        before they were.
         """
         values = {each.name: to_json(getattr(self, each.name)) for each in fields(self)}
         if not self.services:
@@ -384,6 +386,8 @@ class Plan:
             del values["tuning"]
         if not self.terminal:
             del values["terminal"]
+        if not self.grace:
+            del values["grace"]
         return Digest.of_json(values)
 
 

@@ -1,8 +1,19 @@
 """One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
 
-from pipeline.report.summary import Group, Reading, happens, interval, levels, rates, times, transition, trial
+from pipeline.report.summary import (
+    Group,
+    Reading,
+    happens,
+    interval,
+    levels,
+    rates,
+    removals,
+    times,
+    title,
+    transition,
+    trial,
+)
 from pipeline.report.text import Ink, columns, count, listed, visible, wrap
-from pipeline.verify.compare import Kind
 from pipeline.verify.explain import Cause, CauseState
 from pipeline.verify.verdict import Finding, Verification
 
@@ -30,7 +41,7 @@ def block(group: Group, ink: Ink) -> list[str]:
     return [
         *lines,
         f"    {count(len(rest), 'other')} in the same way:",
-        *(f"      {ink.cut(visible(each.difference.id), ink.width - 6)}" for each in rest),
+        *(f"      {ink.cut(visible(title(each.difference)), ink.width - 6)}" for each in rest),
     ]
 
 
@@ -57,10 +68,8 @@ def broken(command: str, width: int) -> list[str]:
 
 def _one(group: Group, finding: Finding, ink: Ink) -> list[str]:
     mark, color = SYMBOLS[group.reading]
-    title = visible(finding.difference.id)
-    if finding.difference.kind is not Kind.TEST and finding.difference.kind != finding.difference.id:
-        title = f"{finding.difference.kind} {title}"
-    head = ink.paint(ink.symbol(mark), color) + " " + ink.paint(ink.cut(title, ink.width - 4), "bold")
+    name = ink.cut(visible(title(finding.difference)), ink.width - 4)
+    head = ink.paint(ink.symbol(mark), color) + " " + ink.paint(name, "bold")
     lines = [f"  {head}"]
     if group.reading is Reading.FLAKY:
         return lines + _flaky(group, finding, ink)
@@ -76,7 +85,7 @@ def _one(group: Group, finding: Finding, ink: Ink) -> list[str]:
 
 def _message(finding: Finding, ink: Ink) -> list[str]:
     difference = finding.difference
-    text = visible(difference.message.strip(), lines=True)
+    text = ink.plain(visible(difference.message.strip(), lines=True))
     written = [piece for line in text.split("\n") for piece in (wrap(line, ink.width - 6) if line.strip() else [""])]
     lines = written[:MESSAGE_LINES] if text else []
     place = f"{visible(difference.file)}:{difference.line}" if difference.file and difference.line else ""
@@ -98,7 +107,7 @@ def _cause(group: Group, finding: Finding, ink: Ink) -> list[str]:
     if cause.state is CauseState.CAUSED:
         shown = ink.paint(visible(levels(cause.factors)), "red")
         lines = [f"    Caused by {shown}{_share(group, cause)}:"]
-        lines += _wrapped(trial(finding), ink, 6)
+        lines += [line for said in (trial(finding), removals(finding)) if said for line in _wrapped(said, ink, 6)]
         others = [levels(each) for each in cause.alternatives]
         return lines + (_wrapped(f"also by {listed(others, 'or')} alone", ink, 6) if others else [])
     lines = _wrapped(f"The cause was not found: {cause.reason.rstrip('.')}.", ink, 4)

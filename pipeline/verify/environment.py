@@ -132,6 +132,7 @@ class _Environment:
             inquiry, runner=self._runner, known=known, usual=self._baseline.first, factors=factors
         )
         self._differing: dict[int, Differing] = {}
+        self._begun: dict[int, Differing] = {}
         self._put_off: set[int] = set()
         self._trial = Trial(
             inquiry,
@@ -282,7 +283,7 @@ class _Environment:
             return
         tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
         if isinstance(tried, Differing):
-            self._differing[index] = tried
+            self._differing[index] = self._begun[index] = tried
         elif tried is not None:
             self._keep(index, tried)
 
@@ -318,6 +319,8 @@ class _Environment:
     def _host(self, index: int, why: str) -> HostResult:
         """Return what is known of a host, in the light of all runs of the reference."""
         choice, tried, known = self._inquiry.hosts[index], self._hosts.get(index), self._baseline.known
+        if tried is None and index in self._begun:
+            tried = self._trial.unexplained(self._begun[index], why)
         if tried is None:
             why = _PUT_OFF if index in self._put_off else why
             return inconclusive(choice.host, why, named=choice.named)

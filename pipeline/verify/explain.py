@@ -12,7 +12,7 @@ from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, 
 from pipeline.verify.narrow import Oracle, UnconfirmedError, narrow
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.prediction import NOTHING, Foresee, Prediction, Predictions
-from pipeline.verify.proven import Proven
+from pipeline.verify.proven import Proven, Shown
 from pipeline.verify.schedule import LostRunError, Runner
 from pipeline.verify.statistics import LOOK, Decision, Tally, decide, interval, p_text
 from pipeline.verify.suite import Results
@@ -57,6 +57,7 @@ class Cause:
         test: name of the statistical test.
         with_: how often the difference was seen under ``factors`` (or, without factors, under the whole host).
         without: how often it was seen on the reference.
+        removed: factor → how often the difference was seen with all other ``factors`` but it; none for one alone.
         cleared: names of the host's other factors, shown to be innocent by runs that had them without ``factors``.
         alternatives: other sets of the host's levels that make the same difference appear by themselves.
         file: where the test fails; may be empty.
@@ -75,6 +76,7 @@ class Cause:
     test: str = "fisher-two-sided"
     with_: Rate | None = None
     without: Rate | None = None
+    removed: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
     cleared: tuple[str, ...] = ()
     alternatives: tuple[Mapping[str, str], ...] = ()
     file: str = ""
@@ -142,7 +144,9 @@ def explain(
     if tests and pair.seen_reference.report.source is Results.PYTEST:
         few = laboratory(pair, tests)
         laboratories.append(few)
-        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST], proven)
+        selected = _appearing(
+            few, [each for each in differences if each.kind is Kind.TEST or _is_cut(each, pair)], proven
+        )
         causes |= _explained(few, selected, seed, proven=proven, foresee=lambda each: foresee(each, False))  # noqa: FBT003
         remaining = [each for each in differences if each not in causes]
         if len(tests) > 1:
@@ -160,6 +164,11 @@ def explain(
         runs=sum(each.runs for each in laboratories),
         cached=sum(each.cached for each in laboratories),
     )
+
+
+def _is_cut(difference: Difference, pair: Pair) -> bool:
+    """Tell whether a difference is that one side was cut off: the test that was running then is all it takes."""
+    return difference.kind is Kind.EXIT and not (pair.seen_reference.exit.is_own and pair.seen_host.exit.is_own)
 
 
 def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven: Proven) -> list[Difference]:
@@ -181,7 +190,7 @@ def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven
     ]
 
 
-def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Tally]:
+def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Shown]:
     return proven.of(key, laboratory.seen_on_host(key), laboratory.pair, whole=laboratory.is_whole)
 
 
@@ -248,22 +257,35 @@ def _isolated(
         except (LostRunError, FactorError) as error:
             reasons[key] = error.message
         else:
-            tally = before.get(key, {}).get(found[0]) or laboratory.tally([key], found[0])[key]
-            causes[key] = _cause(laboratory.pair, found, tally, innocent)
+            shown = before.get(key, {}).get(found[0]) or _shown(laboratory, key, found[0])
+            causes[key] = _cause(laboratory.pair, found, shown, innocent)
             if oracle.exact[key] and key not in before:
                 for levels in found:
                     factors_ = {name: laboratory.pair.differing[name] for name in sorted(levels)}
-                    shown = laboratory.tally([key], levels)[key]
-                    proven.add(key, laboratory.seen_on_host(key), factors_, shown, whole=laboratory.is_whole)
+                    proven.add(
+                        key,
+                        laboratory.seen_on_host(key),
+                        factors_,
+                        _shown(laboratory, key, levels),
+                        whole=laboratory.is_whole,
+                    )
     return causes, reasons
 
 
-def _cause(pair: Pair, found: Sequence[Levels], tally: Tally, innocent: Levels) -> Cause:
+def _shown(laboratory: Laboratory, key: Key, levels: Levels) -> Shown:
+    """Return how often a behavior was seen under levels and without, and with all but one, as far as that was tried."""
+    without = {name: laboratory.known(key, levels - {name}) for name in sorted(levels) if len(levels) > 1}
+    removed = {name: tally for name, tally in without.items() if tally.with_of}
+    return Shown(tally=laboratory.tally([key], levels)[key], removed=removed)
+
+
+def _cause(pair: Pair, found: Sequence[Levels], shown: Shown, innocent: Levels) -> Cause:
     factors, *others = ({name: pair.differing[name] for name in sorted(levels)} for levels in found)
     return replace(
-        _counted(CauseState.CAUSED, tally),
+        _counted(CauseState.CAUSED, shown.tally),
         factors=factors,
         confirmed=True,
+        removed={name: rate(tally.with_failed, tally.with_of) for name, tally in shown.removed.items()},
         cleared=tuple(sorted(innocent)),
         alternatives=tuple(others),
         hint=hint(factors),

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pipeline.declare.errors import SpecError, VerifyError
 from pipeline.declare.image import AnyImage, BuiltImage
-from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
+from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat, Trace
 from pipeline.verify import plugin
 from pipeline.verify.here import host_here
 from pipeline.verify.observe import SuiteFacts, suite_digest
@@ -16,6 +16,9 @@ from runtime.digest import Digest
 from runtime.host import Host
 from runtime.oci.platform import own_architecture
 from runtime.plan import Plan, Ready, Service, User, Variant
+
+GRACE = 5000
+"""Milliseconds that what a suite leaves behind has to heed SIGTERM, where its shutdown is behavior."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,7 @@ def suite_run(spec: EnvSpec, variants: Sequence[Variant], services: Mapping[str,
         results=results,
         variants=tuple(variants),
         services=tuple(_service(spec, name, digest) for name, digest in services.items()),
+        grace=GRACE if Trace.SHUTDOWN in asked.behavior else 0,
     )
 
 

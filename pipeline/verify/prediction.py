@@ -193,7 +193,7 @@ def of_failures(
 
 def _together(parts: Iterable[float]) -> float:
     """Return how much some signs tell together: each half as much as the one before it, so that the best decides."""
-    return sum(part / 2**place for place, part in enumerate(sorted(parts, reverse=True)))
+    return sum(part * 0.5**place for place, part in enumerate(sorted(parts, reverse=True)))
 
 
 def _most_telling(parts: Iterable[tuple[float, str]], most: int) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from runtime.oci.temporary import write_whole
 from runtime.outcome import Limit
 from runtime.plan import Plan
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from pipeline.verify.judge import inconclusive, judge_host, unavailable, untrust
 from pipeline.verify.laboratory import Budget, Pair
 from pipeline.verify.next_steps import next_step
 from pipeline.verify.observe import Observation
+from pipeline.verify.patience import patient
 from pipeline.verify.proven import Proven
 from pipeline.verify.reproduce import located, reproducer
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
@@ -125,7 +126,7 @@ class Trial:
         found = explain(
             host.differences,
             Pair(
-                plan=self._inquiry.plan,
+                plan=patient(self._inquiry.plan, known.usual, host.run.observation),
                 reference=self._inquiry.reference,
                 host=host.choice.host,
                 seen_reference=known.usual,
@@ -148,6 +149,24 @@ class Trial:
         ]
         return self._judged(host.choice, host.run, (*host.accepted, *findings), runs=found.runs, cached=found.cached)
 
+    def unexplained(self, host: Differing, why: str) -> Tried:
+        """Judge a host whose differences were not rerun to their end.
+
+        Args:
+            host: what was seen of it.
+            why: what kept them from it.
+        """
+        cause = Cause(state=CauseState.INCONCLUSIVE, reason=why)
+        findings = [
+            Finding(
+                difference=each,
+                cause=cause,
+                reproduce=self.reproducer(host.choice.host, each, None, is_whole=False),
+            )
+            for each in host.differences
+        ]
+        return self._judged(host.choice, host.run, (*host.accepted, *findings))
+
     def hinted(self, result: HostResult, host: Host, seen: Observation) -> HostResult:
         """Return a result with its next step, where its own findings do not show one."""
         is_cut = result.state is State.REFERENCE and not seen.exit.is_own
@@ -169,6 +188,7 @@ class Trial:
             factors=factors,
             test=located(difference.id, root, inquiry.plan.workdir) if is_one else "",
             repeat=FLAKY_REPEATS if is_flaky else 1,
+            expect=f"{difference.id}={difference.reference}" if difference.kind is Kind.ARTIFACT else "",
         )
 
     def _compared(self, choice: Choice, run: Run) -> Tried | Differing:

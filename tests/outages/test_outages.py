@@ -63,16 +63,20 @@ def test_outage_is_turned_red_by_exactly_one_factor(name, seed, shell, tmp_path,
     most = None if pytestconfig.getoption("--resume") else GREEN_OF_A_SLICE
     spec, levels = make(outage, tmp_path / "app", seed, most)
     done = shell(f"seatrial verify {spec.name} --locked --json")
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode in {0, 1, 3}, done.stdout + done.stderr
     result = json.loads(done.stdout)
     (environment,) = result["environments"]
+    unavailable = {each["host"]: each["reason"] for each in result["unavailable"]}
+    if "alone" in unavailable:
+        pytest.skip(f"no host with {outage.factor}={outage.level} can run here: {unavailable['alone']}")
+    assert done.returncode == 1, environment["reasons"]
     _, *hosts = (each for each in environment["hosts"] if each["state"] != "UNAVAILABLE")
     red = [each for each in hosts if levels[each["name"]].get(outage.factor) in outage.red_levels]
     wrong = [line for host in hosts for line in _wrongs(outage, host, is_red=host in red)]
     with capsys.disabled():
         print(f"\n{name}: {len(red)} of {len(hosts)} hosts, {result['seconds']} s, seed {seed}")
     assert not wrong, "\n".join(wrong)
-    assert {"alone", "among"} <= {each["name"] for each in red}
+    assert {"alone", "among"} - unavailable.keys() <= {each["name"] for each in red}
     commands = {each["reproduce"] for host in red for each in host["differences"]}
     assert commands
     for command in sorted(commands):

@@ -29,7 +29,7 @@ from runtime.errors import BackendError
 from runtime.factors import FACTORS
 from runtime.factors.machinery import RuntimeFactor
 from runtime.outcome import Fidelity, Outcome
-from runtime.plan import Plan
+from runtime.plan import FirstProcess, Plan
 
 Layers = Callable[[Digest], tuple[Path, ...]]
 """Manifest digest → folders of its unpacked layers, lowest first."""
@@ -210,6 +210,9 @@ class NativeBackend:
                 reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
                 hint=f"add `--set cpus={cpus}`",
             )
+        if plan.grace and plan.first_process is FirstProcess.APP:
+            reason = "with pid1=app all processes end with the suite's first one, and none is asked to"
+            return Unsupported(reason=reason, hint="leave `shutdown` out of `suite.behavior`, or leave out this host")
         lacking = refuse_levels(plan, self.name) or lacking_for_tuning(plan) or lacking_limits(plan)
         return lacking or (lacking_emulator(plan.architecture) if plan.architecture else None)
 

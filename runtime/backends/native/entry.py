@@ -170,7 +170,7 @@ class Entry:
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
             self._become_init(plan)
-            start_under_init(self._be_program, self.control)
+            start_under_init(self._be_program, self.control, grace=plan.grace)
         self._be_program()
 
     def _hand_over_listener(self, sandbox: Sandbox) -> None:
@@ -203,7 +203,7 @@ class Entry:
         except OSError:
             return  # the program is refused in the same words, whatever process 1 is
         waits = self.ahead is Ahead.ALL
-        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits)
+        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits, grace=plan.grace)
         become_compiled_init(self.init, self.control.fileno(), task)
 
     def _await(self, word: bytes) -> None:

@@ -56,6 +56,7 @@ def to_outcome(
         stderr=streams[1],
         results=findings.results,
         artifacts=MappingProxyType({path: Digest(text) for path, text in findings.artifacts.items()}),
+        texts=MappingProxyType(dict(findings.texts)),
         changed=findings.changed,
         resources=used,
         evidence=MappingProxyType(evidence),
@@ -64,6 +65,7 @@ def to_outcome(
         calls=report.calls,
         network=report.network,
         trace=_trace(report.trace),
+        shutdown=report.shutdown,
         duration=report.duration,
     )
 

@@ -23,6 +23,7 @@ from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
 from runtime.canonical import Json
 from runtime.data import dataclass, field, replace
+from runtime.outcome import Ending
 
 if TYPE_CHECKING:
     from runtime.backends.native.tracing.tracer import Tracer
@@ -63,6 +64,8 @@ class Supervised:
     mark: Mark | None = None
     error: tuple[str, str] | None = None
     status: int | None = None
+    ended: float = 0.0
+    left: list[Ending] = field(default_factory=list)
     deadline: bool = False
     evidence: dict[str, str] = field(default_factory=dict)
     sandbox: Mapping[str, Json] | None = None
@@ -102,7 +105,7 @@ class Supervised:
 
     def end(self, status: int, used: resource.struct_rusage) -> None:
         """Note how process 1 ended, and what the run has used."""
-        ended = time.monotonic()
+        ended = self.ended or time.monotonic()
         usage = self.group.usage()
         if self.tracker:
             # A run that ended between two samples had at least its first process, and the kernel kept its size.
@@ -127,6 +130,7 @@ class Supervised:
             calls=self.observer.calls() if self.observer else None,
             network=read_attempts(self.watch) if self.watch else None,
             trace=self.tracer.trace() if self.tracer else b"",
+            shutdown=None if self.order.runtime else tuple(sorted(self.left)),
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:

@@ -27,8 +27,8 @@ def plan(host=None, **changes):
     return Host(name="h", factors=host or {}).apply(bare)
 
 
-def test_digest_of_a_plan_without_services_and_tuning_is_that_of_before():
-    later = {"services", "tuning", "terminal"}
+def test_digest_of_a_plan_without_what_came_later_is_that_of_before():
+    later = {"services", "tuning", "terminal", "grace"}
     values = {each.name: to_json(getattr(plan(), each.name)) for each in fields(Plan) if each.name not in later}
     assert plan().digest == Digest.of_json(values)
 

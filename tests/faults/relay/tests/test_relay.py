@@ -14,7 +14,7 @@ def test_command_sees_no_input():
 
 
 def test_interrupt_ends_a_command():
-    assert relay.interrupted([sys.executable, "-c", "print(flush=True); import time; time.sleep(30)"]) == -signal.SIGINT
+    assert relay.interrupted([sys.executable, "-c", "import time; print(flush=True); time.sleep(30)"]) == -signal.SIGINT
 
 
 def test_missing_command_is_told():
