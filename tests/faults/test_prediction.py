@@ -33,7 +33,7 @@ def record(pytestconfig, tmp_path_factory):
     return found or tmp_path_factory.getbasetemp() / "prediction.jsonl"
 
 
-@pytest.mark.bar("8 prediction", slice=3)
+@pytest.mark.bar("prediction", slice=3)
 @pytest.mark.parametrize("name", NAMES)
 def test_place_of_the_guilty_factor_is_told(name, store, record, tmp_path, capsys):
     with prepared(name, 0, store, tmp_path / "app") as variant:
@@ -43,7 +43,7 @@ def test_place_of_the_guilty_factor_is_told(name, store, record, tmp_path, capsy
     _write(record, name, rank=asdict(ranked))
 
 
-@pytest.mark.bar("8 prediction: searches", slice=1)
+@pytest.mark.bar("prediction searches", slice=1)
 @pytest.mark.parametrize("name", SEARCHED)
 def test_cause_is_found_as_well_with_a_prediction(name, store, record, tmp_path, capsys):
     variant = make(read(HERE / name), 0, tmp_path / "app")
@@ -54,7 +54,7 @@ def test_cause_is_found_as_well_with_a_prediction(name, store, record, tmp_path,
     _write(record, name, predicted=asdict(predicted), bare=asdict(bare))
 
 
-@pytest.mark.bar("8 prediction")
+@pytest.mark.bar("prediction")
 def test_guilty_factor_is_among_the_first_for_most_apps(record, pytestconfig, capsys):
     lines = record.read_text().splitlines() if record.exists() else []
     ranked: dict[str, dict] = {}
