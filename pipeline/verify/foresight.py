@@ -133,7 +133,8 @@ class Foresight:
 
     def _cell(self, tests: tuple[str, ...]) -> Cell:
         reference = self._inquiry.reference
-        return Cell(plan=reference.apply(traced(self._inquiry.plan, tests)), host=reference)
+        # Not the first run of the reference: that is told as a piece of work of its own.
+        return Cell(plan=reference.apply(traced(self._inquiry.plan, tests)), host=reference, index=1)
 
 
 def traced(plan: Plan, tests: Iterable[str] = ()) -> Plan:
