@@ -26,7 +26,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "dns": "Handle that names cannot be resolved; do not resolve names when a module is imported.",
         "hostname": "Do not resolve or parse the machine's own host name; bind to 127.0.0.1 or 0.0.0.0.",
         "timezone": "Name the time zone: use aware times, and never take the machine's zone for UTC.",
-        "date": "Do not compare with today's date: pass the time in, and renew what expires.",
+        "date": "Do not compare with today's date: pass the time in, renew what expires, and keep times in 64 bits.",
         "locale": "Name the encoding: open(…, encoding='utf-8'), and read bytes from programs; do not rely on LANG.",
         "umask": (
             "open() and mkdir() take their modes from the umask. Set the mode yourself with os.chmod() or os.fchmod(), "
@@ -50,10 +50,15 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "low-ports": "Take the port from a setting, and let it be above 1023 by default.",
         "user-namespaces": "Do not need a user namespace: let a sandbox be switched off where none can be made.",
         "inotify": "Fall back on polling where files cannot be watched; ENOSPC there means no full disk.",
-        "uptime": "Do not take a small monotonic time for long ago: compare two readings, and start with None, not 0.",
+        "uptime": (
+            "Do not take a small monotonic time for long ago: compare two readings, and start with None, not 0. "
+            "Nor count its parts in 32 bits."
+        ),
         "pid-range": "Do not assume how many digits a process id has, nor that one never comes again.",
         "personality": "Do not rely on where memory lies, nor parse the kernel's release.",
         "entropy": "Fall back on /dev/urandom where getrandom() fails with ENOSYS.",
+        "latency": "Give timeouts of the network room, and do not count on an answer that comes at once.",
+        "page-size": "Ask for the page size and do not assume 4096; build allocators for the largest that may be met.",
         "slow-io": "Do not count on how long a write to disk takes: give timeouts room, and sync less often.",
         "proc-view": "Handle that other processes, process 1 too, are not in /proc.",
         "meminfo-view": "Size by the cgroup's limit, and not by /proc/meminfo alone.",

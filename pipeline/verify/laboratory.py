@@ -125,6 +125,7 @@ class Laboratory:
         self._budget = budget
         self._normalization = normalization
         self._random = random.Random(f"{seed} {pair.host.digest}")  # noqa: S311 - an order, no secret
+        self.is_whole = tests is None
         self._files = () if tests is None else (selection_file(tests),)
         self._seen: dict[tuple[Levels, int], Mapping[Key, str]] = {}
         self._counting = threading.Lock()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
-from runtime.plan import PYTEST_RESULTS, SELECTION, File
+from runtime.plan import PYTEST_RESULTS, SELECTION, TRACED, File
 
 TOOLS = "/.seatrial/python"
 """Where the tools of a suite lie, last on the path of the interpreter."""
@@ -19,6 +19,19 @@ RESULTS = PYTEST_RESULTS
 
 PTH = f"{TOOLS}\n".encode()
 """Content of the one ``.pth`` file, for the last site folder of the interpreter."""
+
+_CUSTOMIZATION = f"""\
+import os
+
+if "PYTEST_CURRENT_TEST" in os.environ:
+    try:
+        with open({TRACED!r}, "rb") as stream:
+            names = {{"__name__": "seatrial_touches"}}
+            exec(compile(stream.read(), {TRACED!r}, "exec"), names)
+            names["listen_here"]()
+    except Exception:
+        pass
+""".encode()
 
 _INFORMATION = "seatrial_pytest-1.dist-info"
 _NUMBER = re.compile(r"#[1-9][0-9]*$")
@@ -44,6 +57,20 @@ def tree_content(paths: Iterable[str]) -> bytes:
         paths: absolute paths of the run that the suite's own ``files`` brought: files, or folders wholly theirs.
     """
     return json.dumps({"paths": sorted(set(paths))}, separators=(",", ":")).encode()
+
+
+def traced_files() -> tuple[File, ...]:
+    """Return the files that make a run a traced one.
+
+    The first is the code by which each test tells what it touches. The others have every Python that a test starts load
+    it: by their names Python looks for customizations, of which a virtual environment has the second only, and an image
+    may have one of its own, which is found first.
+    """
+    code = files("pipeline.verify.plugins").joinpath("seatrial_touches.py").read_bytes()
+    customizations = (
+        File(path=f"{TOOLS}/{name}.py", content=_CUSTOMIZATION) for name in ("usercustomize", "sitecustomize")
+    )
+    return File(path=TRACED, content=code), *customizations
 
 
 def selection_file(ids: Iterable[str]) -> File:

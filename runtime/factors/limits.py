@@ -3,6 +3,7 @@
 import resource
 
 from runtime.data import replace
+from runtime.factors import preload
 from runtime.factors.factor import Factor
 from runtime.factors.quantity import parse_size
 from runtime.factors.questions import Answers
@@ -11,7 +12,11 @@ from runtime.plan import Plan
 
 _CPUINFO = "read /proc/cpuinfo"
 _ONLINE = "read /sys/devices/system/cpu/online"
-_RESOURCES = {
+_FILES = f"limit {resource.RLIMIT_NOFILE}"
+_LIBRARY = "descriptors"
+_MOST = 1 << 20  # fs.nr_open as every kernel starts: without another, nobody may have more
+_OPENED = 4096  # what every process may have that has not been given less: INR_OPEN_MAX, linux/fs.h
+RESOURCES = {
     "core": resource.RLIMIT_CORE,
     "data": resource.RLIMIT_DATA,
     "fsize": resource.RLIMIT_FSIZE,
@@ -30,6 +35,14 @@ class CpusFactor(Factor):
         "2": "two CPUs, by affinity, in /proc/cpuinfo and in /sys (any number up to the machine's)",
         "1": "one CPU",
     }
+    names = (
+        "cpu_count process_cpu_count sched_getaffinity sched_setaffinity getcpu Barrier Thread ThreadPoolExecutor "
+        "ProcessPoolExecutor max_workers threading"
+    )
+    signs = (
+        "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; lists "
+        "/sys/devices/system/cpu*; raises threading.BrokenBarrierError; raises TimeoutError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the number."""
@@ -52,30 +65,66 @@ class CpusFactor(Factor):
 
 
 class OpenFilesFactor(Factor):
-    """How many descriptors one process may have open."""
+    """How many descriptors one process may have open, or is told that it may."""
 
     name = "open-files"
     default = "1024"
-    control = "1024"
-    levels = {"1024": "1024, soft and hard (any number can be named)", "64": "64, soft and hard"}
+    control = "null"
+    levels = {
+        "1024": "1024, soft and hard (any number can be named)",
+        "64": "64, soft and hard",
+        "1073741816": "2^30 - 8, as Docker gives where systemd sets no limit: programs are told so, and have 4096"
+        " (any number beyond 2^20)",
+        "null": "1024, told by the same means (null control)",
+    }
+    names = "RLIMIT_NOFILE dup dup2 closerange close_range fd_limit"
+    signs = "limit 7; lists /proc/self/fd; opens many; errno EMFILE; enters select.select"
 
     def apply(self, plan: Plan, level: str) -> Plan:
-        """Set RLIMIT_NOFILE."""
-        if not level.isascii() or not level.isdigit() or int(level) < 8:
-            raise self.unknown(level)
-        return replace(plan, limits=replace(plan.limits, open_files=int(level)))
+        """Set RLIMIT_NOFILE; have the loader of the image load a library that tells of more than there can be."""
+        number, told = self._numbers(level)
+        plan = replace(plan, limits=replace(plan.limits, open_files=number))
+        return preload.with_library(plan, _LIBRARY, f"{told} {number}") if told else plan
 
-    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
-        """The limit, soft and hard."""
-        return (f"limit {resource.RLIMIT_NOFILE}",)
+    def questions(self, plan: Plan) -> tuple[str, ...]:
+        """The limit, soft and hard; and what a program of the image is told, if anything."""
+        return _FILES, *preload.questions(plan, _LIBRARY)
 
-    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
-        """Say both."""
-        return answers.text(f"limit {resource.RLIMIT_NOFILE}")
+    def probe(self, plan: Plan, answers: Answers) -> str:
+        """Say both, and what is told; or that this program asks no loader, or that there is none."""
+        limits = answers.text(_FILES)
+        if not preload.questions(plan, _LIBRARY):
+            return limits
+        first, *rest = preload.found(plan, answers)
+        return f"{limits}, told: {rest[-1] if rest else first}"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
-        """Both are as asked."""
-        return found == f"{level} {level}"
+        """Both are as asked, and so is what is told."""
+        number, told = self._numbers(level)
+        limits, _, seen = found.partition(", told: ")
+        if limits != f"{number} {number}":
+            return False
+        return level == self.control or seen == (str(told) if told else "")
+
+    def lacks(self, level: str, plan: Plan) -> str:
+        """The library is for this machine, and a C compiler has made it."""
+        return preload.lacks(plan, _LIBRARY) if level != self.control and self._numbers(level)[1] else ""
+
+    def fidelity(self, level: str) -> Fidelity:
+        """A static program, one that asks the kernel by itself, and /proc/self/limits see through it."""
+        return Fidelity.EMULATED if self._numbers(level)[1] else Fidelity.NATIVE
+
+    def _numbers(self, level: str) -> tuple[int, int]:
+        """Return what a process may open, and what it is told; 0 where it is told nothing else.
+
+        Raises:
+            FactorError: there is no such level.
+        """
+        if level == self.control:
+            return int(self.default), int(self.default)
+        if not level.isascii() or not level.isdigit() or not 8 <= int(level) < 1 << 31:
+            raise self.unknown(level)
+        return (int(level), 0) if int(level) <= _MOST else (_OPENED, int(level))
 
 
 class LimitsFactor(Factor):
@@ -89,6 +138,14 @@ class LimitsFactor(Factor):
         "fsize=1M": "no file may grow beyond 1 MiB (any size; also of core, data, memlock, stack)",
         "stack=1M": "a stack of 1 MiB",
     }
+    names = (
+        "RLIMIT_CORE RLIMIT_FSIZE RLIMIT_STACK RLIMIT_DATA RLIMIT_MEMLOCK RLIMIT_AS setrlimit getrlimit "
+        "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock resource"
+    )
+    signs = (
+        "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; ends "
+        "signal 25"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Add the rlimit to ``core=0``."""
@@ -97,11 +154,11 @@ class LimitsFactor(Factor):
 
     def questions(self, plan: Plan) -> tuple[str, ...]:
         """Each rlimit that the plan sets."""
-        return tuple(f"limit {_RESOURCES[name]}" for name in sorted(plan.limits.resources))
+        return tuple(f"limit {RESOURCES[name]}" for name in sorted(plan.limits.resources))
 
     def probe(self, plan: Plan, answers: Answers) -> str:
         """Say all."""
-        found = {name: answers.words(f"limit {_RESOURCES[name]}") for name in sorted(plan.limits.resources)}
+        found = {name: answers.words(f"limit {RESOURCES[name]}") for name in sorted(plan.limits.resources)}
         return " ".join(f"{name}={','.join(values)}" for name, values in found.items())
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
@@ -116,7 +173,7 @@ class LimitsFactor(Factor):
     def _parse(self, level: str) -> tuple[str, int]:
         name, _, text = level.partition("=")
         value = 0 if text == "0" else parse_size(text)
-        if name not in _RESOURCES or value is None:
+        if name not in RESOURCES or value is None:
             raise self.unknown(level)
         return name, value
 

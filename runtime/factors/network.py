@@ -1,12 +1,15 @@
 """``network``, ``ipv6``, ``low-ports``, ``dns`` and ``hostname``: what the program can reach, and what it is called."""
 
+import errno
 import re
+from types import MappingProxyType
 
 from runtime.data import replace
-from runtime.factors.carriers import ENGINES, EVERY, LINUX
+from runtime.factors.carriers import ENGINES, EVERY, LINUX, OWN
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
-from runtime.plan import File, Network, NetworkState, Plan
+from runtime.outcome import Fidelity
+from runtime.plan import Denial, File, Network, NetworkState, Plan
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _MOST_PORTS = 65535
@@ -14,6 +17,9 @@ _NAMED_HOSTS = {"long": "a" * 40 + "-very-long-host-name-23", "unresolvable": "u
 _ROUTES = "read /proc/net/route"
 _IPV6_SWITCH = "read /proc/sys/net/ipv6/conf/lo/disable_ipv6"
 _IPV6_ADDRESSES = "read /proc/net/if_inet6"
+_AF_INET6 = 10  # bits/socket.h
+_IPV6_SOCKET = f"socket {_AF_INET6}"
+_NO_IPV6 = Denial(syscall="socket", errno=errno.EAFNOSUPPORT, arguments=MappingProxyType({0: _AF_INET6}))
 _RESOLVERS = {
     "none": "nameserver 127.0.0.1\n",
     "search": "search default.svc.cluster.local svc.cluster.local cluster.local\n"
@@ -41,6 +47,13 @@ class NetworkFactor(Factor):
         "loopback": "only the loopback interface",
         "route": "one more interface, with a default route that answers nothing",
     }
+    names = "if_nameindex create_connection create_server urlopen HTTPConnection getsockname socket"
+    signs = (
+        "socket inet stream; socket inet datagram; socket netlink*; connects inet loopback*; connects inet "
+        "elsewhere*; connects inet any*; binds inet any*; binds inet loopback*; opens /proc/net*; opens "
+        "/proc/self/net*; opens /sys/class/net*; lists /sys/class/net; errno ENETUNREACH; errno EADDRNOTAVAIL; "
+        "errno ENETDOWN"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the interfaces."""
@@ -78,31 +91,48 @@ class Ipv6Factor(Factor):
     name = "ipv6"
     default = "loopback"
     control = "loopback"
-    levels = {"loopback": "::1 where lo is up", "absent": "no IPv6 address on any interface (disable_ipv6 is 1)"}
+    levels = {
+        "loopback": "::1 where lo is up",
+        "absent": "no IPv6 address on any interface (disable_ipv6 is 1)",
+        "unsupported": "no address, and no socket either (EAFNOSUPPORT), as with ipv6.disable=1 of the kernel",
+    }
+    names = "AF_INET6 has_ipv6 has_dualstack_ipv6 IPPROTO_IPV6 IPV6_V6ONLY"
+    signs = (
+        "socket inet6*; binds inet6*; connects inet6*; opens /proc/net/if_inet6; opens /proc/self/net/if_inet6; "
+        "errno EADDRNOTAVAIL; errno EAFNOSUPPORT; raises socket.gaierror"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
-        """Set the switch."""
+        """Set the switch; without support, deny the sockets too."""
         if level not in self.levels:
             raise self.unknown(level)
-        return replace(plan, network=Network(state=plan.network.state, ipv6=level == "loopback"))
+        denials = (*plan.denials, _NO_IPV6) if level == "unsupported" else plan.denials
+        return replace(plan, network=Network(state=plan.network.state, ipv6=level == "loopback"), denials=denials)
 
-    def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
+    def questions(self, plan: Plan) -> tuple[str, ...]:
         """Linux's switch, which says the same whether lo is up or not, and the addresses: gVisor has no switch."""
-        return _IPV6_SWITCH, _IPV6_ADDRESSES
+        sockets = (_IPV6_SOCKET,) if _NO_IPV6 in plan.denials else ()
+        return _IPV6_SWITCH, _IPV6_ADDRESSES, *sockets
 
-    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+    def probe(self, plan: Plan, answers: Answers) -> str:
         """Say whether there is IPv6; a kernel without it has neither file."""
+        if _NO_IPV6 in plan.denials and answers.text(_IPV6_SOCKET) == str(errno.EAFNOSUPPORT):
+            return "unsupported"
         if answers.succeeded(_IPV6_SWITCH):
             return "loopback" if answers.text(_IPV6_SWITCH).strip() == "0" else "absent"
         return "loopback" if "lo" in answers.words(_IPV6_ADDRESSES) else "absent"
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
-        """The switch is as asked."""
+        """The switch is as asked, and the answer for a socket."""
         return found == level
 
     def carriers(self, level: str) -> frozenset[str]:
-        """GVisor's network stack has no switch."""
-        return EVERY if level == "loopback" else LINUX
+        """GVisor's network stack has no switch, and libseccomp no second word on a call with conditions."""
+        return {"loopback": EVERY, "absent": LINUX}.get(level, OWN)
+
+    def fidelity(self, level: str) -> Fidelity:
+        """The filter says what a kernel without IPv6 would; /proc/net/if_inet6 is there, and empty."""
+        return Fidelity.EMULATED if level == "unsupported" else Fidelity.NATIVE
 
 
 class LowPortsFactor(Factor):
@@ -115,6 +145,11 @@ class LowPortsFactor(Factor):
         "1024": "ports below 1024 are root's (any other first port can be named)",
         "0": "anybody may listen on any port, as in a container of Docker since 20.10",
     }
+    names = "ip_unprivileged_port_start"
+    signs = (
+        "binds inet any low; binds inet loopback low; binds inet6 any low; binds inet6 loopback low; opens "
+        "/proc/sys/net/ipv4/ip_unprivileged_port_start; errno EACCES"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the switch of the run's own network."""
@@ -152,6 +187,11 @@ class DnsFactor(Factor):
         "search": "the same, with Kubernetes's three search domains and ndots:5: most names are asked for four times",
         "unconfigured": "/etc/resolv.conf is empty: the resolver's own defaults",
     }
+    names = "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getfqdn create_connection gaierror socket"
+    signs = (
+        "opens /etc/resolv.conf; looks /etc/resolv.conf; connects inet loopback 53; connects inet elsewhere 53; "
+        "raises socket.gaierror; raises urllib.error.URLError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Write /etc/resolv.conf."""
@@ -183,6 +223,11 @@ class HostnameFactor(Factor):
         "long": "a name of 63 characters, in /etc/hosts",
         "unresolvable": "unknown_Box-7, in no hosts file",
     }
+    names = "gethostname getfqdn getnode node nodename uname gethostbyname"
+    signs = (
+        "opens /etc/hostname; opens /etc/hosts; opens /proc/sys/kernel/hostname; runs /usr/bin/hostname; runs "
+        "/bin/hostname; variable HOSTNAME; raises socket.gaierror; raises socket.herror; raises UnicodeError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the UTS name, and write /etc/hosts, with the names of the services, and /etc/hostname."""

@@ -35,10 +35,12 @@ question                answer
 ``rename PATH``         ``yes``, or the errno with which the first folder in a folder, by name, cannot be renamed; it is
                         not; ``none`` if there is no folder in it
 ``run PATH``            what a program writes that is started without arguments and ends well
+``socket N``            ``yes``, or the errno with which there is no stream socket of that address family
 ``space PATH``          the flags of a mount, and the bytes of its file system
 ``user-namespace``      ``yes``, or the errno with which a child can make none
 ``umask``               the file mode creation mask, four octal digits
 ``variable NAME``       the value of an environment variable
+``window N``            columns and rows of the terminal that a descriptor is, with an ``x`` between
 ======================  ==================================================================================
 
 Modules of the warm process import little: no pathlib here.
@@ -67,6 +69,7 @@ _IN_CLOEXEC = 0o2000000
 _ASKED_PERSONALITY = 0xFFFFFFFF  # personality(2): changes nothing
 _SIOCGIFFLAGS = 0x8913  # linux/sockios.h
 _IFF_UP = 0x1  # linux/if.h
+_TIOCGWINSZ = 0x5413  # asm-generic/ioctls.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -346,6 +349,14 @@ def _run(path: str) -> bytes | None:
     return said if os.waitpid(child, 0)[1] == 0 else None
 
 
+def _socket(family: str) -> bytes:
+    try:
+        socket.socket(int(family), socket.SOCK_STREAM | socket.SOCK_CLOEXEC).close()
+    except OSError as error:
+        return b"%d" % (error.errno or 0)
+    return b"yes"
+
+
 def _space(path: str) -> bytes:
     found = os.statvfs(path)
     return b"%d %d" % (found.f_flag, found.f_blocks * found.f_frsize)
@@ -365,6 +376,11 @@ def _umask(_: str) -> bytes:
     mask = os.umask(0)
     os.umask(mask)
     return f"{mask:04o}".encode()
+
+
+def _window(number: str) -> bytes:
+    rows, columns = struct.unpack_from("HH", ioctl(int(number), _TIOCGWINSZ, bytes(8)))
+    return b"%dx%d" % (columns, rows)
 
 
 _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
@@ -395,8 +411,10 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "read": _read,
     "rename": _rename,
     "run": _run,
+    "socket": _socket,
     "space": _space,
     "umask": _umask,
     "user-namespace": _user_namespace,
     "variable": lambda name: os.environb.get(name.encode()),
+    "window": _window,
 }

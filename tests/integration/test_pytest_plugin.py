@@ -11,9 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.verify import plugins
+from pipeline.verify.plugin import traced_files
 from pipeline.verify.plugins import seatrial_pytest
 from pipeline.verify.pytest_results import read_pytest
 from pipeline.verify.suite import TestOutcome as Outcome
+from pipeline.verify.touched import with_touched
+from runtime.trace import Trace
 
 SOURCE = Path(plugins.__file__).with_name("seatrial_pytest.py")
 TESTS = """
@@ -144,6 +147,61 @@ def test_plugin_under_xdist_counts_a_test_once(run):
     assert outcomes(report) == EXPECTED
     assert report.tests["test_it.py::test_oserror"].errno == 2
     assert len(report.collected) == len(EXPECTED)
+
+
+TOUCHING = """
+import os, subprocess, sys
+import pytest
+SEEN = []
+@pytest.fixture
+def masked():
+    old = os.umask(7)
+    yield
+    os.umask(old)
+def test_masked(masked, tmp_path): assert tmp_path.exists()
+def test_asks(): os.environ.get("COLUMNS")
+def test_set(): assert len({x for x in "aa"}) == 1
+def test_child(): subprocess.run([sys.executable, "child.py"], check=True)
+def test_state(): SEEN.append(1)
+def test_nothing(): pass
+"""
+CHILD = "import locale\nprint(locale.getpreferredencoding())\n"
+
+
+@pytest.fixture
+def touched(run):
+    """Run a suite traced, and return test → its signs."""
+
+    def report(*arguments, **files):
+        run.write(**files)
+        for each in traced_files():
+            path = run.root / each.path.removeprefix("/.seatrial/")
+            path.write_text(each.content.decode().replace("/.seatrial", str(run.root)))
+        with run.start(*arguments) as process:
+            process.wait(60)
+        raw = (run.root / "out" / "pytest.jsonl").read_bytes()
+        assert read_pytest(raw).fault == ""
+        return {name: with_touched(None, raw).tests.get(Trace.key(name), {}) for name in read_pytest(raw).tests}
+
+    return report
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_traced_run_tells_what_each_test_touches(touched, arguments):
+    found = {
+        name.rpartition("::")[2]: signs for name, signs in touched(*arguments, test_it=TOUCHING, child=CHILD).items()
+    }
+    assert {"enters posix.umask", "uses tmp_path"} <= found["test_masked"].keys()
+    assert "variable COLUMNS" in found["test_asks"]
+    assert "builds set" in found["test_set"]
+    assert "names getpreferredencoding" in found["test_child"]  # in the program that it starts
+    assert "shares state" in found["test_state"]
+    assert not [sign for sign in found["test_nothing"] if sign.startswith(("enters posix", "variable", "names os"))]
+
+
+def test_test_that_kills_its_own_process_leaves_what_others_touched(touched):
+    found = touched(test_it="import os\ndef test_a(): os.umask(7)\ndef test_b(): os.kill(os.getpid(), 9)\n", child="")
+    assert "enters posix.umask" in found["test_it.py::test_a"]
 
 
 ORDERED = """

@@ -54,7 +54,7 @@ def line(stacked, plan):
     return run_line
 
 
-RENAME = "perl -e 'rename(\"a\", \"moved\") ? print \"renamed\" : print 0+$!'"
+RENAME = 'perl -e \'rename("a", "moved") ? print "renamed" : print 0+$!\''
 
 
 def test_folder_of_the_image_cannot_be_renamed_on_an_overlay(line):
@@ -94,7 +94,7 @@ def test_folder_that_was_made_anew_is_no_change_of_the_run(stacked, plan):
 def test_working_folder_is_a_volume_with_what_was_in_it(line):
     look = "stat -c '%n %F %a %u %g %h %Y' * b/inner; readlink link; cat z f9"
     assert line(look, filesystem="tmpfs") == line(look)
-    devices = "stat -c %d . / f1; mv f1 /tmp/f1; perl -e 'print rename(\"f3\", \"/home/app/f3\") ? 0 : 0+$!'"
+    devices = 'stat -c %d . / f1; mv f1 /tmp/f1; perl -e \'print rename("f3", "/home/app/f3") ? 0 : 0+$!\''
     own, root, file, error = line(devices, filesystem="tmpfs").split()
     assert own == file != root
     assert error == "18"  # EXDEV
@@ -293,6 +293,24 @@ def test_slow_disk_slows_what_waits_for_it_and_nothing_else(run):
     assert took["700ms"] >= 700
     assert max(took["as-is"], took["0ms"]) < 600
     assert run("sh", "-c", sync.removesuffix("conv=fsync 2>/dev/null"), host={"slow-io": "5000ms"}).duration < 4_000
+
+
+def test_more_open_files_than_there_can_be_are_told_of_and_a_limit_of_its_own_holds(run):
+    many = {"open-files": "1073741816"}
+    assert run("bash", "-c", "ulimit -n", host=many).stdout.content == b"1073741816\n"
+    told = run("bash", "-c", "ulimit -n; ulimit -n 2000; ulimit -n; bash -c 'ulimit -Hn'", host=many)
+    assert told.stdout.content == b"1073741816\n2000\n2000\n"
+    assert run("bash", "-c", "ulimit -n 90000; ulimit -n", host=many).stdout.content == b"1073741816\n"
+    assert run("bash", "-c", "ulimit -n; ulimit -n 2000", host={"open-files": "null"}).stdout.content == b"1024\n"
+
+
+def test_sockets_of_ipv6_are_there_unless_the_level_says_that_they_are_not(run):
+    make = "print syscall(41, 0+shift, 1, 0) < 0 ? 0+$! : 'yes'"  # socket on x86_64
+    found = {
+        level: run("perl", "-e", make, "10", host={"ipv6": level}).stdout.content for level in ("absent", "unsupported")
+    }
+    assert found == {"absent": b"yes", "unsupported": b"97"}  # EAFNOSUPPORT
+    assert run("perl", "-e", make, "2", host={"ipv6": "unsupported"}).stdout.content == b"yes"
 
 
 def test_slow_disk_and_another_date_go_together(run):

@@ -175,9 +175,26 @@ def test_verify_test_that_relies_on_another_is_rerun_with_the_whole_suite():
     app = SimulatedApp(
         {**STEADY, "t.py::test_x": fails_where(umask="0077")}, needs_whole_suite=frozenset({"t.py::test_x"})
     )
-    (finding,) = verify(app, UMASK).hosts[1].findings
-    assert finding.cause.state is CauseState.CAUSED
-    assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
+    for host in verify(app, UMASK, HARDENED).hosts[1:]:
+        (finding,) = host.findings
+        assert finding.cause.state is CauseState.CAUSED
+        assert finding.cause.factors == {"umask": "0077"}
+        assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
+
+
+def test_verify_test_that_fails_only_after_another_one_is_reproduced_by_the_whole_suite():
+    breaks = fails_where(umask="0077")
+    app = SimulatedApp(
+        {**STEADY, "t.py::test_x": breaks, "t.py::test_y": breaks}, needs_before={"t.py::test_y": "t.py::test_x"}
+    )
+    result = verify(app, UMASK, HARDENED)
+    for host in result.hosts[1:]:
+        shown = {each.difference.id: each.reproduce for each in host.findings}
+        assert shown == {
+            "t.py::test_x": "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest t.py::test_x",
+            "t.py::test_y": "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests",
+        }
+        assert all(each.cause.factors == {"umask": "0077"} for each in host.findings)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SKIPPED, Outcome.MISSING, Outcome.ERRORED])
@@ -440,3 +457,25 @@ def test_verify_fail_fast_goes_on_after_a_host_that_differed_by_chance(seed):
     result = verify(app, *hosts, fail_fast=True)
     assert not any("--fail-fast" in reason for each in result.hosts for reason in each.reasons)
     assert result.verdict is not VerdictWord.FAILED
+
+
+def test_verify_interrupted_while_it_explains_keeps_what_differs():
+    app = SimulatedApp({"t.py::test_a": fails_where(umask="0077"), "t.py::test_b": passes})
+    is_explaining = threading.Event()
+
+    class Reruns(SimulatedApp):
+        def run(self, cell):
+            if cell.index and cell.series:
+                is_explaining.set()
+                raise KeyboardInterrupt
+            return super().run(cell)
+
+    with pytest.raises(Interrupted) as caught:
+        verify(Reruns(app.tests), HARDENED)
+    assert is_explaining.is_set()
+    host = caught.value.partial.hosts[1]
+    assert (host.state, host.verdict) == (State.INCONCLUSIVE, VerdictWord.INCONCLUSIVE)
+    assert host.reasons == ("1 test could not be told from chance: the verification was interrupted",)
+    (finding,) = host.findings
+    assert (finding.difference.id, finding.difference.here) == ("t.py::test_a", "failed")
+    assert finding.reproduce == "seatrial run envs/web.yaml --host hardened -- python3 -m pytest t.py::test_a"
