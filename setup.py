@@ -19,6 +19,9 @@ PROGRAMS = (
     ("clock.c", "clock-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("descriptors.c", "descriptors-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("slow.c", "slow-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("far.c", "far-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("page.c", "page-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
+    ("fold.c", "fold-{}.so", "gnu.2.17", ("-O2", "-shared", "-fPIC", "-nostdlib", "-s")),
     ("today.c", "today-{}", "gnu.2.17", ("-O2", "-nostartfiles", "-s")),
 )
 

@@ -61,6 +61,7 @@ class Options:
         locked: whether a missing lock is an error.
         fail_fast: whether the first host that fails ends the verification of an environment.
         images: path of a spec → reference of the image that is verified instead of its own.
+        predict: whether a traced run of the reference says where to look for causes first.
     """
 
     store: Path
@@ -72,6 +73,7 @@ class Options:
     locked: bool = False
     fail_fast: bool = False
     images: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    predict: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
         seed=options.seed,
         milliseconds=options.budget,
         fail_fast=options.fail_fast,
+        predicts=options.predict,
     )
     stop = threading.Event()
     result = None
@@ -160,6 +163,7 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
                 stop=stop,
                 jobs=options.jobs,
                 cost=backend.cost,
+                known=runner.known,
                 tell=tell,
             )
     except KeyboardInterrupt as signal:

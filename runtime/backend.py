@@ -38,6 +38,14 @@ def refuse_services(plan: Plan, backend: str) -> Unsupported | None:
     return Unsupported(reason=f"services ({names}) run on native only, and this is {backend}", hint="ask native")
 
 
+def refuse_grace(plan: Plan, backend: str) -> Unsupported | None:
+    """Tell that a backend cannot ask what a program leaves behind to end, or return None where nobody wants it to."""
+    if not plan.grace:
+        return None
+    reason = f"how processes that the suite leaves behind shut down is told on native only, and this is {backend}"
+    return Unsupported(reason=reason, hint="leave `shutdown` out of `suite.behavior`, or leave out this host")
+
+
 def refuse_levels(plan: Plan, backend: str) -> Unsupported | None:
     """Tell which level of a plan a backend cannot carry out, or return None."""
     for each in FACTORS:

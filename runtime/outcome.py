@@ -8,6 +8,7 @@ from typing import Any
 from runtime.canonical import Json
 from runtime.data import dataclass, field, fields
 from runtime.digest import Digest
+from runtime.trace import Trace
 
 
 class Limit(StrEnum):
@@ -224,6 +225,53 @@ class Network:
         return cls(lookups=tuple(lookups), unroutable=int(value["unroutable"]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Ending:
+    """How a process ended that outlived the program: a service, or what the program had left behind.
+
+    Args:
+        name: of the service; of a process that was left, its own, as the kernel shows it.
+        is_service: whether it is one.
+        exit_code: its own, or None if a signal ended it.
+        signal: the number of that signal, or None.
+        is_killed: whether it was killed, as it did not heed SIGTERM in its grace, or was not asked.
+        duration: milliseconds from SIGTERM to its end; -1 if it was not asked.
+    """
+
+    name: str
+    is_service: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
+    is_killed: bool = False
+    duration: int = -1
+
+    def __str__(self) -> str:
+        if self.is_killed:
+            return "killed"
+        return f"signal {self.signal}" if self.signal is not None else f"exit {self.exit_code}"
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as JSON, every field by its name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Ending":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not write this.
+        """
+        code, signal = value["exit_code"], value["signal"]
+        return cls(
+            name=str(value["name"]),
+            is_service=value["is_service"] is True,
+            exit_code=None if code is None else int(code),
+            signal=None if signal is None else int(signal),
+            is_killed=value["is_killed"] is True,
+            duration=int(value["duration"]),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What the kernel reported.
@@ -236,6 +284,7 @@ class Outcome:
         stderr: likewise.
         results: the content of the file that ``Plan.results`` names; None if there was none.
         artifacts: path relative to the working folder → digest, for all files that match ``Plan.artifacts``.
+        texts: path → content, of those artifacts that are short texts, as far as there is room for them.
         changed: absolute paths written, made or removed in the run's tree, sorted; capped at 10,000.
         resources: what it used.
         evidence: factor name → what was found in effect.
@@ -243,6 +292,8 @@ class Outcome:
         sandbox: what held the run, read back from inside; empty where nobody looked (other runtimes than ours).
         calls: what the filter denied; None where nobody looked.
         network: how it tried to reach beyond itself; None where nobody looked.
+        trace: what it touched, of a traced run (``Plan.is_traced``); None where nobody looked.
+        shutdown: how what outlived the program ended, services first; None where nobody looked.
         duration: milliseconds from the start of the program to its end.
     """
 
@@ -253,6 +304,7 @@ class Outcome:
     stderr: Stream
     results: bytes | None = None
     artifacts: Mapping[str, Digest] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     changed: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
     evidence: Mapping[str, Evidence] = field(default_factory=lambda: MappingProxyType({}))
@@ -260,4 +312,6 @@ class Outcome:
     sandbox: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     calls: Calls | None = None
     network: Network | None = None
+    trace: Trace | None = None
+    shutdown: tuple[Ending, ...] | None = None
     duration: int = 0

@@ -28,6 +28,9 @@ GIB = 1024 * MIB
 ORDER = "/.seatrial/order"
 """Says in which order the tests run; without this file, as they are written."""
 
+TRACED = "/.seatrial/traced"
+"""A run that finds a file here is traced: it is made to see what it touches, and how it behaves counts for nothing."""
+
 PYTEST_RESULTS = f"{OUT}/pytest.jsonl"
 """Where the plug-in of pytest writes: the ``results`` of a plan whose suite has it."""
 
@@ -317,6 +320,7 @@ class Plan:
         hostname: UTS node name; /etc/hosts is among ``files``.
         umask: the file mode creation mask.
         stdin: what is on descriptor 0.
+        terminal: whether stdout and stderr are terminals, and stdin too where it would be ``null``.
         first_process: what is process 1.
         ignored_signals: numbers of the signals whose disposition is "ignore" when the program starts.
         deadline: milliseconds of wall time until the whole run is killed.
@@ -327,6 +331,7 @@ class Plan:
         variants: what a host can choose of; none is left when a host was applied.
         services: other images that run beside the suite, in the order of their start.
         tuning: what the kernel is told of this run beside what every run has.
+        grace: milliseconds that processes which the program leaves behind have to heed SIGTERM; 0 kills them at once.
     """
 
     image: Digest
@@ -349,6 +354,7 @@ class Plan:
     hostname: str = "seatrial"
     umask: int = 0o022
     stdin: Stdin = Stdin.NULL
+    terminal: bool = False
     first_process: FirstProcess = FirstProcess.INIT
     ignored_signals: tuple[int, ...] = ()
     deadline: int = 600_000
@@ -359,18 +365,29 @@ class Plan:
     variants: tuple[Variant, ...] = ()
     services: tuple[Service, ...] = ()
     tuning: Tuning = field(default_factory=Tuning)
+    grace: int = 0
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether the run is made to see what it touches."""
+        return any(each.path == TRACED for each in self.files)
 
     @property
     def digest(self) -> Digest:
         """The digest of all values: two plans with the same digest ask for the same run.
 
-        Services and tuning are in it where there are any: a plan without has the digest that it had before they were.
+        Services, tuning, terminals and grace are in it where there are any: a plan without has the digest that it had
+        before they were.
         """
         values = {each.name: to_json(getattr(self, each.name)) for each in fields(self)}
         if not self.services:
             del values["services"]
         if self.tuning == Tuning():
             del values["tuning"]
+        if not self.terminal:
+            del values["terminal"]
+        if not self.grace:
+            del values["grace"]
         return Digest.of_json(values)
 
 

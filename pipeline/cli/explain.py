@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", metavar="TIME", help="how long to look for the cause (20m)")
     parser.add_argument("--fresh", action="store_true", help="run everything again, use no earlier run")
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
+    parser.add_argument(
+        "--no-prediction",
+        action="store_true",
+        help="look for causes without a traced run that says where to look first",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -31,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.cli.specs import one_spec  # noqa: PLC0415 - as above
     from pipeline.cli.verify import exit_code  # noqa: PLC0415 - as above
     from pipeline.report import json, terminal  # noqa: PLC0415 - as above
+    from pipeline.report.findings import predicted  # noqa: PLC0415 - as above
     from pipeline.report.live import progress  # noqa: PLC0415 - as above
     from pipeline.report.text import Ink  # noqa: PLC0415 - as above
 
@@ -46,4 +52,5 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         ink = Ink.of(sys.stdout, os.environ)
         sys.stdout.write(terminal.render(result, ink, quiet=arguments.quiet, verbose=arguments.verbose > 0))
+        sys.stdout.writelines(f"{line}\n" for line in predicted(result, ink))
     return exit_code(result)

@@ -52,4 +52,5 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
         locked=getattr(arguments, "locked", False),
         fail_fast=getattr(arguments, "fail_fast", False),
         images=images or {},
+        predict=not getattr(arguments, "no_prediction", False),
     )

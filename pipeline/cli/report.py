@@ -16,11 +16,12 @@ EXAMPLES = """\
 examples:
   seatrial report                                the last result, for a terminal
   seatrial report --format junit > report.xml
-  seatrial report run/report.json --format markdown >> "$GITHUB_STEP_SUMMARY\""""
+  seatrial report run/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
+  seatrial report --format github                annotations, in a step of a workflow"""
 
-FORMATS = ("terminal", "json", "junit", "markdown")
+FORMATS = ("terminal", "json", "junit", "markdown", "github")
 
-PLANNED = ("html", "ctrf", "sarif", "github")
+PLANNED = ("html", "ctrf", "sarif")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         why = "this version cannot write it yet" if name in PLANNED else "there is no such format"
         raise UsageError(f"--format {name}: {why}", hint=f"choose from {', '.join(FORMATS)}")
 
-    from pipeline.report import json, junit, markdown, terminal  # noqa: PLC0415 - not for --help
+    from pipeline.report import github, json, junit, markdown, terminal  # noqa: PLC0415 - not for --help
     from pipeline.report.saved import load  # noqa: PLC0415 - likewise
     from pipeline.report.text import Ink  # noqa: PLC0415 - likewise
 
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         ink, verbose = Ink.of(sys.stdout, os.environ), arguments.verbose > 0
         text = terminal.render(found, ink, quiet=arguments.quiet, verbose=verbose)
     else:
-        text = {"json": json.render, "junit": junit.render, "markdown": markdown.render}[name](found)
+        formats = {"json": json, "junit": junit, "markdown": markdown, "github": github}
+        text = formats[name].render(found)
     sys.stdout.write(text)
     return 0

@@ -43,7 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run N times and tell how often it fails")
     parser.add_argument(
-        "--trace", action="store_true", help="tell denied system calls, and names and destinations that it asked for"
+        "--trace", action="store_true", help="tell denied system calls, whom it tried to reach, and what outlived it"
+    )
+    parser.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="ARTIFACT=DIGEST",
+        help="fail if an artifact is another one; may be given many times",
     )
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
 
@@ -53,18 +60,40 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repeat < 1:
         raise UsageError(f"--repeat {arguments.repeat}: want at least 1")
     levels = parse_levels(arguments.set)
+    check = _expecting(arguments.expect)
 
     command = tuple(arguments.command) if arguments.command else None
     once = arguments.repeat == 1
     listeners = (_to(sys.stdout), _to(sys.stderr)) if once else (_nowhere, _nowhere)
     outcomes = _run(arguments, levels, command, listeners)
-    codes = [exit_code(outcome) for outcome in outcomes]
+    unexpected = [int(not check(outcome)) for outcome in outcomes]
+    codes = [exit_code(outcome) or wrong for outcome, wrong in zip(outcomes, unexpected, strict=True)]
     if arguments.trace:
         sys.stderr.writelines(f"seatrial: {line}\n" for line in _traces(outcomes))
     if once:
         _explain(outcomes[0])
         return codes[0]
     return _rate(outcomes, codes)
+
+
+def _expecting(words: Sequence[str]) -> Callable[[Outcome], bool]:
+    """Return what tells whether the artifacts of a run are the expected ones, and says on stderr which are not.
+
+    Raises:
+        UsageError: a word is no expectation.
+    """
+    if not words:
+        return lambda _: True
+    from pipeline.cli.expectations import parse_expectations, unmet  # noqa: PLC0415 - few commands have any
+
+    expected = parse_expectations(words)
+
+    def check(outcome: Outcome) -> bool:
+        lines = list(unmet(outcome, expected))
+        sys.stderr.writelines(f"seatrial: {line}\n" for line in lines)
+        return not lines
+
+    return check
 
 
 def _run(
@@ -160,6 +189,9 @@ def _trace(outcome: Outcome) -> Iterator[str]:
         yield from (f"name asked for: {each.name}, {_times(each.count)}" for each in network.lookups)
         if network.unroutable:
             yield f"no route to a destination, {_times(network.unroutable)}"
+    for each in outcome.shutdown or ():
+        after = f", {each.duration / 1000:.1f} s after SIGTERM" if each.duration >= 0 else ""
+        yield f"{'service' if each.is_service else 'left behind'}: {each.name}, {each}{after}"
 
 
 def _times(count: int) -> str:

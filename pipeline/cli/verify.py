@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-fast", action="store_true", help="end with the first host that fails")
     parser.add_argument("--fresh", action="store_true", help="run everything again, use no earlier run")
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
+    parser.add_argument(
+        "--no-prediction",
+        action="store_true",
+        help="look for causes without a traced run that says where to look first",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,10 +1,21 @@
 """One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
 
-from pipeline.report.summary import Group, Reading, happens, interval, levels, rates, times, transition, trial
+from pipeline.report.summary import (
+    Group,
+    Reading,
+    happens,
+    interval,
+    levels,
+    rates,
+    removals,
+    times,
+    title,
+    transition,
+    trial,
+)
 from pipeline.report.text import Ink, columns, count, listed, visible, wrap
-from pipeline.verify.compare import Kind
 from pipeline.verify.explain import Cause, CauseState
-from pipeline.verify.verdict import Finding
+from pipeline.verify.verdict import Finding, Verification
 
 SYMBOLS = {
     Reading.DIFFERENT: ("✕", "red"),
@@ -30,8 +41,21 @@ def block(group: Group, ink: Ink) -> list[str]:
     return [
         *lines,
         f"    {count(len(rest), 'other')} in the same way:",
-        *(f"      {ink.cut(visible(each.difference.id), ink.width - 6)}" for each in rest),
+        *(f"      {ink.cut(visible(title(each.difference)), ink.width - 6)}" for each in rest),
     ]
+
+
+def predicted(verification: Verification, ink: Ink) -> list[str]:
+    """Return what made factors likely before their levels were tried, a line for each difference that has any."""
+    lines: list[str] = []
+    for finding in (
+        each for environment in verification.environments for host in environment.hosts for each in host.findings
+    ):
+        if finding.cause is not None and finding.cause.predicted:
+            told = [f"{name} ({', '.join(signs)})" for name, signs in finding.cause.predicted.items()]
+            title = f"{finding.difference.id}: the reference run touches: {'; '.join(told)}"
+            lines += _wrapped(title, ink, 2)
+    return lines
 
 
 def broken(command: str, width: int) -> list[str]:
@@ -44,10 +68,8 @@ def broken(command: str, width: int) -> list[str]:
 
 def _one(group: Group, finding: Finding, ink: Ink) -> list[str]:
     mark, color = SYMBOLS[group.reading]
-    title = visible(finding.difference.id)
-    if finding.difference.kind is not Kind.TEST and finding.difference.kind != finding.difference.id:
-        title = f"{finding.difference.kind} {title}"
-    head = ink.paint(ink.symbol(mark), color) + " " + ink.paint(ink.cut(title, ink.width - 4), "bold")
+    name = ink.cut(visible(title(finding.difference)), ink.width - 4)
+    head = ink.paint(ink.symbol(mark), color) + " " + ink.paint(name, "bold")
     lines = [f"  {head}"]
     if group.reading is Reading.FLAKY:
         return lines + _flaky(group, finding, ink)
@@ -63,7 +85,7 @@ def _one(group: Group, finding: Finding, ink: Ink) -> list[str]:
 
 def _message(finding: Finding, ink: Ink) -> list[str]:
     difference = finding.difference
-    text = visible(difference.message.strip(), lines=True)
+    text = ink.plain(visible(difference.message.strip(), lines=True))
     written = [piece for line in text.split("\n") for piece in (wrap(line, ink.width - 6) if line.strip() else [""])]
     lines = written[:MESSAGE_LINES] if text else []
     place = f"{visible(difference.file)}:{difference.line}" if difference.file and difference.line else ""
@@ -85,7 +107,7 @@ def _cause(group: Group, finding: Finding, ink: Ink) -> list[str]:
     if cause.state is CauseState.CAUSED:
         shown = ink.paint(visible(levels(cause.factors)), "red")
         lines = [f"    Caused by {shown}{_share(group, cause)}:"]
-        lines += _wrapped(trial(finding), ink, 6)
+        lines += [line for said in (trial(finding), removals(finding)) if said for line in _wrapped(said, ink, 6)]
         others = [levels(each) for each in cause.alternatives]
         return lines + (_wrapped(f"also by {listed(others, 'or')} alone", ink, 6) if others else [])
     lines = _wrapped(f"The cause was not found: {cause.reason.rstrip('.')}.", ink, 4)
@@ -107,7 +129,8 @@ def _flaky(group: Group, finding: Finding, ink: Ink) -> list[str]:
     if found:
         seen = ", ".join(f"{times(rate)}{' times' * (not index)} on {name}" for index, (name, rate) in enumerate(found))
         spread = ", ".join(interval(rate) for _, rate in found)
-        text = f"{happens(finding.difference)} {seen}: no host is to blame, the test is unstable"
+        first = "" if any(rate.failed for _, rate in found) else f"once on {where}, then "
+        text = f"{happens(finding.difference)} {first}{seen}: no host is to blame, the test is unstable"
         text += f" (95 % interval{'s' * (len(found) > 1)} {spread})."
     return _wrapped(text, ink, 4) + _reproduce(finding, ink)
 

@@ -97,6 +97,7 @@ def _host(host: HostResult) -> dict[str, object]:
         "sandbox": _digest(host.sandbox),
         "calls": host.calls.to_json() if host.calls else None,
         "network": host.network.to_json() if host.network else None,
+        "shutdown": None if host.shutdown is None else [each.to_json() for each in host.shutdown],
         "differences": [_difference(each) for each in host.findings],
         "notes": [_note(each) for each in host.notes],
     }
@@ -112,6 +113,7 @@ def _difference(finding: Finding) -> dict[str, object]:
         "message": difference.message,
         "file": difference.file,
         "line": difference.line,
+        "cut": difference.is_cut,
         "cause": None if finding.cause is None else _cause(finding.cause),
         "reproduce": finding.reproduce,
         "ignored": finding.ignored,
@@ -128,12 +130,14 @@ def _cause(cause: Cause) -> dict[str, object]:
         "test": cause.test,
         "with": _rate(cause.with_),
         "without": _rate(cause.without),
+        "removed": {name: _rate(each) for name, each in cause.removed.items()},
         "cleared": list(cause.cleared),
         "alternatives": [dict(each) for each in cause.alternatives],
         "file": cause.file,
         "line": cause.line,
         "hint": cause.hint,
         "reason": cause.reason,
+        "predicted": {name: list(signs) for name, signs in cause.predicted.items()},
     }
 
 

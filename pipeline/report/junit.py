@@ -8,7 +8,18 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from pipeline.report.summary import Reading, counts, happens, outcomes, reading, times, transition, trial
+from pipeline.report.summary import (
+    Reading,
+    counts,
+    happens,
+    outcomes,
+    reading,
+    removals,
+    times,
+    title,
+    transition,
+    trial,
+)
 from pipeline.report.text import visible
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord, Verification
 
@@ -65,10 +76,12 @@ def _properties(
 
 def _case(environment: EnvironmentResult, host: HostResult, finding: Finding) -> TestCase:
     """Return one difference: a failure, skipped where a rule accepts it, passed with a word where it is flaky."""
-    case = TestCase(visible(finding.difference.id), visible(f"{environment.name}.{host.name}"))
+    case = TestCase(visible(title(finding.difference)), visible(f"{environment.name}.{host.name}"))
     difference, how = finding.difference, reading(finding)
     said = visible(transition(difference, [host]))
-    text = "\n".join(part for part in (difference.message, trial(finding), finding.reproduce) if part)
+    text = "\n".join(
+        part for part in (difference.message, trial(finding), removals(finding), finding.reproduce) if part
+    )
     match how:
         case Reading.DIFFERENT:
             case.result = [_result(Failure(said, "DIFFERENT"), text)]
@@ -91,7 +104,8 @@ def _rates(finding: Finding) -> str:
     seen = [f"{times(rate)} times {where}" for where, rate in sides if rate]
     if not seen:
         return "differs now and then; no host is to blame"
-    return f"{happens(finding.difference)} {', '.join(seen)}; no host is to blame"
+    first = "" if any(rate.failed for _, rate in sides if rate) else "once, then "
+    return f"{happens(finding.difference)} {first}{', '.join(seen)}; no host is to blame"
 
 
 def _rest(environment: EnvironmentResult, host: HostResult) -> TestCase:

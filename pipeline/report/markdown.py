@@ -14,12 +14,15 @@ from pipeline.report.summary import (
     not_run,
     outcomes,
     rates,
+    removals,
     times,
+    title,
     transition,
     trial,
     untold,
 )
 from pipeline.report.text import count, listed, seconds, visible
+from pipeline.verify.compare import Kind
 from pipeline.verify.explain import CauseState
 from pipeline.verify.verdict import EnvironmentResult, HostResult, State, VerdictWord, Verification
 
@@ -81,17 +84,16 @@ def _cause(environment: EnvironmentResult, group: Group) -> str:
     finding = group.findings[0]
     cause = finding.cause
     caused = cause is not None and cause.state is CauseState.CAUSED
-    title = f"caused by {_code(levels(cause.factors))}" if cause and caused else "cause not found"
+    heading = f"caused by {_code(levels(cause.factors))}" if cause and caused else "cause not found"
     if not any(host.state is not State.REFERENCE for host in group.hosts):
-        title = "on the reference itself"
-    said = trial(finding)
-    lines = [f"#### {_plain(environment.name)}: {title}", "", _sentence(group)]
-    if said:
+        heading = "on the reference itself"
+    lines = [f"#### {_plain(environment.name)}: {heading}", "", _sentence(group)]
+    for said in filter(None, (trial(finding), removals(finding))):
         lines[-1] += f" {_plain(said[0].upper() + said[1:])}."
     if cause and not caused and cause.reason:
         lines[-1] += f" The cause was not found: {_plain(cause.reason.rstrip('.'))}."
     if finding.difference.message:
-        lines += ["", _fence(visible(finding.difference.message.strip(), lines=True), "text")]
+        lines += ["", _fence(visible(finding.difference.message.strip(), lines=True), _language(group))]
     if finding.reproduce:
         lines += ["", "Reproduce it on any machine:", "", _fence(visible(finding.reproduce), "sh")]
     if cause and cause.hint:
@@ -101,7 +103,12 @@ def _cause(environment: EnvironmentResult, group: Group) -> str:
 
 def _sentence(group: Group) -> str:
     difference = group.findings[0].difference
-    return f"{_code(difference.id)} {_plain(transition(difference, group.hosts))}."
+    return f"{_code(title(difference))} {_plain(transition(difference, group.hosts))}."
+
+
+def _language(group: Group) -> str:
+    """Return the language of a message: what changed in a text is colored as such."""
+    return "diff" if group.findings[0].difference.kind in {Kind.ARTIFACT, Kind.OUTPUT} else "text"
 
 
 def _same_way(group: Group) -> list[str]:
@@ -109,7 +116,7 @@ def _same_way(group: Group) -> list[str]:
     if not rest:
         return []
     lines = ["", f"<details><summary>{count(len(rest), 'other')} in the same way</summary>", ""]
-    lines += [f"* {_code(each.difference.id)}" for each in rest[:_NAMES]]
+    lines += [f"* {_code(title(each.difference))}" for each in rest[:_NAMES]]
     lines += [f"* and {count(len(rest) - _NAMES, 'other')} in the report"] * (len(rest) > _NAMES)
     return [*lines, "", "</details>"]
 
@@ -121,7 +128,7 @@ def _rows(loud: Sequence[tuple[EnvironmentResult, Group]]) -> str:
         more = f" and {len(group.findings) - 1} more" if len(group.findings) > 1 else ""
         hosts = _plain(listed([host.name for host in group.hosts]))
         why = _code(levels(cause.factors)) if cause and cause.factors else "not found"
-        name = _code(group.findings[0].difference.id)
+        name = _code(title(group.findings[0].difference))
         rows.append(f"| {_plain(environment.name)} | {name}{more} | {hosts} | {why} |")
     rows += ["", f"and {count(len(loud) - _NAMES, 'cause')} more in the report."] * (len(loud) > _NAMES)
     return "\n".join(rows)
@@ -135,9 +142,9 @@ def _flaky(flaky: Sequence[tuple[EnvironmentResult, Group]]) -> list[str]:
             seen = listed([f"{times(rate)} times on **{_plain(name)}**" for name, rate in found])
             where = _plain(listed([host.name for host in group.hosts]))
             said = f"{happens(finding.difference)} {seen}" if seen else f"differs now and then on **{where}**"
-            lines.append(f"{_code(finding.difference.id)} {said}.")
-    title = f"⚠️ {count(len(lines), 'flaky test')}: no host is to blame"
-    return [_details(title, "\n\n".join(lines))] if lines else []
+            lines.append(f"{_code(title(finding.difference))} {said}.")
+    heading = f"⚠️ {count(len(lines), 'flaky test')}: no host is to blame"
+    return [_details(heading, "\n\n".join(lines))] if lines else []
 
 
 def _inconclusive(verification: Verification) -> list[str]:

@@ -24,7 +24,7 @@ from pipeline.verify.verdict import (
 from runtime.digest import Digest
 from runtime.errors import DigestError
 from runtime.oci import temporary
-from runtime.outcome import Calls, Fidelity, Network
+from runtime.outcome import Calls, Ending, Fidelity, Network
 
 FOLDER = ".seatrial"
 """Beside the project: what a run leaves for its reader. It ignores itself in Git."""
@@ -177,6 +177,7 @@ def _host(value: Fields) -> HostResult:
         sandbox=_digest(value.get("sandbox")),
         calls=Calls.from_json(value["calls"]) if value.get("calls") else None,
         network=Network.from_json(value["network"]) if value.get("network") else None,
+        shutdown=None if value.get("shutdown") is None else tuple(map(Ending.from_json, value["shutdown"])),
         findings=tuple(_finding(each) for each in value["differences"]),
         notes=tuple(Note(kind=NoteKind(each["kind"]), text=_text(each["text"])) for each in value["notes"]),
     )
@@ -187,6 +188,7 @@ def _finding(value: Fields) -> Finding:
         difference=Difference(
             kind=Kind(value["kind"]),
             line=int(value["line"]),
+            is_cut=value.get("cut") is True,
             **{key: _text(value[key]) for key in ("id", "reference", "here", "message", "file")},
         ),
         cause=None if value["cause"] is None else _cause(value["cause"]),
@@ -203,16 +205,21 @@ def _cause(value: Fields) -> Cause:
         runs=int(value["runs"]),
         with_=_rate(value["with"]),
         without=_rate(value["without"]),
+        removed=MappingProxyType({_text(name): _known_rate(each) for name, each in value.get("removed", {}).items()}),
         cleared=_texts(value["cleared"]),
         alternatives=tuple(_levels(each) for each in value["alternatives"]),
         line=int(value["line"]),
+        # Reports of older versions have none.
+        predicted={str(name): _texts(signs) for name, signs in value.get("predicted", {}).items()},
         **{key: _text(value[key]) for key in ("p_value", "test", "file", "hint", "reason")},
     )
 
 
 def _rate(value: Fields | None) -> Rate | None:
-    if value is None:
-        return None
+    return None if value is None else _known_rate(value)
+
+
+def _known_rate(value: Fields) -> Rate:
     return Rate(failed=int(value["failed"]), of=int(value["of"]), low=_text(value["low"]), high=_text(value["high"]))
 
 

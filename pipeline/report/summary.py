@@ -7,6 +7,8 @@ from enum import StrEnum
 from pipeline.report.text import count, listed
 from pipeline.verify.compare import Difference, Kind
 from pipeline.verify.explain import CauseState, Rate
+from pipeline.verify.observe import FILES, SHUTDOWN
+from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import (
     EnvironmentResult,
     Finding,
@@ -23,6 +25,13 @@ RAN = frozenset({State.REFERENCE, State.SAME, State.DIFFERENT, State.FLAKY})
 
 _VERBS = {"passed": "passes", "failed": "fails", "errored": "errors", "skipped": "is skipped", "missing": "is missing"}
 _WORDS = {"passed", "failed", "errored"}
+
+_TRACES = {FILES: "files that it changes", SHUTDOWN: "shutdown"}
+"""Names of the artifacts that are no files."""
+
+_OTHERS = {FILES: "are others", SHUTDOWN: "is another"}
+
+_SHORT_DIGEST = len("sha256:") + 12
 
 
 class Reading(StrEnum):
@@ -54,7 +63,7 @@ class Counts:
     """What is counted of one environment.
 
     Args:
-        tests: tests on the reference.
+        tests: tests on the reference, and those that only another host has, as a file that cannot be collected there.
         hosts: hosts that were asked for, the reference included.
         ran: those that were observed.
         different: distinct behaviors that differ on some host (or fail on the reference).
@@ -92,14 +101,17 @@ def reading(finding: Finding) -> Reading:
 def counts(environment: EnvironmentResult) -> Counts:
     """Count an environment; every format shows these numbers."""
     seen: dict[Reading, set[tuple[Kind, str]]] = {each: set() for each in Reading}
+    elsewhere: set[str] = set()
     for host in environment.hosts:
         for finding in host.findings:
+            if finding.difference.kind is Kind.TEST and finding.difference.reference == TestOutcome.MISSING:
+                elsewhere.add(finding.difference.id)
             seen[reading(finding)].add((finding.difference.kind, finding.difference.id))
     different = seen[Reading.DIFFERENT]
     undecided = seen[Reading.UNDECIDED] - different
     flaky = seen[Reading.FLAKY] - different - undecided
     return Counts(
-        tests=sum(environment.tests.values()),
+        tests=sum(environment.tests.values()) + len(elsewhere),
         hosts=len(environment.hosts),
         ran=sum(host.state in RAN for host in environment.hosts),
         different=len(different),
@@ -167,9 +179,26 @@ def transition(difference: Difference, hosts: Iterable[HostResult]) -> str:
     where = [host.name for host in hosts if host.state is not State.REFERENCE]
     if not where:
         return f"{_past(difference.here)} on the reference"
+    on = listed(where)
     if difference.kind is Kind.TEST:
-        return f"{_past(difference.reference)} on the reference, {_past(difference.here)} on {listed(where)}"
-    return f"{difference.reference} on the reference, {difference.here} on {listed(where)}"
+        reference, here = (_past(side, is_cut=difference.is_cut) for side in (difference.reference, difference.here))
+        return f"{reference} on the reference, {here} on {on}"
+    if difference.kind is Kind.EXIT:
+        return f"was {difference.reference} on the reference, {difference.here} on {on}"
+    if "missing" in (difference.reference, difference.here):
+        sides = ("missing" if side == "missing" else "written" for side in (difference.reference, difference.here))
+        return "was {} on the reference, was {} on {}".format(*sides, on)
+    if difference.message:
+        return f"{_OTHERS.get(difference.id, 'has other content')} on {on} (+) than on the reference (-)"
+    shown = (side[:_SHORT_DIGEST] for side in (difference.reference, difference.here))
+    return "is {} on the reference, {} on {}".format(*shown, on)
+
+
+def title(difference: Difference) -> str:
+    """Return what names a difference: a test's id as it is, all else with its kind."""
+    if difference.kind is Kind.ARTIFACT and difference.id in _TRACES:
+        return _TRACES[difference.id]
+    return difference.id if difference.kind in {Kind.TEST, Kind.EXIT} else f"{difference.kind} {difference.id}"
 
 
 def levels(factors: Mapping[str, str]) -> str:
@@ -189,9 +218,19 @@ def trial(finding: Finding) -> str:
     return f"it {verb} {times(cause.with_)} times {under}, {times(cause.without)} {without}{chance}"
 
 
+def removals(finding: Finding) -> str:
+    """Return what reruns showed with one factor of several taken away, without a full stop; empty without any."""
+    cause = finding.cause
+    if cause is None or not cause.removed:
+        return ""
+    shown = [f"{times(rate)} with {name} as there" for name, rate in cause.removed.items()]
+    shown[0] = shown[0].replace(" with ", " times with ", 1).removesuffix("there") + "on the reference"
+    return f"it {happens(finding.difference)} {listed(shown)}"
+
+
 def happens(difference: Difference) -> str:
     """Return the verb for what is seen on the differing side: ``fails``, ``is skipped``."""
-    return _VERBS.get(difference.here, "differs")
+    return "does not end" if difference.is_cut else _VERBS.get(difference.here, "differs")
 
 
 def times(rate: Rate) -> str:
@@ -257,7 +296,7 @@ def caveats(environment: EnvironmentResult) -> tuple[str, ...]:
     advisory = [host.name for host in ran if host.fidelity is Fidelity.ADVISORY]
     if advisory:
         where = "every host" if len(advisory) == len(ran) else listed(advisory)
-        found.append(f"advisory on {where}: an emulator runs the programs, and its own quirks may show")
+        found.append(f"advisory on {where}: what imitates it may show quirks of its own")
     return tuple(found)
 
 
@@ -288,13 +327,27 @@ def _way(finding: Finding) -> object:
     cause = finding.cause
     factors = tuple(sorted(cause.factors.items())) if cause else ()
     difference = finding.difference
-    side = (difference.reference, difference.here) if difference.kind is not Kind.ARTIFACT else ()
-    return (difference.kind, side, reading(finding), factors, finding.ignored, cause.state if cause else None)
+    # An artifact's digest is all its own; the lines that changed in it can be those of others too.
+    sides = (difference.reference, difference.here)
+    side = (
+        sides if difference.kind is not Kind.ARTIFACT else (difference.message, *(each == "missing" for each in sides))
+    )
+    return (
+        difference.kind,
+        side,
+        difference.is_cut,
+        reading(finding),
+        factors,
+        finding.ignored,
+        cause.state if cause else None,
+    )
 
 
 def _is(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _past(outcome: str) -> str:
+def _past(outcome: str, *, is_cut: bool = False) -> str:
+    if outcome == "missing" and is_cut:
+        return "did not end"
     return outcome if outcome in _WORDS else f"was {outcome}" if outcome in {"skipped", "missing"} else outcome

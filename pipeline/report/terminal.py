@@ -4,12 +4,16 @@ from pipeline.report.findings import block
 from pipeline.report.rows import host_rows
 from pipeline.report.summary import caveats, closing, groups, is_green, not_run, sentence, untold
 from pipeline.report.text import Ink, columns, count, listed, pad, seconds, visible, wrap
+from pipeline.verify.compare import Note
 from pipeline.verify.verdict import EnvironmentResult, VerdictWord, Verification
 
 COLOR = {VerdictWord.PASSED: "green", VerdictWord.FAILED: "red", VerdictWord.INCONCLUSIVE: "magenta"}
 
 _ORDER = (VerdictWord.PASSED, VerdictWord.INCONCLUSIVE, VerdictWord.FAILED)
 _LABEL = 10
+
+_NOTES = 8
+"""So many different notes are shown; the report's file has all."""
 
 
 def render(verification: Verification, ink: Ink, *, quiet: bool = False, verbose: bool = False, saved: str = "") -> str:
@@ -47,7 +51,7 @@ def _environment(
     head += [ink.paint(line, "dim") for line in _emulated(environment, sum(widths), ink)]
     if is_green(environment) and not verbose:
         return head
-    parts = [host_rows(environment, ink, verbose=verbose), _said(environment, ink)]
+    parts = [host_rows(environment, ink, verbose=verbose), _notes(environment, ink), _said(environment, ink)]
     parts += [block(group, ink) for group in groups(environment)]
     parts.append(_accepted(environment, ink))
     return _join([head, *parts]).rstrip("\n").split("\n")
@@ -80,6 +84,21 @@ def _emulated(environment: EnvironmentResult, indent: int, ink: Ink) -> list[str
     names = sorted({name for host in environment.hosts for name in host.emulated})
     text = f"emulated here: {', '.join(names)}" if names else ""
     return [" " * indent + line for line in wrap(visible(text), ink.width - indent) if line]
+
+
+def _notes(environment: EnvironmentResult, ink: Ink) -> list[str]:
+    """Return the traces that differ, each once with the hosts that show it; no verdict rests on them."""
+    together: dict[Note, list[str]] = {}
+    for host in environment.hosts:
+        for note in host.notes:
+            together.setdefault(note, []).append(host.name)
+    lines: list[str] = []
+    for note, names in list(together.items())[:_NOTES]:
+        first, *rest = wrap(visible(f"{listed(names)}: {note.text}"), ink.width - 8)
+        lines += [f"  note  {first}", *(f"        {line}" for line in rest)]
+    more = len(together) - _NOTES
+    lines += [f"        and {count(more, 'note')} more in the report"] * (more > 0)
+    return [ink.paint(line, "dim") for line in lines]
 
 
 def _said(environment: EnvironmentResult, ink: Ink) -> list[str]:

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from pipeline.verify.normalization import Normalization
-from pipeline.verify.observe import Observation, output_digests, test_behavior
+from pipeline.verify.changes import changed_lines
+from pipeline.verify.cuts import cut_text, is_under_way, is_unreached
+from pipeline.verify.normalization import Normalization, masked
+from pipeline.verify.observe import FILES, SHUTDOWN, Observation, output_digests, test_behavior
+from pipeline.verify.shutdowns import shutdown_notes
 from pipeline.verify.suite import Results, TestOutcome, TestResult
 from runtime.canonical import to_canonical_json
 
 _MIB = 1024 * 1024
 _NOTABLE_MEMORY = 64 * _MIB
 _NOTABLE_WAIT = 100  # milliseconds
+_LONGEST_MESSAGE = 500  # characters
 
 
 class Kind(StrEnum):
@@ -46,6 +50,7 @@ class Difference:
         message: the text of the exception of the side that failed, or what says most; may be empty.
         file: where it failed, relative to the working folder; may be empty.
         line: likewise, from 1; 0 if unknown.
+        is_cut: whether a test is ``missing`` as the run was cut off while it was running: it hung, or brought all down.
     """
 
     kind: Kind
@@ -55,6 +60,7 @@ class Difference:
     message: str = ""
     file: str = ""
     line: int = 0
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -104,16 +110,20 @@ def compare(
 ) -> tuple[Difference, ...]:
     """Return every behavior that differs, in either direction, sorted.
 
-    A difference of exits that tests explain is none of its own. ``compare(b, a)`` names the same behaviors with the
+    A difference of exits that tests explain is none of its own, nor is a test that is missing only because its run was
+    cut off before it. ``compare(b, a)`` names the same behaviors with the
     sides exchanged.
     """
     normalization = normalization or Normalization()
     left, right = behaviors(reference, normalization), behaviors(other, normalization)
     differing = {key for key in left.keys() | right.keys() if left.get(key) != right.get(key)}
+    differing = {key for key in differing if not _is_cut_off(key, reference, other)}
     has_tests = any(kind is Kind.TEST for kind, _ in differing)
     if has_tests and _tests_explain(reference, other):
         differing.discard((Kind.EXIT, EXIT_ID))
-    return tuple(_difference(key, reference, other, (left.get(key), right.get(key))) for key in sorted(differing))
+    return tuple(
+        _difference(key, reference, other, (left.get(key), right.get(key)), normalization) for key in sorted(differing)
+    )
 
 
 def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, ...]:
@@ -123,7 +133,7 @@ def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, 
         path for path in other.changed if path not in known and not path.endswith(".pyc") and "__pycache__" not in path
     ]
     found = []
-    if new:
+    if new and FILES not in other.artifacts:  # there it is behavior
         found.append(Note(kind=NoteKind.FILE, text=f"it writes files that the reference does not: {_shown(new)}"))
     peak = max((each.resources.peak_memory for each in references), default=-1)
     here = other.resources.peak_memory
@@ -133,6 +143,7 @@ def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, 
     found += [Note(kind=NoteKind.RESOURCE, text=text) for text in _strains(references, other)]
     found += [Note(kind=NoteKind.SYSCALL, text=text) for text in _denials(references, other)]
     found += [Note(kind=NoteKind.NETWORK, text=text) for text in _attempts(references, other)]
+    found += [Note(kind=NoteKind.SHUTDOWN, text=text) for text in _shutdowns(references, other)]
     return tuple(found)
 
 
@@ -182,6 +193,21 @@ def _attempts(references: Sequence[Observation], other: Observation) -> Iterator
         yield f"it has no route to a destination, {times}; the reference asks for none without"
 
 
+def _shutdowns(references: Sequence[Observation], other: Observation) -> Iterator[str]:
+    """Yield what shuts down otherwise than in every run of the reference, if all of them were watched."""
+    known = [each.shutdown for each in references if each.shutdown is not None]
+    if other.shutdown is not None and len(known) == len(references):
+        yield from shutdown_notes(known, other.shutdown, only_times=SHUTDOWN in other.artifacts)
+
+
+def _is_cut_off(key: Key, reference: Observation, other: Observation) -> bool:
+    """Tell whether a test is missing from one side only because its run was cut off, which its exit tells."""
+    kind, name = key
+    if kind is not Kind.TEST or reference.exit == other.exit:
+        return False
+    return is_unreached(reference, name) or is_unreached(other, name)
+
+
 def _tests_explain(reference: Observation, other: Observation) -> bool:
     if reference.report.source is Results.EXIT:
         return True  # there the only test is the exit itself
@@ -192,17 +218,39 @@ def _tests_explain(reference: Observation, other: Observation) -> bool:
 
 
 def _difference(
-    key: Key, reference: Observation, other: Observation, behavior: tuple[str | None, str | None]
+    key: Key,
+    reference: Observation,
+    other: Observation,
+    behavior: tuple[str | None, str | None],
+    normalization: Normalization,
 ) -> Difference:
     kind, name = key
     if kind is Kind.TEST:
         return _test_difference(name, reference, other)
     left, right = (text or "missing" for text in behavior)
     message = ""
-    if kind is Kind.EXIT:
-        failing = reference if other.exit.code == 0 else other
-        message = "\n".join(failing.tail.strip().splitlines()[-3:])[:500]
+    match kind:
+        case Kind.EXIT:
+            message = _exit_message(reference if other.exit.code == 0 else other)
+        case Kind.OUTPUT:
+            sides = [_shown_stream(each, name, normalization) for each in (reference, other)]
+            message = changed_lines(*sides)
+        case Kind.ARTIFACT if name in reference.texts and name in other.texts:
+            message = changed_lines(reference.texts[name], other.texts[name])
     return Difference(kind=kind, id=name, reference=left, here=right, message=message)
+
+
+def _exit_message(failing: Observation) -> str:
+    """Return how the run that failed was cut off, and the last lines that it wrote, but for dots of progress."""
+    cut = [] if failing.exit.is_own else [cut_text(failing)]
+    written = [line for line in failing.tail.strip().splitlines() if any(each.isalnum() for each in line)]
+    return "\n".join([*cut, *written[-3:]])[:_LONGEST_MESSAGE]
+
+
+def _shown_stream(observation: Observation, name: str, normalization: Normalization) -> str:
+    """Return a declared stream for people, with a sign in place of what varies on the reference."""
+    content = masked(observation.streams.get(name, b""), normalization.masks.get(name, ()))
+    return content.decode("utf-8", "backslashreplace").replace("\0", "…")
 
 
 def _test_difference(name: str, reference: Observation, other: Observation) -> Difference:
@@ -214,6 +262,14 @@ def _test_difference(name: str, reference: Observation, other: Observation) -> D
     if telling is None:
         return Difference(kind=Kind.TEST, id=name, reference=left, here=right)
     message = telling.message or telling.reason
+    if telling.outcome is TestOutcome.SKIPPED and telling.reason:
+        message = f"skipped: {telling.reason}"
+    elif not message and None in sides and reference.report.source is Results.PYTEST:
+        message = f"{'this host' if sides[1] is None else 'the reference'} collects no such test"
+    cut = next((each for each in (other, reference) if is_under_way(each, name) and not each.exit.is_own), None)
+    if cut is not None:
+        text = cut_text(cut, name)
+        return Difference(kind=Kind.TEST, id=name, reference=left, here=right, message=text, is_cut=True)
     if not message and reference.report.source is Results.EXIT:
         message = str(other.exit if other.exit.code != 0 else reference.exit)
     return Difference(

@@ -10,6 +10,7 @@ from pipeline.verify.baseline import Baseline
 from pipeline.verify.compare import notes
 from pipeline.verify.endings import is_broken
 from pipeline.verify.events import EnvironmentJudged, EnvironmentStarted, Event, HostJudged, Tell
+from pipeline.verify.foresight import Foresight, KnownRuns
 from pipeline.verify.headline import headline
 from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
@@ -23,6 +24,8 @@ from pipeline.verify.telling import TellingRunner
 from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
 from runtime.errors import FactorError
+from runtime.factors import FACTORS
+from runtime.factors.signs import Speaking
 from runtime.host import Host
 from runtime.plan import Plan
 
@@ -54,6 +57,8 @@ def verify_environment(
     stop: threading.Event,
     jobs: int = 1,
     cost: Cost = lambda _: 0,
+    known: KnownRuns = lambda _: None,
+    factors: Sequence[Speaking] = FACTORS,
     tell: Tell = lambda _: None,
 ) -> EnvironmentResult:
     """Run the suite on the reference and on each host, and return what was found.
@@ -66,12 +71,24 @@ def verify_environment(
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
         jobs: how many hosts are begun at once where the first that fails ends it all.
         cost: says which hosts are cheap, and come first.
+        known: returns what a cell gave in an earlier verification.
+        factors: say which signs of a trace speak for them.
         tell: is told what happens, one event at a time.
 
     Raises:
         Interrupted: KeyboardInterrupt arrived; it is the cause.
     """
-    verification = _Environment(inquiry, runner=runner, check=check, clock=clock, jobs=jobs, cost=cost, tell=tell)
+    verification = _Environment(
+        inquiry,
+        runner=runner,
+        check=check,
+        clock=clock,
+        jobs=jobs,
+        cost=cost,
+        known=known,
+        factors=factors,
+        tell=tell,
+    )
     try:
         return verification.verify()
     except KeyboardInterrupt as signal:
@@ -94,6 +111,8 @@ class _Environment:
         clock: Callable[[], int],
         jobs: int,
         cost: Cost,
+        known: KnownRuns,
+        factors: Sequence[Speaking],
         tell: Tell,
     ) -> None:
         self._inquiry = inquiry
@@ -109,7 +128,11 @@ class _Environment:
         self._reference_runs: list[Run] = []
         self._no_reference: HostResult | None = None
         self._hosts: dict[int, Tried] = {}
+        self._foresight = Foresight(
+            inquiry, runner=self._runner, known=known, usual=self._baseline.first, factors=factors
+        )
         self._differing: dict[int, Differing] = {}
+        self._begun: dict[int, Differing] = {}
         self._put_off: set[int] = set()
         self._trial = Trial(
             inquiry,
@@ -117,6 +140,7 @@ class _Environment:
             runner=self._runner,
             check=check,
             budget=Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=clock),
+            foresight=self._foresight,
             tell=self._tell,
         )
 
@@ -212,10 +236,16 @@ class _Environment:
         return any(each.result.verdict is VerdictWord.FAILED for each in self._hosts.values())
 
     def _order(self) -> list[int]:
-        """Return the places of the hosts in the order in which they are run: the cheapest first, else as drawn."""
-        order = list(range(len(self._inquiry.hosts)))
+        """Return the places of the hosts in the order in which they are run.
+
+        The cheapest come first, of these the ones that are likeliest to differ, since a search for a cause takes long;
+        else they come as drawn.
+        """
+        hosts = [each.host for each in self._inquiry.hosts]
+        likeliness = self._foresight.likeliness(hosts)
+        order = list(range(len(hosts)))
         random.Random(self._inquiry.seed).shuffle(order)  # noqa: S311 - an order, no secret
-        return sorted(order, key=lambda index: self._cost_of(self._inquiry.hosts[index].host))
+        return sorted(order, key=lambda index: (self._cost_of(hosts[index]), -likeliness.get(hosts[index].name, 0.0)))
 
     def _cost_of(self, host: Host) -> int:
         try:
@@ -253,7 +283,7 @@ class _Environment:
             return
         tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
         if isinstance(tried, Differing):
-            self._differing[index] = tried
+            self._differing[index] = self._begun[index] = tried
         elif tried is not None:
             self._keep(index, tried)
 
@@ -289,6 +319,8 @@ class _Environment:
     def _host(self, index: int, why: str) -> HostResult:
         """Return what is known of a host, in the light of all runs of the reference."""
         choice, tried, known = self._inquiry.hosts[index], self._hosts.get(index), self._baseline.known
+        if tried is None and index in self._begun:
+            tried = self._trial.unexplained(self._begun[index], why)
         if tried is None:
             why = _PUT_OFF if index in self._put_off else why
             return inconclusive(choice.host, why, named=choice.named)

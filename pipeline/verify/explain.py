@@ -1,6 +1,6 @@
 """``Cause``: the smallest set of factor levels that makes a difference appear, and the runs that show it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -11,7 +11,8 @@ from pipeline.verify.hints import hint
 from pipeline.verify.laboratory import Budget, BudgetError, Laboratory, Levels, Pair
 from pipeline.verify.narrow import Oracle, UnconfirmedError, narrow
 from pipeline.verify.normalization import Normalization
-from pipeline.verify.proven import Proven
+from pipeline.verify.prediction import NOTHING, Foresee, Prediction, Predictions
+from pipeline.verify.proven import Proven, Shown
 from pipeline.verify.schedule import LostRunError, Runner
 from pipeline.verify.statistics import LOOK, Decision, Tally, decide, interval, p_text
 from pipeline.verify.suite import Results
@@ -56,12 +57,15 @@ class Cause:
         test: name of the statistical test.
         with_: how often the difference was seen under ``factors`` (or, without factors, under the whole host).
         without: how often it was seen on the reference.
+        removed: factor → how often the difference was seen with all other ``factors`` but it; none for one alone.
         cleared: names of the host's other factors, shown to be innocent by runs that had them without ``factors``.
         alternatives: other sets of the host's levels that make the same difference appear by themselves.
         file: where the test fails; may be empty.
         line: likewise, from 1; 0 if unknown.
         hint: the likely fix, one or two sentences; may be empty.
         reason: why nothing was found, for INCONCLUSIVE.
+        predicted: the factors of the host that a traced run of the reference made likely, the likeliest first → the
+            signs that spoke for them. It ordered the search, and is no evidence.
     """
 
     state: CauseState
@@ -72,12 +76,14 @@ class Cause:
     test: str = "fisher-two-sided"
     with_: Rate | None = None
     without: Rate | None = None
+    removed: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
     cleared: tuple[str, ...] = ()
     alternatives: tuple[Mapping[str, str], ...] = ()
     file: str = ""
     line: int = 0
     hint: str = ""
     reason: str = ""
+    predicted: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,7 @@ def explain(
     normalization: Normalization,
     seed: int,
     proven: Proven,
+    foresee: Foresee = lambda _, __: NOTHING,
 ) -> Explanation:
     """Rerun a host and the reference, interleaved, until each difference is its own or chance; find the cause.
 
@@ -120,6 +127,7 @@ def explain(
         normalization: what is no difference.
         seed: orders the runs.
         proven: causes that other hosts have shown; those that this one shows are added.
+        foresee: says where to look first; asked of differences that are searched for a cause.
 
     Returns:
         A cause for each difference. Lost runs and a spent budget make causes INCONCLUSIVE; they raise nothing.
@@ -136,8 +144,10 @@ def explain(
     if tests and pair.seen_reference.report.source is Results.PYTEST:
         few = laboratory(pair, tests)
         laboratories.append(few)
-        selected = _appearing(few, [each for each in differences if each.kind is Kind.TEST], proven)
-        causes |= _explained(few, selected, seed, proven)
+        selected = _appearing(
+            few, [each for each in differences if each.kind is Kind.TEST or _is_cut(each, pair)], proven
+        )
+        causes |= _explained(few, selected, seed, proven=proven, foresee=lambda each: foresee(each, False))  # noqa: FBT003
         remaining = [each for each in differences if each not in causes]
         if len(tests) > 1:
             caused = {each: cause.factors for each, cause in causes.items() if cause.state is CauseState.CAUSED}
@@ -146,13 +156,19 @@ def explain(
     if remaining:
         whole = laboratory(pair, None)
         laboratories.append(whole)
-        causes |= _explained(whole, remaining, seed, proven)
+        is_suite = len(laboratories) > 1
+        causes |= _explained(whole, remaining, seed, proven=proven, foresee=lambda each: foresee(each, is_suite))
     return Explanation(
         causes=causes,
         whole_suite=frozenset([*remaining, *leaning]),
         runs=sum(each.runs for each in laboratories),
         cached=sum(each.cached for each in laboratories),
     )
+
+
+def _is_cut(difference: Difference, pair: Pair) -> bool:
+    """Tell whether a difference is that one side was cut off: the test that was running then is all it takes."""
+    return difference.kind is Kind.EXIT and not (pair.seen_reference.exit.is_own and pair.seen_host.exit.is_own)
 
 
 def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven: Proven) -> list[Difference]:
@@ -174,12 +190,17 @@ def _appearing(laboratory: Laboratory, differences: Sequence[Difference], proven
     ]
 
 
-def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Tally]:
+def _shown_before(laboratory: Laboratory, key: Key, proven: Proven) -> dict[Levels, Shown]:
     return proven.of(key, laboratory.seen_on_host(key), laboratory.pair, whole=laboratory.is_whole)
 
 
 def _explained(
-    laboratory: Laboratory, differences: Sequence[Difference], seed: int, proven: Proven
+    laboratory: Laboratory,
+    differences: Sequence[Difference],
+    seed: int,
+    *,
+    proven: Proven,
+    foresee: Callable[[Difference], Prediction],
 ) -> dict[Difference, Cause]:
     """Return the cause of each difference.
 
@@ -189,36 +210,43 @@ def _explained(
     """
     keys = {(each.kind, each.id): each for each in differences}
     everything = frozenset(laboratory.pair.differing)
+    predictions = Predictions(lambda key: foresee(keys[key]))
     known = {key: Tally() for key in keys if _shown_before(laboratory, key, proven)}
     try:
         new = [key for key in keys if key not in known]
         looks = laboratory.tally(new, everything, LOOK) if len(everything) > 1 else {}
         likely = known | {key: each for key, each in looks.items() if each.is_likely}
-        causes, reasons = _isolated(laboratory, likely, seed, proven)
+        causes, reasons = _isolated(laboratory, likely, seed, proven=proven, predictions=predictions)
         tallies = laboratory.tally([key for key in keys if key not in causes], everything)
     except (LostRunError, FactorError) as error:
         return {each: _inconclusive(error.message) for each in differences}
     confirmed = {key: tally for key, tally in tallies.items() if decide(tally) is Decision.CAUSED}
     causes |= {key: _unconfirmed(tally) for key, tally in tallies.items() if key not in confirmed}
     open_ = {key: confirmed[key] for key in confirmed if key not in reasons}
-    later, later_reasons = _isolated(laboratory, open_, seed, proven)
+    later, later_reasons = _isolated(laboratory, open_, seed, proven=proven, predictions=predictions)
     causes |= later
     reasons |= later_reasons
     causes |= {key: _inconclusive(reasons[key], confirmed[key]) for key in confirmed if key not in causes}
     return {
-        difference: replace(causes[key], file=difference.file, line=difference.line) for key, difference in keys.items()
+        difference: replace(
+            causes[key],
+            file=difference.file,
+            line=difference.line,
+            predicted=predictions.told(key, everything),
+        )
+        for key, difference in keys.items()
     }
 
 
 def _isolated(
-    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, proven: Proven
+    laboratory: Laboratory, tallies: Mapping[Key, Tally], seed: int, *, proven: Proven, predictions: Predictions
 ) -> tuple[dict[Key, Cause], dict[Key, str]]:
     """Return the causes that were found, and for the other behaviors why none was. All share their runs."""
     causes: dict[Key, Cause] = {}
     reasons: dict[Key, str] = {}
     factors = frozenset(laboratory.pair.differing)
     before = {key: known for key in tallies if (known := _shown_before(laboratory, key, proven))}
-    oracle = Oracle(laboratory, tallies, seed, before)
+    oracle = Oracle(laboratory, tallies, seed, before, predictions.weights)
     for key in tallies:
         try:
             found, innocent = narrow(oracle, key, factors)
@@ -229,22 +257,35 @@ def _isolated(
         except (LostRunError, FactorError) as error:
             reasons[key] = error.message
         else:
-            tally = before.get(key, {}).get(found[0]) or laboratory.tally([key], found[0])[key]
-            causes[key] = _cause(laboratory.pair, found, tally, innocent)
+            shown = before.get(key, {}).get(found[0]) or _shown(laboratory, key, found[0])
+            causes[key] = _cause(laboratory.pair, found, shown, innocent)
             if oracle.exact[key] and key not in before:
                 for levels in found:
                     factors_ = {name: laboratory.pair.differing[name] for name in sorted(levels)}
-                    shown = laboratory.tally([key], levels)[key]
-                    proven.add(key, laboratory.seen_on_host(key), factors_, shown, whole=laboratory.is_whole)
+                    proven.add(
+                        key,
+                        laboratory.seen_on_host(key),
+                        factors_,
+                        _shown(laboratory, key, levels),
+                        whole=laboratory.is_whole,
+                    )
     return causes, reasons
 
 
-def _cause(pair: Pair, found: Sequence[Levels], tally: Tally, innocent: Levels) -> Cause:
+def _shown(laboratory: Laboratory, key: Key, levels: Levels) -> Shown:
+    """Return how often a behavior was seen under levels and without, and with all but one, as far as that was tried."""
+    without = {name: laboratory.known(key, levels - {name}) for name in sorted(levels) if len(levels) > 1}
+    removed = {name: tally for name, tally in without.items() if tally.with_of}
+    return Shown(tally=laboratory.tally([key], levels)[key], removed=removed)
+
+
+def _cause(pair: Pair, found: Sequence[Levels], shown: Shown, innocent: Levels) -> Cause:
     factors, *others = ({name: pair.differing[name] for name in sorted(levels)} for levels in found)
     return replace(
-        _counted(CauseState.CAUSED, tally),
+        _counted(CauseState.CAUSED, shown.tally),
         factors=factors,
         confirmed=True,
+        removed={name: rate(tally.with_failed, tally.with_of) for name, tally in shown.removed.items()},
         cleared=tuple(sorted(innocent)),
         alternatives=tuple(others),
         hint=hint(factors),

@@ -57,6 +57,8 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "pid-range": "Do not assume how many digits a process id has, nor that one never comes again.",
         "personality": "Do not rely on where memory lies, nor parse the kernel's release.",
         "entropy": "Fall back on /dev/urandom where getrandom() fails with ENOSYS.",
+        "latency": "Give timeouts of the network room, and do not count on an answer that comes at once.",
+        "page-size": "Ask for the page size and do not assume 4096; build allocators for the largest that may be met.",
         "slow-io": "Do not count on how long a write to disk takes: give timeouts room, and sync less often.",
         "proc-view": "Handle that other processes, process 1 too, are not in /proc.",
         "meminfo-view": "Size by the cgroup's limit, and not by /proc/meminfo alone.",

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pipeline.declare.errors import SpecError, VerifyError
 from pipeline.declare.image import AnyImage, BuiltImage
-from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat
+from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat, Trace
 from pipeline.verify import plugin
 from pipeline.verify.here import host_here
 from pipeline.verify.observe import SuiteFacts, suite_digest
@@ -16,6 +16,9 @@ from runtime.digest import Digest
 from runtime.host import Host
 from runtime.oci.platform import own_architecture
 from runtime.plan import Plan, Ready, Service, User, Variant
+
+GRACE = 5000
+"""Milliseconds that what a suite leaves behind has to heed SIGTERM, where its shutdown is behavior."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Inquiry:
         milliseconds: how long may be spent on them.
         hermetic: False if the suite may use the outer network.
         fail_fast: whether the first host that fails ends it.
+        predicts: whether a traced run of the reference says where to look first.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Inquiry:
     milliseconds: int = 1_200_000
     hermetic: bool = True
     fail_fast: bool = False
+    predicts: bool = True
 
 
 def ask(
@@ -79,6 +84,7 @@ def ask(
     seed: int,
     milliseconds: int,
     fail_fast: bool = False,
+    predicts: bool = True,
 ) -> Inquiry:
     """Return what a spec asks about an image.
 
@@ -92,6 +98,7 @@ def ask(
         seed: the same seed plans the same runs.
         milliseconds: how long causes may be searched for.
         fail_fast: whether the first host that fails ends it.
+        predicts: whether a traced run of the reference says where to look first.
     """
     plan = suite_run(spec, variants, services)
     reference, *others = (as_here(each, variants) for each in hosts)
@@ -111,6 +118,7 @@ def ask(
         seed=seed,
         milliseconds=milliseconds,
         fail_fast=fail_fast,
+        predicts=predicts,
     )
 
 
@@ -145,6 +153,7 @@ def suite_run(spec: EnvSpec, variants: Sequence[Variant], services: Mapping[str,
         results=results,
         variants=tuple(variants),
         services=tuple(_service(spec, name, digest) for name, digest in services.items()),
+        grace=GRACE if Trace.SHUTDOWN in asked.behavior else 0,
     )
 
 

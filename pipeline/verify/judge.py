@@ -177,6 +177,7 @@ def base_result(host: Host, observation: Observation, state: State) -> HostResul
         sandbox=observation.sandbox,
         calls=observation.calls,
         network=observation.network,
+        shutdown=observation.shutdown,
     )
 
 

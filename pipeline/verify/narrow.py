@@ -4,7 +4,7 @@ Source: Wald, "Sequential Tests of Statistical Hypotheses" (1945).
 """
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from pipeline.verify.compare import Key
@@ -53,6 +53,7 @@ class Oracle:
             proven.
         seed: draws what is asked.
         proven: causes of behaviors that were shown on other hosts, and every time.
+        weights: returns factor → how likely it is beside others, 1 where it is not named, for a behavior.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Oracle:
         tallies: Mapping[Key, Tally],
         seed: int,
         proven: Mapping[Key, Collection[Levels]] = MappingProxyType({}),
+        weights: Callable[[Key], Mapping[str, float]] = lambda _: {},
     ) -> None:
         self._laboratory = laboratory
         self._everything: Levels = frozenset(laboratory.pair.differing)
         self._tallies = tallies
         self._proven = proven
+        self._weights = weights
         self.exact = {key: key in proven or self._is_steady(key, tally) for key, tally in tallies.items()}
         self._random = random.Random(f"{seed} {laboratory.pair.host.digest}")  # noqa: S311 - an order, no secret
 
@@ -123,7 +126,7 @@ class Oracle:
 
     def _suspects(self, key: Key, factors: Levels, cleared: Collection[Levels]) -> Suspects:
         """Return the suspects among ``factors`` after all runs that were made for any behavior."""
-        suspects = Suspects(sorted(factors), self._tallies[key], cleared)
+        suspects = Suspects(sorted(factors), self._tallies[key], cleared, self._weights(key))
         for levels, behavior in self._laboratory.seen(factors):
             suspects.learn(levels, is_shown=self._is_shown(key, behavior))
         return suspects
@@ -174,7 +177,9 @@ class Oracle:
         """
         if not self._is_confirmed(key, self._everything):
             raise UnconfirmedError
-        few = bisect(sorted(factors), lambda part: self.appears(key, part))
+        weights = self._weights(key)
+        likeliest_first = sorted(factors, key=lambda name: (-weights.get(name, 1.0), name))
+        few = bisect(likeliest_first, lambda part: self.appears(key, part))
         levels = ddmin(few, lambda part: self.appears(key, part))
         if not self._is_confirmed(key, levels):
             raise UnconfirmedError

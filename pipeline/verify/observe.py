@@ -6,16 +6,21 @@ from types import MappingProxyType
 
 from pipeline.verify.normalization import Normalization, masked
 from pipeline.verify.pytest_results import read_pytest
+from pipeline.verify.shutdowns import shutdown_lines
 from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult, read_exit
 from runtime.canonical import Json, to_text
 from runtime.digest import Digest
-from runtime.outcome import Calls, Evidence, Limit, Network, Outcome, Resources, Stream
+from runtime.outcome import Calls, Ending, Evidence, Limit, Network, Outcome, Resources, Stream
+from runtime.trace import Trace
 
 FORMAT = 1
 """Of the behavior digest. Digests of different formats are never compared."""
 
 FILES = "(files)"
 """The artifact that stands for the paths that a run changed, where ``suite.behavior`` names them."""
+
+SHUTDOWN = "(shutdown)"
+"""The artifact that stands for how what outlived the suite shut down, likewise."""
 
 _TAIL = 4000
 
@@ -69,6 +74,7 @@ class Observation:
         report: the tests.
         exit: how the run ended.
         artifacts: path → digest of declared artifacts.
+        texts: path → content of artifacts, as far as it is short text and kept; for people.
         streams: content of the declared streams, as far as the backend kept it, with a digest where it did not.
         tail: the end of what the program wrote, for people; never behavior.
         changed: paths that the run changed in its tree.
@@ -78,6 +84,8 @@ class Observation:
         sandbox: digest of the effective sandbox; None where nobody looked.
         calls: what the filter of system calls denied; None where nobody looked.
         network: how it tried to reach beyond itself; likewise.
+        trace: what it touched, of a traced run; likewise.
+        shutdown: how what outlived the suite ended; likewise.
         duration: milliseconds.
     """
 
@@ -85,6 +93,7 @@ class Observation:
     report: TestReport
     exit: Exit
     artifacts: Mapping[str, Digest] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     streams: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     tail: str = ""
     changed: tuple[str, ...] = ()
@@ -94,15 +103,18 @@ class Observation:
     sandbox: Digest | None = None
     calls: Calls | None = None
     network: Network | None = None
+    trace: Trace | None = None
+    shutdown: tuple[Ending, ...] | None = None
     duration: int = 0
 
 
 def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
     """Return an outcome read as behavior. Never raises for what the run wrote."""
     ended = Exit(code=outcome.exit_code, signal=outcome.signal, limit=outcome.limit)
+    traces = {name: lines for name, lines in traces_of(outcome).items() if name.strip("()") in suite.behavior}
     artifacts = dict(sorted(outcome.artifacts.items()))
-    if "files" in suite.behavior:
-        artifacts[FILES] = Digest.of_json(list(outcome.changed))
+    artifacts |= {name: Digest.of_json(list(lines)) for name, lines in traces.items()}
+    texts = {**outcome.texts, **{name: "".join(f"{line}\n" for line in lines) for name, lines in traces.items()}}
     written = {"stdout": outcome.stdout, "stderr": outcome.stderr}
     tail = (outcome.stdout.content[-_TAIL:] + outcome.stderr.content[-_TAIL:]).decode("utf-8", "backslashreplace")
     return Observation(
@@ -110,6 +122,7 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         report=_report(outcome, suite.results),
         exit=ended,
         artifacts=MappingProxyType(artifacts),
+        texts=MappingProxyType(texts),
         streams=MappingProxyType({name: _whole(written[name]) for name in sorted(suite.output)}),
         tail=tail,
         changed=outcome.changed,
@@ -119,8 +132,16 @@ def observe(outcome: Outcome, suite: SuiteFacts) -> Observation:
         sandbox=Digest.of_json(outcome.sandbox) if outcome.sandbox else None,
         calls=outcome.calls,
         network=outcome.network,
+        trace=_trace(outcome, suite.results),
+        shutdown=outcome.shutdown,
         duration=outcome.duration,
     )
+
+
+def traces_of(outcome: Outcome) -> Mapping[str, tuple[str, ...]]:
+    """Return the traces that can be behavior, as lines, by the names of the artifacts that stand for them."""
+    traces = {FILES: outcome.changed}
+    return traces if outcome.shutdown is None else {**traces, SHUTDOWN: shutdown_lines(outcome.shutdown)}
 
 
 def behavior_digest(observation: Observation, normalization: Normalization) -> Digest:
@@ -217,6 +238,15 @@ def _report(outcome: Outcome, results: Results) -> TestReport:
             return read_junit(outcome.results)
         case Results.EXIT:
             return read_exit(outcome.exit_code)
+
+
+def _trace(outcome: Outcome, results: Results) -> Trace | None:
+    """Return what a traced run touched, as the kernel and the plug-in tell it."""
+    if results is not Results.PYTEST:
+        return outcome.trace
+    from pipeline.verify.touched import with_touched  # noqa: PLC0415 - few runs are traced
+
+    return with_touched(outcome.trace, outcome.results or b"")
 
 
 def _whole(stream: Stream) -> bytes:

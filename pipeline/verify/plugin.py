@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
-from runtime.plan import PYTEST_RESULTS, SELECTION, File
+from runtime.plan import PYTEST_RESULTS, SELECTION, TRACED, File
 
 TOOLS = "/.seatrial/python"
 """Where the tools of a suite lie, last on the path of the interpreter."""
@@ -44,6 +44,12 @@ def tree_content(paths: Iterable[str]) -> bytes:
         paths: absolute paths of the run that the suite's own ``files`` brought: files, or folders wholly theirs.
     """
     return json.dumps({"paths": sorted(set(paths))}, separators=(",", ":")).encode()
+
+
+def traced_file() -> File:
+    """Return the file that makes a run a traced one: it is the code by which each test tells what it touches."""
+    code = files("pipeline.verify.plugins").joinpath("seatrial_touches.py").read_bytes()
+    return File(path=TRACED, content=code)
 
 
 def selection_file(ids: Iterable[str]) -> File:

@@ -13,11 +13,24 @@ from pipeline.verify.statistics import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How a cause was shown.
+
+    Args:
+        tally: of the runs with all of its levels, and of the reference's.
+        removed: factor → tally of the runs with all of them but its, where there are more than one.
+    """
+
+    tally: Tally
+    removed: Mapping[str, Tally]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Cause:
-    """A cause: factor → level, and the tally of the runs that have shown it."""
+    """A cause: factor → level, and how it was shown."""
 
     factors: Mapping[str, str]
-    tally: Tally
+    shown: Shown
 
 
 @dataclass(slots=True)
@@ -27,28 +40,28 @@ class Proven:
     _causes: dict[tuple[Key, str, bool], list[_Cause]] = field(default_factory=dict)
     _alone: dict[tuple[Key, frozenset[tuple[str, str]]], bool] = field(default_factory=dict)
 
-    def add(self, key: Key, behavior: str, factors: Mapping[str, str], tally: Tally, *, whole: bool) -> None:
+    def add(self, key: Key, behavior: str, factors: Mapping[str, str], shown: Shown, *, whole: bool) -> None:
         """Keep a smallest set of levels that makes a behavior appear.
 
         Args:
             key: names the behavior.
             behavior: what was seen, the same in every run.
             factors: factor → level.
-            tally: of the runs that have shown it.
+            shown: the runs that did.
             whole: whether those were of the whole suite, and not of the tests alone that differ.
         """
-        self._causes.setdefault((key, behavior, whole), []).append(_Cause(factors=factors, tally=tally))
+        self._causes.setdefault((key, behavior, whole), []).append(_Cause(factors=factors, shown=shown))
 
-    def of(self, key: Key, behavior: str, pair: Pair, *, whole: bool) -> dict[Levels, Tally]:
-        """Return the proven sets of levels that a host has, each with its tally, in the order of their discovery.
+    def of(self, key: Key, behavior: str, pair: Pair, *, whole: bool) -> dict[Levels, Shown]:
+        """Return the proven sets of levels that a host has, each with how, in the order of their discovery.
 
         No two have a factor in common. What the whole suite has shown, a part of it need not show.
         """
-        found: dict[Levels, Tally] = {}
+        found: dict[Levels, Shown] = {}
         for each in self._causes.get((key, behavior, whole), []):
             levels = frozenset(each.factors)
             if each.factors.items() <= pair.differing.items() and not any(levels & other for other in found):
-                found[levels] = each.tally
+                found[levels] = each.shown
         return found
 
     def keep_alone(self, key: Key, factors: Mapping[str, str], *, shows: bool) -> None:

@@ -20,6 +20,7 @@ def reproducer(
     factors: Mapping[str, str] | None = None,
     test: str = "",
     repeat: int = 1,
+    expect: str = "",
 ) -> str:
     """Return a command line, quoted for a POSIX shell.
 
@@ -31,6 +32,7 @@ def reproducer(
         factors: the levels that make the difference appear.
         test: the one test to run, as pytest takes it; empty runs the suite as it is.
         repeat: how often.
+        expect: an artifact and its digest on the reference, ``PATH=sha256:…``; empty for none.
     """
     words = ["seatrial", "run", spec]
     if host or reference:
@@ -39,6 +41,7 @@ def reproducer(
         words += ["--set", f"{name}={level}"]
     if repeat > 1:
         words += ["--repeat", str(repeat)]
+    words += ["--expect", expect] if expect else []
     return shlex.join([*words, "--", *command_for(command, test)])
 
 

@@ -19,7 +19,7 @@ from runtime.oci.temporary import write_whole
 from runtime.outcome import Limit
 from runtime.plan import Plan
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class BackendRunner:
 
     def run(self, cell: Cell) -> Run:
         """Return what the cell gives, from the cache if it was run before."""
-        key = cell.key(self._suite.digest, Digest.of_json(dict(self._ambient(cell.plan))))
+        key = self._key(cell)
         kept = self._cache.get(key)
         if kept is not None:
             return Run(observation=kept, is_cached=True)
@@ -164,6 +164,13 @@ class BackendRunner:
         if is_repeatable(observation):
             self._cache.put(key, observation)
         return Run(observation=observation, is_cached=False)
+
+    def known(self, cell: Cell) -> Observation | None:
+        """Return what a cell gave in an earlier verification; None if it was not run, or that is left aside."""
+        return self._cache.get(self._key(cell))
+
+    def _key(self, cell: Cell) -> Digest:
+        return cell.key(self._suite.digest, Digest.of_json(dict(self._ambient(cell.plan))))
 
     def _observe(self, cell: Cell) -> Observation:
         if self._stop.is_set():

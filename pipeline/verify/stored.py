@@ -8,7 +8,8 @@ from pipeline.verify.observe import Exit, Observation
 from pipeline.verify.suite import Results, Shadow, TestOutcome, TestReport, TestResult
 from runtime.canonical import Json
 from runtime.digest import Digest
-from runtime.outcome import Calls, Evidence, Fidelity, Limit, Network, Resources
+from runtime.outcome import Calls, Ending, Evidence, Fidelity, Limit, Network, Resources
+from runtime.trace import Trace
 
 
 def to_json(observation: Observation) -> Json:
@@ -27,6 +28,7 @@ def to_json(observation: Observation) -> Json:
         },
         "exit": [observation.exit.code, observation.exit.signal, observation.exit.limit],
         "artifacts": {name: digest.text for name, digest in observation.artifacts.items()},
+        "texts": dict(observation.texts),
         "streams": {name: content.hex() for name, content in observation.streams.items()},
         "tail": observation.tail,
         "changed": list(observation.changed),
@@ -36,6 +38,8 @@ def to_json(observation: Observation) -> Json:
         "sandbox": observation.sandbox.text if observation.sandbox else None,
         "calls": observation.calls.to_json() if observation.calls else None,
         "network": observation.network.to_json() if observation.network else None,
+        "trace": observation.trace.to_json() if observation.trace else None,
+        "shutdown": None if observation.shutdown is None else [each.to_json() for each in observation.shutdown],
         "duration": observation.duration,
     }
 
@@ -62,6 +66,7 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
         ),
         exit=Exit(code=code, signal=signal, limit=None if limit is None else Limit(limit)),
         artifacts=MappingProxyType({name: Digest(text) for name, text in value["artifacts"].items()}),
+        texts=MappingProxyType(dict(value["texts"])),
         streams=MappingProxyType({name: bytes.fromhex(text) for name, text in value["streams"].items()}),
         tail=value["tail"],
         changed=tuple(value["changed"]),
@@ -71,6 +76,8 @@ def from_json(value: Any) -> Observation:  # noqa: ANN401 - what a file holds
         sandbox=Digest(value["sandbox"]) if value["sandbox"] else None,
         calls=Calls.from_json(value["calls"]) if value["calls"] else None,
         network=Network.from_json(value["network"]) if value["network"] else None,
+        trace=Trace.from_json(value["trace"]) if value.get("trace") else None,
+        shutdown=None if value["shutdown"] is None else tuple(map(Ending.from_json, value["shutdown"])),
         duration=value["duration"],
     )
 

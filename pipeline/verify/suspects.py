@@ -7,10 +7,12 @@ repeated to be sure of a half-way answer: where one misleads, later ones lead ba
 Source: Dorfman, "The Detection of Defective Members of Large Populations" (1943), as a sequential Bayesian search.
 """
 
+import math
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
 
 from pipeline.verify.laboratory import Levels
 from pipeline.verify.statistics import Tally
@@ -32,12 +34,17 @@ class Suspects:
         factors: names of the levels' factors; some of them together make the behavior appear.
         tally: of the behavior under all levels of the host.
         cleared: sets that are no cause, or cannot be had.
+        weights: factor → how likely it is beside others, 1 where it is not named.
     """
 
-    def __init__(self, factors: Sequence[str], tally: Tally, cleared: Collection[Levels] = ()) -> None:
-        count = len(factors)
-        prior = {frozenset({name}): SINGLE / count for name in factors}
-        prior |= {frozenset(pair): 2 * DOUBLE / count / (count - 1) for pair in combinations(factors, 2)}
+    def __init__(
+        self,
+        factors: Sequence[str],
+        tally: Tally,
+        cleared: Collection[Levels] = (),
+        weights: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        prior = _prior(factors, weights)
         self._factors = tuple(factors)
         self._suspects = {
             levels: _Suspect(weight=weight, **_rates(tally))
@@ -103,6 +110,19 @@ class _Suspect:
             self.without_shown += is_shown
             self.without_of += 1
         self.weight *= rate if is_shown else 1 - rate
+
+
+def _prior(factors: Sequence[str], weights: Mapping[str, float]) -> Mapping[Levels, float]:
+    """Return what is thought of each set before the first run.
+
+    A pair is as likely as the mean of its two, the geometric one: the ratio between two sets is never more than that
+    between two factors, which is what a wrong prediction can cost.
+    """
+    likely = {name: weights.get(name, 1.0) for name in factors}
+    pairs = {frozenset(pair): math.sqrt(likely[pair[0]] * likely[pair[1]]) for pair in combinations(factors, 2)}
+    single, double = sum(likely.values()), sum(pairs.values())
+    prior = {frozenset({name}): SINGLE * weight / single for name, weight in likely.items()}
+    return prior | {levels: DOUBLE * weight / double for levels, weight in pairs.items()}
 
 
 def _rates(tally: Tally) -> Mapping[str, float]:

@@ -7,11 +7,13 @@ from pipeline.verify.baseline import Baseline
 from pipeline.verify.compare import Difference, Key, Kind
 from pipeline.verify.events import Explaining, Tell
 from pipeline.verify.explain import Cause, CauseState, explain
+from pipeline.verify.foresight import Foresight
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.judge import inconclusive, judge_host, unavailable, untrusted
 from pipeline.verify.laboratory import Budget, Pair
 from pipeline.verify.next_steps import next_step
 from pipeline.verify.observe import Observation
+from pipeline.verify.patience import patient
 from pipeline.verify.proven import Proven
 from pipeline.verify.reproduce import located, reproducer
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
@@ -66,17 +68,27 @@ class Trial:
         runner: makes the runs.
         check: tells why a plan cannot run here, or None.
         budget: for finding causes, shared by all hosts.
+        foresight: says where to look for causes first.
         tell: is told of each host that differs.
     """
 
     def __init__(
-        self, inquiry: Inquiry, *, baseline: Baseline, runner: Runner, check: Check, budget: Budget, tell: Tell
+        self,
+        inquiry: Inquiry,
+        *,
+        baseline: Baseline,
+        runner: Runner,
+        check: Check,
+        budget: Budget,
+        foresight: Foresight,
+        tell: Tell,
     ) -> None:
         self._inquiry = inquiry
         self._baseline = baseline
         self._runner = runner
         self._check = check
         self._budget = budget
+        self._foresight = foresight
         self._tell = tell
 
     def run(self, choice: Choice, is_wanted: Callable[[], bool]) -> Tried | Differing | None:
@@ -114,7 +126,7 @@ class Trial:
         found = explain(
             host.differences,
             Pair(
-                plan=self._inquiry.plan,
+                plan=patient(self._inquiry.plan, known.usual, host.run.observation),
                 reference=self._inquiry.reference,
                 host=host.choice.host,
                 seen_reference=known.usual,
@@ -125,6 +137,7 @@ class Trial:
             normalization=known.normalization,
             seed=self._inquiry.seed,
             proven=proven,
+            foresee=self._foresight.on(host.choice.host, host.differences, host.run.observation),
         )
         findings = [
             Finding(
@@ -135,6 +148,24 @@ class Trial:
             for each, cause in found.causes.items()
         ]
         return self._judged(host.choice, host.run, (*host.accepted, *findings), runs=found.runs, cached=found.cached)
+
+    def unexplained(self, host: Differing, why: str) -> Tried:
+        """Judge a host whose differences were not rerun to their end.
+
+        Args:
+            host: what was seen of it.
+            why: what kept them from it.
+        """
+        cause = Cause(state=CauseState.INCONCLUSIVE, reason=why)
+        findings = [
+            Finding(
+                difference=each,
+                cause=cause,
+                reproduce=self.reproducer(host.choice.host, each, None, is_whole=False),
+            )
+            for each in host.differences
+        ]
+        return self._judged(host.choice, host.run, (*host.accepted, *findings))
 
     def hinted(self, result: HostResult, host: Host, seen: Observation) -> HostResult:
         """Return a result with its next step, where its own findings do not show one."""
@@ -157,6 +188,7 @@ class Trial:
             factors=factors,
             test=located(difference.id, root, inquiry.plan.workdir) if is_one else "",
             repeat=FLAKY_REPEATS if is_flaky else 1,
+            expect=f"{difference.id}={difference.reference}" if difference.kind is Kind.ARTIFACT else "",
         )
 
     def _compared(self, choice: Choice, run: Run) -> Tried | Differing:

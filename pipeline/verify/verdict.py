@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pipeline.verify.compare import Difference, Note
 from pipeline.verify.explain import Cause
 from runtime.digest import Digest
-from runtime.outcome import Calls, Fidelity, Network
+from runtime.outcome import Calls, Ending, Fidelity, Network
 
 
 class VerdictWord(StrEnum):
@@ -75,6 +75,7 @@ class HostResult:
         sandbox: digest of the effective sandbox of its first run; None where nobody looked.
         calls: what the filter of system calls denied in its first run; None where nobody looked.
         network: how its first run tried to reach beyond itself; likewise.
+        shutdown: how what outlived the suite ended in its first run; likewise.
         findings: sorted, worst first.
         notes: traces that differ.
     """
@@ -99,6 +100,7 @@ class HostResult:
     sandbox: Digest | None = None
     calls: Calls | None = None
     network: Network | None = None
+    shutdown: tuple[Ending, ...] | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[Note, ...] = ()
 

@@ -9,7 +9,6 @@ from runtime.factors.accounted import CpuQuotaFactor, MemoryFactor, ProcessesFac
 from runtime.factors.architecture import ArchitectureFactor, CpuFeaturesFactor
 from runtime.factors.clock import DateFactor, UptimeFactor
 from runtime.factors.culture import LocaleFactor, TimezoneFactor
-from runtime.factors.disk import SlowIoFactor
 from runtime.factors.factor import Factor
 from runtime.factors.kernel import (
     EntropyFactor,
@@ -23,6 +22,7 @@ from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.factors.network import DnsFactor, HostnameFactor, Ipv6Factor, LowPortsFactor, NetworkFactor
 from runtime.factors.order import TestOrderFactor
 from runtime.factors.path import PathFactor
+from runtime.factors.preloaded import CaseSensitivityFactor, LatencyFactor, PageSizeFactor, SlowIoFactor
 from runtime.factors.privileges import CapabilitiesFactor, NoNewPrivilegesFactor
 from runtime.factors.process import Pid1Factor, SignalsFactor, StdinFactor, TerminalFactor
 from runtime.factors.seccomp import SeccompFactor
@@ -72,6 +72,9 @@ FACTORS: tuple[Factor, ...] = (
     UptimeFactor(),
     DateFactor(),
     SlowIoFactor(),
+    LatencyFactor(),
+    PageSizeFactor(),
+    CaseSensitivityFactor(),
     PidRangeFactor(),
     PersonalityFactor(),
     EntropyFactor(),

@@ -52,6 +52,11 @@ class MemoryFactor(_AccountedFactor):
     default = "2G"
     control = "2G"
     levels = {"2G": "2 GiB (any size can be named)", "512M": "512 MiB", "128M": "128 MiB"}
+    names = "bytearray mmap mlock mlockall getrusage ru_maxrss virtual_memory memory_limit"
+    signs = (
+        "limit 9; limit 2; opens /proc/meminfo; opens /sys/fs/cgroup; uses much memory; raises MemoryError; ends "
+        "oom; ends signal 9"
+    )
 
     def parse(self, level: str) -> int | None:
         """Return bytes, a whole number of pages as the kernel counts."""
@@ -76,6 +81,13 @@ class ProcessesFactor(_AccountedFactor):
     default = "4096"
     control = "4096"
     levels = {"4096": "4096 processes and threads (any number can be named)", "64": "64", "16": "16"}
+    names = (
+        "Popen Process Pool fork ThreadPoolExecutor ProcessPoolExecutor Thread start_new_thread RLIMIT_NPROC "
+        "active_count posix_spawn fork_exec subprocess threading vfork"
+    )
+    signs = (
+        "starts process; starts thread; starts many; limit 6; errno EAGAIN; raises BlockingIOError; raises RuntimeError"
+    )
 
     def parse(self, level: str) -> int | None:
         """Return the number."""
@@ -103,6 +115,11 @@ class CpuQuotaFactor(_AccountedFactor):
     default = "none"
     control = "none"
     levels = {"none": "no quota", "50%": "half of one CPU (any percentage can be named)", "150%": "one and a half CPUs"}
+    names = "sleep monotonic perf_counter process_time thread_time timeit wait_for setitimer timeout"
+    signs = (
+        "opens /sys/fs/cgroup; looks /sys/fs/cgroup; raises TimeoutError; raises subprocess.TimeoutExpired; ends "
+        "deadline"
+    )
 
     def parse(self, level: str) -> int | None:
         """Return percent of one CPU."""

@@ -36,6 +36,8 @@ class CpuFeaturesFactor(Factor):
         "x86-64-v2": "SSE4.2 and no AVX, as a Nehalem of 2008 and small servers (in a virtual machine)",
         "x86-64-v3": "AVX2 and no AVX-512, as a Haswell of 2013 (in a virtual machine)",
     }
+    names = "cpu_flags get_cpu_info cpuinfo CDLL"
+    signs = "opens /proc/cpuinfo; ends signal 4"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Nothing: the plan's levels name the machine."""
@@ -80,6 +82,11 @@ class ArchitectureFactor(Factor):
         "arm64": "64-bit ARM",
         "s390x": "IBM Z, whose byte order is the other one: big-endian",
     }
+    names = (
+        "byteorder pack unpack calcsize maxsize machine architecture get_platform frombytes tobytes CDLL sizeof "
+        "platform struct ctypes"
+    )
+    signs = "opens /proc/cpuinfo; ends signal 4"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Take the image that was built for the architecture."""

@@ -32,6 +32,11 @@ class UptimeFactor(Factor):
         "500d": "500 days: hundredths of seconds have outgrown 32 bits",
         "null": "as long as this machine, in a time namespace of the run's own (null control)",
     }
+    names = (
+        "monotonic monotonic_ns perf_counter perf_counter_ns boot_time clock_gettime CLOCK_MONOTONIC CLOCK_BOOTTIME "
+        "sysinfo times getloadavg"
+    )
+    signs = "opens /proc/uptime; opens /proc/stat"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set what the clocks start with."""
@@ -90,6 +95,14 @@ class DateFactor(Factor):
         "+400d": "400 days later: what was signed for a year has expired (+ or - any number of s, m, h, d or y)",
         "+0": "by the same means, not moved at all (null control)",
     }
+    names = (
+        "time_ns now today utcnow gmtime strftime utcfromtimestamp date clock_gettime not_valid_after enddate "
+        "cert_time_to_seconds ssl"
+    )
+    signs = (
+        "runs /usr/bin/date; runs /bin/date; raises OverflowError; raises ssl.SSLCertVerificationError; enters "
+        "time.time; reaches time.time"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have the loader of the image load a clock before all else."""

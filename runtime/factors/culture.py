@@ -24,6 +24,14 @@ class TimezoneFactor(Factor):
         "Asia/Kolkata": "TZ names it: +05:30, no summer time (any zone can be named)",
         "America/St_Johns": "TZ names it: -03:30, with summer time",
     }
+    names = (
+        "localtime mktime tzset tzname altzone astimezone fromtimestamp utcoffset ctime asctime ZoneInfo tzlocal "
+        "now zoneinfo"
+    )
+    signs = (
+        "opens /etc/localtime; looks /etc/localtime; opens /etc/timezone; opens /usr/share/zoneinfo; looks "
+        "/usr/share/zoneinfo; variable TZ"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Link /etc/localtime to UTC, and set TZ for another zone."""
@@ -60,6 +68,15 @@ class LocaleFactor(Factor):
         "C": "no LANG; LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0",
         "tr_TR.UTF-8": "LANG names it (any locale that the image has; one that it has not makes the run INCONCLUSIVE)",
     }
+    names = (
+        "setlocale getlocale getdefaultlocale getpreferredencoding getencoding getfilesystemencoding localeconv "
+        "strcoll strxfrm nl_langinfo gettext read_text write_text TextIOWrapper fsencode fsdecode utf_8_decode "
+        "locale IncrementalDecoder"
+    )
+    signs = (
+        "opens /usr/lib/locale; variable LANG; variable LC_*; variable PYTHON*; raises UnicodeDecodeError; raises "
+        "UnicodeEncodeError; raises locale.Error"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the variables."""

@@ -30,6 +30,12 @@ class Factor(ABC):
     levels: ClassVar[Mapping[str, str]]
     """Level → one sentence of what it means: the named ones, then examples of an open range."""
 
+    names: ClassVar[str] = ""
+    """What speaks for it in a trace, with blanks between: functions, attributes and system calls that are called so."""
+
+    signs: ClassVar[str] = ""
+    """Likewise whole signs (see ``runtime.trace``), with semicolons between; a ``*`` at the end stands for any rest."""
+
     accounted: ClassVar[bool] = False
     """True if the evidence is the kernel's accounting of the run, which the backend reads, and not ``probe``."""
 

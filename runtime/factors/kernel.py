@@ -34,6 +34,11 @@ class UserNamespacesFactor(Factor):
         "none": "there is no room for one (user.max_user_namespaces is 0): ENOSPC",
         "null": "the switch is set to very many, and changes nothing (null control)",
     }
+    names = "unshare CLONE_NEWUSER bwrap setns"
+    signs = (
+        "unshares *; runs /usr/bin/unshare; runs /usr/bin/bwrap; opens /proc/self/uid_map; writes "
+        "/proc/self/uid_map; opens /proc/sys/user*; errno ENOSPC; errno EPERM"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the switch; where the profile answers first, it must answer as the kernel would."""
@@ -86,6 +91,8 @@ class InotifyFactor(Factor):
         "no-watches": "an instance, and no watch: ENOSPC, which programs tell as a full disk",
         "null": "the switches are set to very many, and change nothing (null control)",
     }
+    names = "inotify_init inotify_init1 inotify_add_watch fanotify_init INotify Observer"
+    signs = "watches *; opens /proc/sys/fs/inotify*; errno ENOSPC; errno EMFILE"
 
     _SWITCHES = MappingProxyType(
         {
@@ -136,6 +143,8 @@ class PidRangeFactor(Factor):
         "large": "beyond 3,000,000: seven digits, as on a machine that has been up for long",
         "small": "400 at most, so that they come again soon",
     }
+    names = "getpid getppid pid pid_max"
+    signs = "opens /proc/sys/kernel/pid_max; opens /proc/N*; looks /proc/N*; kills 0; starts process"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set where the run's own PID namespace goes on, or ends."""
@@ -188,6 +197,10 @@ class PersonalityFactor(Factor):
         "no-randomization": "addresses are the same in each process, as under a debugger or `setarch -R`",
         "uname26": "the kernel says that it is a 2.6, as for programs that cannot read a 3",
     }
+    names = "personality addressof randomize_va_space maps id release uname"
+    signs = (
+        "personality *; opens /proc/self/maps; opens /proc/self/personality; opens /proc/sys/kernel/randomize_va_space"
+    )
     _BITS: Mapping[str, int] = {"linux": 0, "no-randomization": _ADDR_NO_RANDOMIZE, "uname26": _UNAME26}
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -225,6 +238,8 @@ class EntropyFactor(Factor):
         "no-getrandom": "getrandom fails with ENOSYS, as before Linux 3.17: there is /dev/urandom only",
         "null": "one more rule, for flags that getrandom has never had (null control)",
     }
+    names = "getrandom urandom token_bytes token_hex token_urlsafe SystemRandom uuid4 uuid secrets"
+    signs = "opens /dev/urandom; opens /dev/random; looks /dev/urandom; opens /proc/sys/kernel/random*; errno ENOSYS"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Deny the call."""

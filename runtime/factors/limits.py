@@ -16,7 +16,7 @@ _FILES = f"limit {resource.RLIMIT_NOFILE}"
 _LIBRARY = "descriptors"
 _MOST = 1 << 20  # fs.nr_open as every kernel starts: without another, nobody may have more
 _OPENED = 4096  # what every process may have that has not been given less: INR_OPEN_MAX, linux/fs.h
-_RESOURCES = {
+RESOURCES = {
     "core": resource.RLIMIT_CORE,
     "data": resource.RLIMIT_DATA,
     "fsize": resource.RLIMIT_FSIZE,
@@ -35,6 +35,14 @@ class CpusFactor(Factor):
         "2": "two CPUs, by affinity, in /proc/cpuinfo and in /sys (any number up to the machine's)",
         "1": "one CPU",
     }
+    names = (
+        "cpu_count process_cpu_count sched_getaffinity sched_setaffinity getcpu Barrier Thread ThreadPoolExecutor "
+        "ProcessPoolExecutor max_workers threading"
+    )
+    signs = (
+        "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; lists "
+        "/sys/devices/system/cpu*; raises threading.BrokenBarrierError; raises TimeoutError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the number."""
@@ -69,6 +77,8 @@ class OpenFilesFactor(Factor):
         " (any number beyond 2^20)",
         "null": "1024, told by the same means (null control)",
     }
+    names = "RLIMIT_NOFILE dup dup2 closerange close_range fd_limit"
+    signs = "limit 7; lists /proc/self/fd; opens many; errno EMFILE; enters select.select"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set RLIMIT_NOFILE; have the loader of the image load a library that tells of more than there can be."""
@@ -128,6 +138,14 @@ class LimitsFactor(Factor):
         "fsize=1M": "no file may grow beyond 1 MiB (any size; also of core, data, memlock, stack)",
         "stack=1M": "a stack of 1 MiB",
     }
+    names = (
+        "RLIMIT_CORE RLIMIT_FSIZE RLIMIT_STACK RLIMIT_DATA RLIMIT_MEMLOCK RLIMIT_AS setrlimit getrlimit "
+        "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock resource"
+    )
+    signs = (
+        "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; ends "
+        "signal 25"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Add the rlimit to ``core=0``."""
@@ -136,11 +154,11 @@ class LimitsFactor(Factor):
 
     def questions(self, plan: Plan) -> tuple[str, ...]:
         """Each rlimit that the plan sets."""
-        return tuple(f"limit {_RESOURCES[name]}" for name in sorted(plan.limits.resources))
+        return tuple(f"limit {RESOURCES[name]}" for name in sorted(plan.limits.resources))
 
     def probe(self, plan: Plan, answers: Answers) -> str:
         """Say all."""
-        found = {name: answers.words(f"limit {_RESOURCES[name]}") for name in sorted(plan.limits.resources)}
+        found = {name: answers.words(f"limit {RESOURCES[name]}") for name in sorted(plan.limits.resources)}
         return " ".join(f"{name}={','.join(values)}" for name, values in found.items())
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
@@ -155,7 +173,7 @@ class LimitsFactor(Factor):
     def _parse(self, level: str) -> tuple[str, int]:
         name, _, text = level.partition("=")
         value = 0 if text == "0" else parse_size(text)
-        if name not in _RESOURCES or value is None:
+        if name not in RESOURCES or value is None:
             raise self.unknown(level)
         return name, value
 

@@ -23,6 +23,11 @@ class RuntimeFactor(Factor):
         "youki": "youki, by an OCI bundle",
         "qemu": "Seatrial's own runtime in a virtual machine",
     }
+    names = "ismount"
+    signs = (
+        "opens /proc/self/mountinfo; opens /proc/self/mounts; opens /proc/mounts; opens /proc/self/cgroup; opens "
+        "/proc/version; looks /.dockerenv; looks /run/.containerenv; opens /proc/self/uid_map"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Nothing: the plan's levels name the backend."""
@@ -51,6 +56,11 @@ class KernelFactor(Factor):
         "6.1": "the kernel of Debian 12, in a virtual machine",
         "6.12": "the kernel of Debian 13, in a virtual machine",
     }
+    names = (
+        "release uname version openat2 io_uring_setup pidfd_open memfd_create copy_file_range close_range "
+        "process_madvise landlock platform"
+    )
+    signs = "opens /proc/version; opens /proc/sys/kernel/osrelease; opens /boot*; errno ENOSYS; errno EINVAL"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Nothing: the plan's levels name the backend."""

@@ -47,6 +47,13 @@ class NetworkFactor(Factor):
         "loopback": "only the loopback interface",
         "route": "one more interface, with a default route that answers nothing",
     }
+    names = "if_nameindex create_connection create_server urlopen HTTPConnection getsockname socket"
+    signs = (
+        "socket inet stream; socket inet datagram; socket netlink*; connects inet loopback*; connects inet "
+        "elsewhere*; connects inet any*; binds inet any*; binds inet loopback*; opens /proc/net*; opens "
+        "/proc/self/net*; opens /sys/class/net*; lists /sys/class/net; errno ENETUNREACH; errno EADDRNOTAVAIL; "
+        "errno ENETDOWN"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the interfaces."""
@@ -89,6 +96,11 @@ class Ipv6Factor(Factor):
         "absent": "no IPv6 address on any interface (disable_ipv6 is 1)",
         "unsupported": "no address, and no socket either (EAFNOSUPPORT), as with ipv6.disable=1 of the kernel",
     }
+    names = "AF_INET6 has_ipv6 has_dualstack_ipv6 IPPROTO_IPV6 IPV6_V6ONLY"
+    signs = (
+        "socket inet6*; binds inet6*; connects inet6*; opens /proc/net/if_inet6; opens /proc/self/net/if_inet6; "
+        "errno EADDRNOTAVAIL; errno EAFNOSUPPORT; raises socket.gaierror"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the switch; without support, deny the sockets too."""
@@ -133,6 +145,11 @@ class LowPortsFactor(Factor):
         "1024": "ports below 1024 are root's (any other first port can be named)",
         "0": "anybody may listen on any port, as in a container of Docker since 20.10",
     }
+    names = "ip_unprivileged_port_start"
+    signs = (
+        "binds inet any low; binds inet loopback low; binds inet6 any low; binds inet6 loopback low; opens "
+        "/proc/sys/net/ipv4/ip_unprivileged_port_start; errno EACCES"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the switch of the run's own network."""
@@ -170,6 +187,11 @@ class DnsFactor(Factor):
         "search": "the same, with Kubernetes's three search domains and ndots:5: most names are asked for four times",
         "unconfigured": "/etc/resolv.conf is empty: the resolver's own defaults",
     }
+    names = "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr getfqdn create_connection gaierror socket"
+    signs = (
+        "opens /etc/resolv.conf; looks /etc/resolv.conf; connects inet loopback 53; connects inet elsewhere 53; "
+        "raises socket.gaierror; raises urllib.error.URLError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Write /etc/resolv.conf."""
@@ -201,6 +223,11 @@ class HostnameFactor(Factor):
         "long": "a name of 63 characters, in /etc/hosts",
         "unresolvable": "unknown_Box-7, in no hosts file",
     }
+    names = "gethostname getfqdn getnode node nodename uname gethostbyname"
+    signs = (
+        "opens /etc/hostname; opens /etc/hosts; opens /proc/sys/kernel/hostname; runs /usr/bin/hostname; runs "
+        "/bin/hostname; variable HOSTNAME; raises socket.gaierror; raises socket.herror; raises UnicodeError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the UTS name, and write /etc/hosts, with the names of the services, and /etc/hostname."""

@@ -25,6 +25,8 @@ class TestOrderFactor(Factor):
         "random": "by a hash of each test's id (random-N: by another one), the same in each run",
         "null": "our plug-in is asked, and leaves the order as it is (null control)",
     }
+    names = "lru_cache cache reload setdefault modules"
+    signs = "stores global; needs others"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Tell the plug-in of pytest."""

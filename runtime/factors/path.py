@@ -21,6 +21,11 @@ class PathFactor(Factor):
         "blanks and brackets": f"also seen, and entered, at '{_BLANKS}'",
         "elsewhere": f"also seen, and entered, at '{_PLAIN}' (null control)",
     }
+    names = (
+        "glob rglob getcwd cwd resolve abspath relpath relative_to as_uri url2pathname pathname2url system quote "
+        "fnmatch __file__ fork_exec shlex"
+    )
+    signs = "runs /bin/sh; runs /usr/bin/sh; variable PWD; starts process"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Bind the working folder to the second path, and start there."""

@@ -11,7 +11,7 @@ from runtime.factors.questions import Answers
 from runtime.launcher import built
 from runtime.plan import File, Plan
 
-_FOLDER = "/.seatrial/preload"  # as in runtime/launcher/clock.c, descriptors.c and slow.c
+_FOLDER = "/.seatrial/preload"  # as in runtime/launcher/{clock,descriptors,slow,far,page,fold,today}.c
 _LIST = "/etc/ld.so.preload"
 _PROBE = "today"
 _ASKED = f"run {_FOLDER}/{_PROBE}"
@@ -32,7 +32,7 @@ def with_library(plan: Plan, name: str, configuration: str) -> Plan:
 
     Args:
         plan: which may have others of these already.
-        name: of the library, ``clock``, ``descriptors`` or ``slow``.
+        name: of the library: that of its source in runtime/launcher.
         configuration: what it reads when it is loaded.
     """
     library, probe = built(f"{name}.so"), built(_PROBE)
@@ -57,10 +57,7 @@ def questions(plan: Plan, name: str) -> tuple[str, ...]:
 
 
 def found(plan: Plan, answers: Answers) -> tuple[str, ...]:
-    """Return what a program of the image sees, or one sentence.
-
-    That is the time in seconds, the milliseconds of a wait for a disk, and how many files it may open.
-    """
+    """Return what a program of the image sees, in the order of runtime/launcher/today.c, or one sentence."""
     program = next((raw for each in _places(plan) if (raw := answers.raw(f"read {each}"))), b"")
     if is_static(program):
         return ("the program is static, and sees through it",)

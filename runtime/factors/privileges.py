@@ -32,6 +32,14 @@ class CapabilitiesFactor(Factor):
     default = "default"
     control = "default"
     levels = {"default": "Docker's fourteen as the bounding set, held by uid 0 only", "none": "the empty set"}
+    names = (
+        "chown lchown setuid setgid setgroups setresuid setresgid mount umount2 chroot mknod sethostname "
+        "setpriority nice mlock mlockall capget capset CapEff"
+    )
+    signs = (
+        "chowns *; prctl 23; prctl 24; socket inet raw; socket packet*; binds inet any low; binds inet loopback "
+        "low; binds inet6 any low; binds inet6 loopback low; errno EPERM"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the bounding set."""
@@ -64,6 +72,11 @@ class NoNewPrivilegesFactor(Factor):
     default = "yes"
     control = "yes"
     levels = {"yes": "set-user-id bits and file capabilities have no effect", "no": "they have, inside the run"}
+    names = "sudo S_ISUID NoNewPrivs"
+    signs = (
+        "prctl 38; prctl 39; runs /usr/bin/sudo; runs /usr/bin/su; runs /bin/su; runs /usr/bin/newuidmap; runs "
+        "/usr/bin/passwd; errno EPERM"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the bit."""

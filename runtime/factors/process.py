@@ -1,11 +1,15 @@
 """``terminal``, ``stdin``, ``pid1``, ``signals``: the process that a program finds itself to be."""
 
 from runtime.data import replace
+from runtime.factors.carriers import EVERY, OWN
 from runtime.factors.factor import Factor
 from runtime.factors.questions import Answers
 from runtime.plan import FirstProcess, Plan, Stdin
 
 _SIGINT = 2  # SIGINT, bits/signum-generic.h
+_ROWS = 24
+_MOST_COLUMNS = 65535  # what struct winsize holds
+_WINDOW = "window 1"
 
 
 class TerminalFactor(Factor):
@@ -14,25 +18,45 @@ class TerminalFactor(Factor):
     name = "terminal"
     default = "no"
     control = "no"
-    levels = {"no": "stdout and stderr are pipes"}
+    levels = {
+        "no": "stdout and stderr are pipes",
+        "yes": "stdin, stdout and stderr are terminals of 24 rows, as wide as COLUMNS says, else 80; nobody types",
+    }
+    names = "isatty tcgetattr tcsetattr ctermid ttyname openpty setupterm get_terminal_size curses termios"
+    signs = "asks terminal; asks terminal-size; opens /dev/tty; errno ENOTTY; errno ENXIO; enters getpass.getpass"
 
     def apply(self, plan: Plan, level: str) -> Plan:
-        """Nothing: pipes are all that a run has so far."""
+        """Set it."""
         if level not in self.levels:
             raise self.unknown(level)
-        return plan
+        return replace(plan, terminal=level == "yes")
 
     def questions(self, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002
-        """What stdout and stderr are."""
-        return "descriptor 1", "descriptor 2"
+        """What stdout and stderr are, and how large."""
+        return "descriptor 1", "descriptor 2", _WINDOW
 
-    def probe(self, plan: Plan, answers: Answers) -> str:
-        """Say whether one is a terminal."""
-        return "yes" if "terminal" in {answers.text(each) for each in self.questions(plan)} else "no"
+    def probe(self, plan: Plan, answers: Answers) -> str:  # noqa: ARG002
+        """Say whether one is a terminal, or both, and the size of stdout's."""
+        kinds = [answers.text(each) for each in ("descriptor 1", "descriptor 2")]
+        if "terminal" not in kinds:
+            return "no"
+        return " and ".join(kinds) if kinds[0] != kinds[1] else f"yes {answers.text(_WINDOW)}"
 
-    def holds(self, level: str, found: str, plan: Plan) -> bool:  # noqa: ARG002
-        """It is as asked."""
-        return found == level
+    def holds(self, level: str, found: str, plan: Plan) -> bool:
+        """Both are, of that size, or neither is."""
+        columns, rows = window_of(plan)
+        return found == ("no" if level == self.default else f"yes {columns}x{rows}")
+
+    def carriers(self, level: str) -> frozenset[str]:
+        """Another runtime makes one terminal of both streams, and they could not be told apart."""
+        return EVERY if level == self.default else OWN
+
+
+def window_of(plan: Plan) -> tuple[int, int]:
+    """Return columns and rows of a plan's terminals."""
+    named = plan.environment.get("COLUMNS", "")
+    columns = int(named) if named.isascii() and named.isdigit() else 0
+    return columns if 0 < columns <= _MOST_COLUMNS else 80, _ROWS
 
 
 class StdinFactor(Factor):
@@ -41,7 +65,12 @@ class StdinFactor(Factor):
     name = "stdin"
     default = "null"
     control = "null"
-    levels = {"null": "/dev/null", "closed": "descriptor 0 is not open"}
+    levels = {
+        "null": "/dev/null; a terminal at which nobody types where stdout is one",
+        "closed": "descriptor 0 is not open",
+    }
+    names = "stdin input fileinput"
+    signs = "reads stdin; opens /dev/stdin; errno EBADF; raises EOFError; enters getpass.getpass"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -59,7 +88,8 @@ class StdinFactor(Factor):
 
     def holds(self, level: str, found: str, plan: Plan) -> bool:
         """It is as asked; an interactive run has its caller's."""
-        return plan.stdin == Stdin.INHERITED or found == level
+        wanted = "terminal" if plan.terminal and level == self.default else level
+        return plan.stdin == Stdin.INHERITED or found == wanted
 
 
 class Pid1Factor(Factor):
@@ -70,6 +100,11 @@ class Pid1Factor(Factor):
     control = "init"
     accounted = True
     levels = {"init": "a small init is process 1, reaps, and forwards signals", "app": "the program itself"}
+    names = (
+        "getpid getppid waitpid wait4 waitid setsid fork daemon terminate send_signal killpg SIGTERM SIGCHLD pause "
+        "sigwait"
+    )
+    signs = "signal 15; signal 17; kills 15; kills 0; prctl 36; opens /proc/N*; ends signal 15"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -93,6 +128,11 @@ class SignalsFactor(Factor):
     default = "default"
     control = "default"
     levels = {"default": "none is ignored", "sigint-ignored": "SIGINT is ignored, as in a background job of a script"}
+    names = (
+        "SIGINT SIGPIPE SIGHUP getsignal signal default_int_handler raise_signal send_signal KeyboardInterrupt "
+        "sigaction pthread_sigmask"
+    )
+    signs = "signal 1; signal 2; signal 13; kills 1; kills 2; kills 13"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""

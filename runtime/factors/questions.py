@@ -40,6 +40,7 @@ question                answer
 ``user-namespace``      ``yes``, or the errno with which a child can make none
 ``umask``               the file mode creation mask, four octal digits
 ``variable NAME``       the value of an environment variable
+``window N``            columns and rows of the terminal that a descriptor is, with an ``x`` between
 ======================  ==================================================================================
 
 Modules of the warm process import little: no pathlib here.
@@ -68,6 +69,7 @@ _IN_CLOEXEC = 0o2000000
 _ASKED_PERSONALITY = 0xFFFFFFFF  # personality(2): changes nothing
 _SIOCGIFFLAGS = 0x8913  # linux/sockios.h
 _IFF_UP = 0x1  # linux/if.h
+_TIOCGWINSZ = 0x5413  # asm-generic/ioctls.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -376,6 +378,11 @@ def _umask(_: str) -> bytes:
     return f"{mask:04o}".encode()
 
 
+def _window(number: str) -> bytes:
+    rows, columns = struct.unpack_from("HH", ioctl(int(number), _TIOCGWINSZ, bytes(8)))
+    return b"%dx%d" % (columns, rows)
+
+
 _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "attributes": _attributes,
     "clone3": _clone3,
@@ -409,4 +416,5 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "umask": _umask,
     "user-namespace": _user_namespace,
     "variable": lambda name: os.environb.get(name.encode()),
+    "window": _window,
 }

@@ -22,6 +22,11 @@ class SeccompFactor(Factor):
         "null": "the default profile and one more rule, for a call that no kernel has had since 6.0 (null control)",
         "unconfined": "no profile",
     }
+    names = (
+        "clone3 ptrace keyctl add_key bpf perf_event_open io_uring_setup userfaultfd process_vm_readv setns syscall "
+        "start_new_thread posix_spawn fork_exec subprocess threading vfork"
+    )
+    signs = "unshares *; starts thread; prctl 21; prctl 22; errno EPERM; errno ENOSYS; starts process"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the profile and its denials."""

@@ -23,6 +23,8 @@ class RootFilesystemFactor(Factor):
         "writable": "the program may write where its user may",
         "read-only": "only /tmp, /dev/shm and HOME (each a tmpfs) can be written",
     }
+    names = "makedirs mkdir"
+    signs = "changes tree; errno EROFS"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Make the tree read-only, and HOME a tmpfs, unless the working folder lies in it."""
@@ -63,6 +65,14 @@ class TmpFactor(Factor):
         "noexec": "a tmpfs of 1 GiB from which nothing can be executed",
         "symlink": "TMPDIR names a symbolic link to /tmp",
     }
+    names = (
+        "gettempdir mkstemp mkdtemp mktemp NamedTemporaryFile TemporaryFile TemporaryDirectory SpooledTemporaryFile "
+        "tempdir tempfile"
+    )
+    signs = (
+        "makes /tmp; writes /tmp; opens /tmp; runs /tmp*; renames /tmp; measures /tmp; variable TMPDIR; errno "
+        "EACCES; errno ENOSPC"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Mount /tmp."""
@@ -112,6 +122,14 @@ class ShmFactor(Factor):
         "1M": "a tmpfs of 1 MiB",
         "none": "nobody may enter it (mode 000)",
     }
+    names = (
+        "SharedMemory shm_open sem_open SemLock Semaphore BoundedSemaphore Pool ProcessPoolExecutor shmget semget "
+        "multiprocessing"
+    )
+    signs = (
+        "makes /dev/shm; opens /dev/shm; writes /dev/shm; looks /dev/shm; lists /dev/shm; measures /dev/shm; errno "
+        "EACCES; errno ENOSPC; errno ENOSYS"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Mount /dev/shm."""

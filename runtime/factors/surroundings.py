@@ -13,6 +13,7 @@ _CLOSED_PORT = "http://127.0.0.1:9"
 _ENVIRONMENTS = {
     "minimal": {},
     "ci": {"CI": "true", "GITHUB_ACTIONS": "true"},
+    "gitlab-ci": {"CI": "true", "GITLAB_CI": "true"},
     "proxy": dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _CLOSED_PORT),
     "force-color": {"FORCE_COLOR": "1"},
     "term-color": {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
@@ -29,6 +30,8 @@ class UmaskFactor(Factor):
     default = "0022"
     control = "0022"
     levels = {"0022": "new files can be read by all", "0077": "by nobody else", "0002": "and written by the group"}
+    names = "umask st_mode S_IMODE S_IRGRP S_IWGRP S_IROTH S_IWOTH chmod fchmod access mkdir makedirs copymode"
+    signs = "makes *; chmods *; errno EACCES"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""
@@ -60,6 +63,11 @@ class HomeFactor(Factor):
         "unset": "there is no HOME",
         "unwritable": "HOME names a folder of root with mode 0555",
     }
+    names = "expanduser home"
+    signs = (
+        "variable HOME; variable XDG_*; looks ~; opens ~; makes ~; writes ~; lists ~; errno EACCES; raises "
+        "KeyError; raises RuntimeError"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the variable, and give the folder its owner and mode."""
@@ -110,11 +118,18 @@ class EnvironmentFactor(Factor):
     levels = {
         "minimal": "the image's own, PATH, HOME, LANG and PYTHONHASHSEED=0, nothing else",
         "ci": "CI and GITHUB_ACTIONS",
+        "gitlab-ci": "CI and GITLAB_CI",
         "proxy": "http_proxy and https_proxy name a closed port",
         "force-color": "FORCE_COLOR=1",
         "term-color": "TERM and COLORTERM of a terminal with colors",
         "null": "one variable that nobody reads (null control)",
     }
+    names = "getproxies getproxies_environment proxy_bypass ProxyHandler build_opener urlopen environ getenv urllib"
+    signs = (
+        "variable CI; variable GITHUB_ACTIONS; variable all_proxy; variable http*; variable HTTP*; variable no_proxy; "
+        "variable NO_COLOR; variable FORCE_COLOR; variable TERM; variable COLORTERM; raises urllib.error.URLError; "
+        "errno ECONNREFUSED"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Add the variables."""
@@ -144,6 +159,11 @@ class ColumnsFactor(Factor):
     default = "unset"
     control = "80"
     levels = {"unset": "there is no COLUMNS", "40": "COLUMNS=40 (any number)", "80": "COLUMNS=80, what programs assume"}
+    names = (
+        "get_terminal_size wrap fill shorten indent format_help format_usage print_help print_usage ArgumentParser "
+        "HelpFormatter argparse textwrap"
+    )
+    signs = "variable COLUMNS; asks terminal-size"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the variable."""
@@ -174,6 +194,8 @@ class HashSeedFactor(Factor):
     default = "0"
     control = "0"
     levels = {"0": "PYTHONHASHSEED=0 (any number)", "1": "PYTHONHASHSEED=1", "random": "another one in each process"}
+    names = "hash set frozenset union intersection difference symmetric_difference PYTHONHASHSEED"
+    signs = "builds set"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set PYTHONHASHSEED."""

@@ -25,6 +25,8 @@ class DiskFullFactor(Factor):
         "yes": "none at all: the first byte that is written fails with ENOSPC",
         "1M": "1 MiB (any size)",
     }
+    names = "write write_text write_bytes writelines disk_usage statvfs fallocate posix_fallocate copyfileobj flush"
+    signs = "changes tree; measures .; measures /; errno ENOSPC; raises sqlite3.OperationalError"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the room."""
@@ -67,6 +69,13 @@ class FilesystemFactor(Factor):
         "overlay": "the one of the image, an overlay of its layers where the runtime makes one",
         "tmpfs": "the working folder is a tmpfs of its own, as a volume of a platform; its changes are not listed",
     }
+    names = (
+        "link rename replace st_dev st_ino flock lockf setxattr getxattr listxattr sendfile copy_file_range statvfs "
+        "ismount fallocate O_TMPFILE fcntl sqlite3"
+    )
+    signs = (
+        "renames .; links .; measures .; opens /proc/self/mountinfo; opens /proc/mounts; errno EXDEV; errno EOPNOTSUPP"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have a file system mounted at the working folder, with what is in it."""
@@ -110,6 +119,8 @@ class OverlayRenameFactor(Factor):
         "as-is": "as the tree's file system has it: an overlay of our own answers EXDEV",
         "works": "folders below the working folder can be renamed, as on a disk",
     }
+    names = "rename renames replace move"
+    signs = "renames .; errno EXDEV"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have the working folder made anew, above the overlay's lower layers."""
@@ -152,6 +163,8 @@ class DirectoryOrderFactor(Factor):
         "sorted": "by name, below the working folder",
         "reverse": "by name, the last one first, below the working folder",
     }
+    names = "listdir scandir iterdir glob iglob rglob walk fwalk"
+    signs = "lists ."
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Have the working folder made anew, its entries in an order that a tmpfs lists as asked."""

@@ -40,6 +40,14 @@ class UserFactor(Factor):
         "root": "uid 0 with the host's capabilities",
         "arbitrary": "uid 1000660000, gid 0, no passwd entry, HOME kept and owned by it, as OpenShift does",
     }
+    names = (
+        "getpwuid getpwnam getpwall getuser getlogin getuid geteuid getgid getegid getgroups getgrgid getgrnam "
+        "expanduser st_uid st_gid owner chown"
+    )
+    signs = (
+        "opens /etc/passwd; opens /etc/group; chowns *; variable USER; variable LOGNAME; raises KeyError; errno "
+        "EACCES; errno EPERM"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Change uid, gid, groups and home, and lay what the probe tries into the tree."""

@@ -21,6 +21,11 @@ class ProcViewFactor(Factor):
         "all": "every process of the run",
         "own": "those of the same user only (hidepid=2), as on hardened hosts: process 1 is not there",
     }
+    names = "process_iter pids ppid_map pidof"
+    signs = (
+        "lists /proc; opens /proc/N*; looks /proc/N*; lists /proc/N*; runs /bin/ps; runs /usr/bin/ps; runs "
+        "/usr/bin/pgrep"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set the option of the mount."""
@@ -56,6 +61,8 @@ class MeminfoViewFactor(Factor):
         "machine": "the memory of the machine, as in every container",
         "limit": "the limit of the run, as LXCFS and virtual machines show it",
     }
+    names = "sysconf SC_PHYS_PAGES SC_AVPHYS_PAGES virtual_memory meminfo sysinfo"
+    signs = "opens /proc/meminfo; looks /proc/meminfo; runs /usr/bin/free"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Mount a file over /proc/meminfo."""
@@ -102,6 +109,11 @@ class CgroupViewFactor(Factor):
         "v1": "the run's own, of the first version, read-only, a folder for each controller",
         "v2": "the run's own, of the second version, read-only; what is in it depends on the machine",
     }
+    names = "cgroup"
+    signs = (
+        "opens /sys/fs/cgroup; looks /sys/fs/cgroup; lists /sys/fs/cgroup; measures /sys/fs/cgroup; opens "
+        "/proc/self/cgroup; opens /proc/self/mountinfo"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set what is mounted."""

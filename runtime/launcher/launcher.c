@@ -12,8 +12,8 @@
  *
  * Started by the name "init" alone, it is process 1 of a native run. Descriptor 3 is then the socket to the warm process,
  * and 4 a file that says what to start: NUL behind each part, numbers in decimal: the version of this file's form; 1 if
- * the program starts at a word of the warm process and not at once; how many ignored signals, paths to try, arguments,
- * variables; then those. So nothing of this machine shows in its command line or environment.
+ * the program starts at a word of the warm process and not at once; the milliseconds that what it leaves behind has to
+ * heed SIGTERM; how many ignored signals, paths to try, arguments, variables; then those. So nothing of this machine shows in its command line or environment.
  *
  * The questions, one a line, and what they answer are described in runtime/factors/questions.py, which answers the
  * same ones in Python; a conformance test holds the two equal. An answer is its length in decimal, a newline, and the
@@ -265,6 +265,11 @@ static void answer_user_namespace(void) { /* in a child: there is no way back */
     else say("yes");
 }
 
+static void answer_window(const char *text) {
+    struct winsize found;
+    if (ioctl(atoi(text), TIOCGWINSZ, &found)) failed = 1; else say("%dx%d", found.ws_col, found.ws_row);
+}
+
 static void answer_one(char *question) {
     char *rest = strchr(question, ' ');
     if (rest) *rest++ = 0; else rest = question + strlen(question);
@@ -285,6 +290,7 @@ static void answer_one(char *question) {
     else if (!strcmp(question, "rename")) answer_rename(rest);
     else if (!strcmp(question, "run")) answer_run(rest);
     else if (!strcmp(question, "user-namespace")) answer_user_namespace();
+    else if (!strcmp(question, "window")) answer_window(rest);
     else if (!strcmp(question, "umask")) {
         mode_t mask = umask(0);
         umask(mask);
@@ -529,7 +535,11 @@ static void set_limit(char *text) {
 
 #define CONTROL 3
 #define TASK 4
-#define TASK_FORM 2 /* as in runtime/backends/native/compiled_init.py */
+#define TASK_FORM 3 /* as in runtime/backends/native/compiled_init.py */
+
+#define SETTLING 30 /* milliseconds; these three as in runtime/backends/native/leftovers.py */
+#define DYING 1000
+#define MOST_TOLD 64
 
 static void tell(const char *format, ...) {
     char text[256];
@@ -560,8 +570,68 @@ static void await_word(void) { /* whatever it is: if the socket ends instead, no
     if (got != 1) _exit(OURS);
 }
 
+static int has_children(void) {
+    siginfo_t found;
+    return waitid(P_ALL, 0, &found, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void read_name(pid_t pid, char *name, size_t room) { /* a dead process has its name until it is waited for */
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = descriptor < 0 ? 0 : read(descriptor, name, room - 1);
+    if (descriptor >= 0) close(descriptor);
+    if (got > 0 && name[got - 1] == '\n') got--;
+    for (ssize_t at = 0; at < got; at++)
+        if (name[at] <= 0x20 || name[at] >= 0x7F || name[at] == '"' || name[at] == '\\') name[at] = '?';
+    if (got <= 0) name[0] = '?', got = 1;
+    name[got] = 0;
+}
+
+static long long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Reap until no child is left or a time is over, and tell of each end; before anybody was asked (signal 0) of none. */
+static void reap_for(int room, int number, int grace, int *told) {
+    long long begin = milliseconds();
+    for (;;) {
+        siginfo_t found = {0};
+        if (waitid(P_ALL, 0, &found, WEXITED | WNOHANG | WNOWAIT)) return;
+        if (!found.si_pid) {
+            if (milliseconds() - begin >= room) return;
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            continue;
+        }
+        char name[64];
+        int status;
+        read_name(found.si_pid, name, sizeof name);
+        waitpid(found.si_pid, &status, 0);
+        if (!number || ++*told > MOST_TOLD) continue;
+        long long after = grace ? milliseconds() - begin + (number == SIGKILL ? grace : 0) : -1;
+        tell("{\"left\": \"%s\", \"how\": %d, \"after\": %lld, \"killed\": %s}", name, status, after,
+             number == SIGKILL ? "true" : "false");
+    }
+}
+
+static void end_leftovers(int grace) { /* as runtime/backends/native/leftovers.py */
+    int told = 0;
+    if (!has_children()) return;
+    reap_for(SETTLING, 0, grace, &told);
+    if (grace && has_children()) {
+        kill(-1, SIGTERM);
+        reap_for(grace, SIGTERM, grace, &told);
+    }
+    if (!has_children()) return;
+    kill(-1, SIGKILL);
+    reap_for(DYING, SIGKILL, grace, &told);
+}
+
 static void start_task(char *text) {
     int waits = atoi(next_part(&text)), counts[4];
+    next_part(&text); /* the grace, which is process 1's own affair */
     for (int index = 0; index < 4; index++) counts[index] = atoi(next_part(&text));
     char **ignored = next_parts(&text, counts[0]), **paths = next_parts(&text, counts[1]);
     char **argv = next_parts(&text, counts[2]), **environment = next_parts(&text, counts[3]);
@@ -597,6 +667,9 @@ static void be_first_process(void) {
         tell("{\"error\": \"the launcher was built for another version of Seatrial\", \"hint\": \"install Seatrial again\"}");
         _exit(OURS);
     }
+    char *second = task;
+    next_part(&second);
+    int grace = atoi(second);
     watch_signals();
     pid_t program = fork();
     if (program < 0) fail("fork");
@@ -604,7 +677,8 @@ static void be_first_process(void) {
     munmap(text, found.st_size);
     int status = attend(program);
     tell("{\"status\": %d}", status);
-    _exit(exit_code(status)); /* and all else in the namespace dies with us */
+    end_leftovers(grace);
+    _exit(exit_code(status)); /* and what is still in the namespace dies with us */
 }
 
 int main(int count, char **argv) {

@@ -75,9 +75,7 @@ def backends(layer: Path, image: tuple[Layout, Digest], store: Path) -> Iterator
                     address = stack.enter_context(STARTED[name]())
                     made[name] = stack.enter_context(EngineBackend(name, image[0], address))
                 else:
-                    made[name] = stack.enter_context(
-                        make_backend(name, lambda _: (layer,), kernels=kernels_of(store))
-                    )
+                    made[name] = stack.enter_context(make_backend(name, lambda _: (layer,), kernels=kernels_of(store)))
             return made[name]
 
         yield get

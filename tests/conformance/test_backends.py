@@ -55,6 +55,59 @@ def test_streams_are_kept_apart_and_whole(run):
     assert outcome.stderr.content == b"err\n"
 
 
+def test_terminals_keep_streams_apart_and_line_ends_as_written(run):
+    look = "test -t 0 && test -t 1 && test -t 2 && echo out && echo err >&2; printf 'a\\r\\nb'; : </dev/tty"
+    outcome = run("sh", "-c", look, host={"terminal": "yes"})
+    assert (outcome.stdout.content, outcome.stderr.content, outcome.exit_code) == (b"out\na\r\nb", b"err\n", 0)
+
+
+def test_much_that_is_written_to_a_terminal_is_whole(run):
+    write = f"head -c {MUCH // 4} /dev/zero; head -c {MUCH // 4} /dev/zero >&2"
+    outcome = run("sh", "-c", write, host={"terminal": "yes"})
+    assert (outcome.stdout.size, outcome.stderr.size) == (MUCH // 4, MUCH // 4)
+
+
+def test_names_are_found_in_any_case_and_keep_theirs(sh):
+    line = """
+        mkdir Data && echo one >Data/File && cat DATA/file && cd dATA && echo two >FILE && cat File
+        mkdir ../data 2>/dev/null || echo there
+        mv file FILE && ls && cat fiLE && chmod 600 fIle && test -f FILe && echo file
+        rm file && ls && test ! -e /HOME && test ! -e other && cd .. && mv data Other && test -d OTHER && echo folder
+    """
+    found = sh(line, host={"case-sensitivity": "insensitive", "user": "root"})
+    assert found.split() == ["one", "two", "there", "FILE", "two", "file", "folder"]
+
+
+def test_names_in_another_case_are_neither_found_nor_made(sh):
+    line = """
+        echo one >Name; test ! -e NAME && cat Name && echo two >Name && cat Name
+        (echo three >NAME) 2>/dev/null || echo no file; mkdir name 2>/dev/null || echo no folder
+        touch Other && mv Name other 2>/dev/null || echo no move; mv Name NAME && ls
+    """
+    found = sh(line, host={"case-sensitivity": "original-case", "user": "root"})
+    assert found.splitlines() == ["one", "two", "no file", "no folder", "no move", "NAME", "Other"]
+
+
+def test_case_of_names_counts_where_the_library_is_loaded_for_nothing(sh):
+    found = sh("touch Name && test ! -e NAME && mkdir name && ls", host={"case-sensitivity": "null", "user": "root"})
+    assert sorted(found.split()) == ["Name", "name"]
+
+
+# By no module: 2 is AF_INET, 1 SOCK_STREAM, and the address has a port of its own choice.
+TALK = """
+    sub there { pack "S n C4 x8", 2, $_[0], 127, 0, 0, 1 }
+    socket S, 2, 1, 0; bind S, there 0; listen S, 5; my ($port) = unpack "x2 n", getsockname S;
+    socket C, 2, 1, 0; connect C, there $port or die; accept T, S; syswrite C, "x"; sysread T, my $got, 1; print $got
+"""
+
+
+def test_what_is_sent_arrives_later(sh):
+    line = f"begun=$EPOCHREALTIME; perl -e '{TALK}'; echo \" $(( (${{EPOCHREALTIME//./}} - ${{begun//./}}) / 1000 ))\""
+    got, milliseconds = sh(line, host={"latency": "100ms"}).split()
+    assert got == "x"
+    assert int(milliseconds) >= 300
+
+
 def test_stream_of_many_bytes_is_counted_and_hashed(run):
     outcome = run("head", "-c", str(MUCH), "/dev/zero")
     assert outcome.exit_code == 0

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
-from runtime.factors.questions import _ANSWERS, parse_answers
+from runtime.factors.questions import _ANSWERS, answer, parse_answers
 from runtime.launcher import launcher_path
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,8 @@ def questions_in(folder):
         "user-namespace",
         "variable HERE",
         "variable NOWHERE",
+        "window 0",
+        "window 9",
         "nonsense",
     )
 
@@ -122,6 +125,19 @@ def test_launcher_and_python_answer_alike(folder):
             assert all(abs(int(one) - int(other)) <= within for one, other in pairs), each
         else:
             assert launcher[each] == python[each], each
+
+
+def test_launcher_and_python_find_the_same_window(tmp_path):
+    if launcher_path() is None:
+        pytest.skip("the launcher was not built")
+    other, terminal = os.openpty()
+    with os.fdopen(other), os.fdopen(terminal):
+        termios.tcsetwinsize(terminal, (24, 132))
+        assert answer(f"window {terminal}") == b"132x24"
+        (tmp_path / "questions").write_text("window 0\n")
+        command = [launcher_path(), "--ask", tmp_path / "questions", tmp_path / "answers", "--", "/bin/true"]
+        subprocess.run(command, stdin=terminal, check=True, timeout=60)
+        assert (tmp_path / "answers").read_bytes() == b"6\n132x24"
 
 
 def test_questions_leave_nothing_behind(folder):

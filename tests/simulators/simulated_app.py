@@ -16,6 +16,7 @@ from runtime.digest import Digest
 from runtime.host import Host
 from runtime.outcome import Evidence, Fidelity, Limit
 from runtime.plan import SELECTION, Plan, User
+from runtime.trace import Trace
 
 SUITE = SuiteFacts(digest=Digest.of(b"suite"), command=("python3", "-m", "pytest", "-q", "tests"))
 REFERENCE = Host(name="reference", factors={})
@@ -80,6 +81,7 @@ class SimulatedApp:
         fidelity: factor → fidelity of its levels, native if not named.
         lost: factors whose levels lose every run.
         change: changes an observation before it is returned.
+        touched: id of a test → functions that it calls, as a traced run tells.
     """
 
     tests: Mapping[str, Behavior]
@@ -91,6 +93,7 @@ class SimulatedApp:
     change: Callable[[Observation, Levels], Observation] = lambda observation, _: observation
     needs_whole_suite: frozenset[str] = frozenset()
     needs_before: Mapping[str, str] = field(default_factory=dict)
+    touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: Results = Results.PYTEST
     runs: int = 0
     kept: dict[Digest, Observation] = field(default_factory=dict)
@@ -143,9 +146,16 @@ class SimulatedApp:
                 )
                 for name, level in levels.items()
             },
+            trace=self._trace() if cell.plan.is_traced else None,
             duration=10,
         )
         return self.change(observation, levels)
+
+    def _trace(self) -> Trace | None:
+        if not self.touched:
+            return None
+        signs = {test: {f"calls {each}": 1 for each in names} for test, names in self.touched.items()}
+        return Trace(tests={Trace.key(test): found for test, found in signs.items()})
 
 
 def result(name: str, outcome: TestOutcome) -> TestResult:

@@ -10,7 +10,7 @@ import argparse
 import random
 import statistics
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -51,6 +51,19 @@ hosts is the code that verifies real images. {trials} trials a row:
 * *reruns*: runs of the test that fails, with the reference's, after the first run of the host.
 """
 
+PREDICTED = """
+## With a prediction
+
+A traced run of the reference says where to look first. Whatever it says, the right levels are named; a wrong prediction
+costs runs. {trials} trials a row, beside the traced run:
+
+* *right*: one of the guilty factors is among six that the trace speaks for alike;
+* *wrong*: the trace speaks for every factor but the guilty.
+"""
+
+SHARE = 5
+"""Of the trials, one in so many is made with each prediction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedHost(Host):
@@ -75,6 +88,26 @@ HOST = NumberedHost(name="all-on", factors=dict.fromkeys(FACTORS, "on"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedFactor:
+    """What one of these factors says of signs.
+
+    Args:
+        name: of the factor; the sign that speaks for it is its name, as of a function that is called so.
+    """
+
+    name: str
+    signs: str = ""
+
+    @property
+    def names(self):
+        return self.name
+
+
+PREDICTIONS = ("absent", "right", "wrong")
+"""Whether a trace says nothing, that one of the guilty and five innocent factors matter, or that any but the guilty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """What one verification said.
 
@@ -89,14 +122,19 @@ class Trial:
     reruns: int
 
 
-def trial(causes: str, flake: int, seed: int) -> Trial:
-    """Return what is said of an app drawn by ``seed``."""
+def trial(causes: str, flake: int, seed: int, prediction: str = "absent") -> Trial:
+    """Return what is said of an app drawn by ``seed``, with one of ``PREDICTIONS``."""
     sets, size = CAUSES[causes]
     chance = random.Random(f"{causes} {flake} {seed}")
     drawn = chance.sample(FACTORS, sets * size)
     guilty = [frozenset(drawn[place : place + size]) for place in range(0, sets * size, size or 1)]
     breaks = [fails_where(**dict.fromkeys(each, "on")) for each in guilty]
-    app = SimulatedApp({TEST: either(*breaks, flaky(flake / 100)), "t.py::test_y": passes}, seed=chance.getrandbits(32))
+    seed_of_app = chance.getrandbits(32)
+    app = SimulatedApp(
+        {TEST: either(*breaks, flaky(flake / 100)), "t.py::test_y": passes},
+        seed=seed_of_app,
+        touched=_touched(prediction, drawn, chance),
+    )
     inquiry = Inquiry(
         name="web",
         spec="envs/web.yaml",
@@ -108,7 +146,14 @@ def trial(causes: str, flake: int, seed: int) -> Trial:
         hosts=(Choice(host=HOST, named=True),),
         seed=seed,
     )
-    result = verify_environment(inquiry, runner=app, check=lambda _: None, clock=lambda: 0, stop=threading.Event())
+    result = verify_environment(
+        inquiry,
+        runner=app,
+        check=lambda _: None,
+        clock=lambda: 0,
+        stop=threading.Event(),
+        factors=[NumberedFactor(name=name) for name in FACTORS],
+    )
     blamed = [
         frozenset(levels)
         for finding in result.hosts[1].findings
@@ -122,6 +167,17 @@ def trial(causes: str, flake: int, seed: int) -> Trial:
     )
 
 
+def _touched(prediction: str, guilty: Sequence[str], chance: random.Random) -> Mapping[str, tuple[str, ...]]:
+    innocent = sorted(set(FACTORS) - set(guilty))
+    match prediction:
+        case "right":
+            return {TEST: (*guilty[:1], *chance.sample(innocent, 5))}
+        case "wrong":
+            return {TEST: tuple(innocent)}
+        case _:
+            return {}
+
+
 def document(trials: int) -> Iterator[str]:
     """Yield the lines of the page of the documentation, each as soon as it is known."""
     yield TEXT.format(trials=trials, factors=len(FACTORS))
@@ -130,6 +186,24 @@ def document(trials: int) -> Iterator[str]:
     for causes in CAUSES:
         for flake in FLAKES:
             yield row(causes, flake, [trial(causes, flake, seed) for seed in range(trials)])
+    yield from predicted(trials // SHARE)
+
+
+def predicted(trials: int) -> Iterator[str]:
+    """Yield the lines about predictions, each as soon as it is known."""
+    yield PREDICTED.format(trials=trials)
+    yield "| prediction | cause | flake | exact | innocent blamed | reruns, median | reruns, 95 % of trials |"
+    yield "|---|---|---|---|---|---|---|"
+    for prediction in PREDICTIONS[1:]:
+        for causes in ("one factor", "two together"):
+            for flake in FLAKES:
+                yield predicted_row(prediction, causes, flake, trials)
+
+
+def predicted_row(prediction: str, causes: str, flake: int, trials: int) -> str:
+    """Return the row of some trials with a prediction."""
+    found = [trial(causes, flake, seed, prediction) for seed in range(trials)]
+    return f"| {prediction} {row(causes, flake, found)}"
 
 
 def row(causes: str, flake: int, found: Sequence[Trial]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from runtime.backend import Unsupported, lacks_kernel, refuse_levels, refuse_services
+from runtime.backend import Unsupported, lacks_kernel, refuse_grace, refuse_levels, refuse_services
 from runtime.backends.engines.archive import REPOSITORY, archive_of, tag_of
 from runtime.backends.engines.engine import OWNER, Engine
 from runtime.backends.engines.running import EngineRunning
@@ -74,7 +74,13 @@ class EngineBackend:
     def check(self, plan: Plan) -> Mapping[str, Fidelity] | Unsupported:
         """Return the fidelity of each factor's level, or why the plan cannot run here."""
         missing = self.available() or lacks_kernel(plan, self.name) or refuse_services(plan, self.name)
-        missing = missing or self._lacking(plan) or refuse_levels(plan, self.name) or self._not_limited(plan)
+        missing = (
+            missing
+            or refuse_grace(plan, self.name)
+            or self._lacking(plan)
+            or refuse_levels(plan, self.name)
+            or self._not_limited(plan)
+        )
         if missing:
             return missing
         return MappingProxyType(

@@ -24,6 +24,7 @@ from runtime.backends.native.reading import to_outcome
 from runtime.backends.native.streams import MOST, Allowance, Listener, Pump
 from runtime.backends.oci.bundle import MOST_STATUS, environment_of, parse_status, questions_of
 from runtime.backends.oci.profile import seccomp_of
+from runtime.backends.texts import Texts
 from runtime.canonical import to_text
 from runtime.digest import Digest
 from runtime.errors import BackendError
@@ -114,9 +115,11 @@ class EngineRunning:
             ),
             evidence=self._evidence(),
         )
+        texts = Texts()
         findings = Findings(
             results=self._results(),
-            artifacts=dict(self._artifacts()) if self._plan.artifacts else {},
+            artifacts=dict(self._artifacts(texts)) if self._plan.artifacts else {},
+            texts=texts.kept,
             changed=self._changed(),
         )
         self._outcome = to_outcome(
@@ -271,14 +274,16 @@ class EngineRunning:
                 return found
         return next((content for _, content in self._files(path)), None)
 
-    def _artifacts(self) -> Iterator[tuple[str, str]]:
+    def _artifacts(self, texts: Texts) -> Iterator[tuple[str, str]]:
         patterns = [pattern_of(each) for each in self._plan.artifacts]
         for path, content in self._files(f"{self._plan.workdir}/."):
             name = path.removeprefix("./")
             if any(each.fullmatch(name) for each in patterns):
                 if content is None:
                     raise BackendError(f"the artifact {name} has more than {_MOST_RESULTS:,} bytes, too many here")
-                yield to_text(os.fsencode(name)), Digest.of(content).text
+                shown = to_text(os.fsencode(name))
+                texts.add(shown, content)
+                yield shown, Digest.of(content).text
 
     def _files(self, path: str) -> Iterator[tuple[str, bytes | None]]:
         """Yield the regular files below a path of the container, without the content of one that is too large."""

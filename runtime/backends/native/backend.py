@@ -21,7 +21,7 @@ from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.service_plans import service_plans, without_loopback
 from runtime.backends.native.stacks import lacks_attributes
 from runtime.backends.native.streams import Listener
-from runtime.backends.native.tuned import lacking_for_tuning
+from runtime.backends.native.tuned import lacking_for_tuning, lacking_limits
 from runtime.backends.native.views import view_of
 from runtime.backends.native.warm import WarmProcess
 from runtime.digest import Digest
@@ -29,7 +29,7 @@ from runtime.errors import BackendError
 from runtime.factors import FACTORS
 from runtime.factors.machinery import RuntimeFactor
 from runtime.outcome import Fidelity, Outcome
-from runtime.plan import Plan
+from runtime.plan import FirstProcess, Plan
 
 Layers = Callable[[Digest], tuple[Path, ...]]
 """Manifest digest → folders of its unpacked layers, lowest first."""
@@ -210,7 +210,10 @@ class NativeBackend:
                 reason=f"the plan asks for {plan.limits.cpus} CPUs, and this process may use {cpus}",
                 hint=f"add `--set cpus={cpus}`",
             )
-        lacking = refuse_levels(plan, self.name) or lacking_for_tuning(plan)
+        if plan.grace and plan.first_process is FirstProcess.APP:
+            reason = "with pid1=app all processes end with the suite's first one, and none is asked to"
+            return Unsupported(reason=reason, hint="leave `shutdown` out of `suite.behavior`, or leave out this host")
+        lacking = refuse_levels(plan, self.name) or lacking_for_tuning(plan) or lacking_limits(plan)
         return lacking or (lacking_emulator(plan.architecture) if plan.architecture else None)
 
     def _foreign(self) -> ForeignRuntime | None:

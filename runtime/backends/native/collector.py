@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from runtime.backends.native import processes
 from runtime.backends.native.changes import ManyPathsError, Mark, changed_if_few, changed_paths
 from runtime.backends.native.idmap import IdMap
+from runtime.backends.texts import LONGEST, Texts
 from runtime.canonical import to_text
-from runtime.data import dataclass
+from runtime.data import dataclass, field
 from runtime.errors import BackendError
 from runtime.plan import MIB, Plan
 
@@ -59,12 +60,14 @@ class Findings:
     Args:
         results: the content of the results' file.
         artifacts: path → digest.
+        texts: path → content of short ones that are text.
         changed: absolute paths.
         error: why the artifacts, which are behavior, cannot be told; empty if they can.
     """
 
     results: bytes | None = None
     artifacts: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     error: str = ""
 
@@ -99,14 +102,15 @@ def collect(plan: Plan, remains: Remains, *, parent: int) -> Findings:
     changed: tuple[str, ...] = ()
     if remains.upper >= 0:
         changed = changed_paths(remains.upper, remains.layers, read_marks(remains.before))
-    artifacts, error = {}, ""
+    artifacts, texts, error = {}, Texts(), ""
     try:
-        artifacts = dict(_artifacts(plan.workdir, plan.artifacts)) if plan.artifacts else {}
+        artifacts = dict(_artifacts(plan.workdir, plan.artifacts, texts)) if plan.artifacts else {}
     except BackendError as refused:
         error = refused.message
     return Findings(
         results=_read_regular(plan.results) if plan.results else None,
         artifacts=artifacts,
+        texts=texts.kept,
         changed=changed,
         error=error,
     )
@@ -148,17 +152,18 @@ def pattern_of(glob: str) -> re.Pattern[str]:
     return re.compile(text, re.DOTALL)
 
 
-def _artifacts(workdir: str, globs: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _artifacts(workdir: str, globs: Sequence[str], texts: Texts) -> Iterator[tuple[str, str]]:
     patterns = [pattern_of(each) for each in globs]
     found = 0
     for path in _files(workdir):
         if any(each.fullmatch(path) for each in patterns):
-            content = _digest(f"{workdir.rstrip('/')}/{path}")
-            found += bool(content)
+            name = to_text(os.fsencode(path))
+            digest = _digest(f"{workdir.rstrip('/')}/{path}", name, texts)
+            found += bool(digest)
             if found > _MOST_ARTIFACTS:
                 raise BackendError(f"more than {_MOST_ARTIFACTS:,} files are artifacts")
-            if content:
-                yield to_text(os.fsencode(path)), content
+            if digest:
+                yield name, digest
 
 
 def _files(workdir: str) -> Iterator[str]:
@@ -210,7 +215,7 @@ def _read_regular(path: str) -> bytes | None:
         return stream.read(_MOST_RESULTS)
 
 
-def _digest(path: str) -> str:
+def _digest(path: str, shown: str, texts: Texts) -> str:
     descriptor = _open_regular(path)
     if descriptor < 0:
         return ""
@@ -220,4 +225,8 @@ def _digest(path: str) -> str:
         name = to_text(os.fsencode(path))
         raise BackendError(f"the artifact {name} has {found.st_size:,} bytes; {_MOST_BYTES:,} are read at most")
     with os.fdopen(descriptor, "rb") as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        if found.st_size > LONGEST:
+            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        content = stream.read(LONGEST)
+    texts.add(shown, content)
+    return "sha256:" + hashlib.sha256(content).hexdigest()

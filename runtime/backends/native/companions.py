@@ -15,6 +15,7 @@ from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.order import Order
 from runtime.data import dataclass, field
 from runtime.errors import BackendError
+from runtime.outcome import Ending
 from runtime.plan import Service
 
 GRACE = 5.0
@@ -43,6 +44,7 @@ class _Companion:
     status: int | None = None
     error: tuple[str, str] | None = None
     is_forgotten: bool = False
+    is_killed: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -61,6 +63,7 @@ class Companions:
         ready: is called once when every service is ready.
         failed: is called once when one has ended or is not ready in time; ``fault`` says it.
         gone: is called once when the last one has ended after ``stop``.
+        endings: how each ended that ``stop`` asked, in the order of their ends.
     """
 
     services: tuple[Service, ...]
@@ -71,8 +74,10 @@ class Companions:
     failed: Callable[[], None]
     gone: Callable[[], None]
     fault: tuple[str, str] | None = None
+    endings: list[Ending] = field(default_factory=list, init=False)
     _running: list[_Companion] = field(default_factory=list, init=False)
     _is_waiting: bool = field(default=True, init=False)
+    _asked_at: float = field(default=0.0, init=False)
     _stops_at: float = field(default=0.0, init=False)
 
     @property
@@ -102,6 +107,8 @@ class Companions:
         """End what did not end in its grace, and tell of what is not ready in time."""
         if self._stops_at:
             if now >= self._stops_at:
+                for each in self._running:
+                    each.is_killed = True
                 self._signal(signal.SIGKILL)
                 self._stops_at = now + GRACE
             return
@@ -118,7 +125,8 @@ class Companions:
     def stop(self) -> None:
         """Ask all of them to end; what is left after the grace is killed with its PID namespace."""
         if not self._stops_at:
-            self._stops_at = time.monotonic() + GRACE
+            self._asked_at = time.monotonic()
+            self._stops_at = self._asked_at + GRACE
             self._signal(signal.SIGTERM)
 
     def close(self) -> None:
@@ -207,6 +215,8 @@ class Companions:
             while companion.log >= 0 and self._read(companion):
                 pass
             self._fail(companion, _how_it_ended(companion))
+        elif self._asked_at:
+            self.endings.append(_ending(companion, time.monotonic() - self._asked_at))
         self._forget(companion)
         if self._stops_at and not self._running:
             self.gone()
@@ -255,6 +265,18 @@ def _how_it_ended(companion: _Companion) -> str:
     code = os.waitstatus_to_exitcode(companion.status or 0)
     how = f"with signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return f"ended {how} before the suite did"
+
+
+def _ending(companion: _Companion, seconds: float) -> Ending:
+    code = os.waitstatus_to_exitcode(companion.status or 0)
+    return Ending(
+        name=companion.service.name,
+        is_service=True,
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        is_killed=companion.is_killed,
+        duration=round(seconds * 1000),
+    )
 
 
 def _last_lines(companion: _Companion) -> str:

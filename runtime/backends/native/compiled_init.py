@@ -18,7 +18,7 @@ from runtime.backends.native.syscalls import MACHINE
 
 _CONTROL = 3
 _TASK = 4
-_TASK_FORM = "2"  # TASK_FORM of the launcher, which refuses another one
+_TASK_FORM = "3"  # TASK_FORM of the launcher, which refuses another one
 _EXECUTABLE_ONLY = 0o111
 
 
@@ -39,7 +39,13 @@ def open_compiled_init(home: str) -> int:
 
 
 def task_of(
-    paths: Sequence[str], argv: Sequence[str], environment: Mapping[str, str], ignored: Sequence[int], *, waits: bool
+    paths: Sequence[str],
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    ignored: Sequence[int],
+    *,
+    waits: bool,
+    grace: int = 0,
 ) -> bytes:
     """Return what tells the launcher what to start.
 
@@ -49,13 +55,14 @@ def task_of(
         environment: the whole of it.
         ignored: numbers of signals.
         waits: whether the program starts at a word of the warm process, and not at once.
+        grace: milliseconds that what it leaves behind has to heed SIGTERM.
 
     Raises:
         ValueError: a part holds a NUL, as no argument can.
     """
     variables = [f"{name}={value}" for name, value in environment.items()]
     lists = ([str(each) for each in ignored], paths, argv, variables)
-    head = (_TASK_FORM, str(int(waits)), *(str(len(each)) for each in lists))
+    head = (_TASK_FORM, str(int(waits)), str(grace), *(str(len(each)) for each in lists))
     parts = [*head, *(part for each in lists for part in each)]
     encoded = [os.fsencode(each) for each in parts]
     if any(b"\0" in each for each in encoded):

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Mapping
 from functools import cached_property
 from selectors import BaseSelector
+from typing import TYPE_CHECKING
 
 from runtime.backends.native.entry import Ahead, Entry, Notices
 from runtime.backends.native.keeper import NOTICED
@@ -13,6 +14,9 @@ from runtime.backends.native.one_id import is_root
 from runtime.backends.native.order import Order
 from runtime.backends.native.service_entry import ServiceEntry
 from runtime.plan import Denial, Plan
+
+if TYPE_CHECKING:
+    from runtime.backends.native.tracing.tracer import Tracer
 
 
 class Entries:
@@ -95,6 +99,9 @@ class Entries:
         """
         if not order.evidence or order.tree or order.plan.seccomp == "unconfined":
             return b""
+        if order.plan.is_traced:
+            # Where the filter must be loaded first, its user and rights would be handed on before anyone listens.
+            return self._traced(order.plan) if order.plan.no_new_privileges else b""
         return self._filter(order.plan, is_heard=True, with_destinations=order.destinations)
 
     def observer_of(self, plan: Plan, listener: int, selector: BaseSelector) -> Observer:
@@ -107,6 +114,35 @@ class Entries:
         """
         return Observer(listener, Judge(self.filter_of(plan)), self._names, selector)
 
+    def tracer_of(self, plan: Plan, listener: int) -> "Tracer":
+        """Return who answers and counts the calls of a traced run.
+
+        Args:
+            plan: its plan.
+            listener: of its filter; closed here.
+        """
+        from runtime.backends.native.tracing.tracer import Tracer  # noqa: PLC0415 - few runs are traced
+
+        return Tracer(listener, Judge(self.filter_of(plan)), self._names, plan)
+
+    def _traced(self, plan: Plan) -> bytes:
+        """Return the filter that hands on what a traced run tells of; no other run comes to have it."""
+        from runtime.backends.native.seccomp import compile_filter  # noqa: PLC0415 - as below
+        from runtime.backends.native.tracing.calls import CONDITIONS, TRACED  # noqa: PLC0415 - few runs are traced
+
+        return compile_filter(
+            plan.seccomp,
+            plan.denials,
+            self._machine.name,
+            only_ids=self._only_ids(plan),
+            is_heard=True,
+            traced=TRACED,
+            conditions=CONDITIONS,
+        )
+
+    def _only_ids(self, plan: Plan) -> tuple[int, int] | None:
+        return (plan.user.uid, plan.user.gid) if self._one_id and not is_root(plan.user) else None
+
     @cached_property
     def _names(self) -> Mapping[int, str]:
         """Number → name of this machine's calls."""
@@ -117,9 +153,7 @@ class Entries:
     def _filter(self, plan: Plan, *, is_heard: bool, with_destinations: bool = False) -> bytes:
         if plan.seccomp == "unconfined" and not plan.denials:
             return b""
-        is_shown = self._one_id and not is_root(plan.user)
-        only_ids = (plan.user.uid, plan.user.gid) if is_shown else None
-        return self._compiled(plan.seccomp, plan.denials, only_ids, is_heard, with_destinations)
+        return self._compiled(plan.seccomp, plan.denials, self._only_ids(plan), is_heard, with_destinations)
 
     def _compiled(
         self,

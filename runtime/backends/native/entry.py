@@ -29,6 +29,7 @@ from runtime.backends.native.stacks import Stack
 from runtime.backends.native.steps.kernel_files import DEVICES
 from runtime.backends.native.steps.step import Sandbox, Step
 from runtime.backends.native.steps.tree import TREE
+from runtime.backends.native.terminals import take_terminals
 from runtime.backends.native.wire import receive_json, send_json
 from runtime.data import dataclass, field
 from runtime.errors import SeatrialError
@@ -142,7 +143,7 @@ class Entry:
         if self.ahead is Ahead.BEGINNING:
             self._take_order()
         plan = self.order.plan
-        readers = self._redirect(plan)
+        readers = self._show(plan, sandbox) if plan.terminal else self._redirect(plan)
         outside = steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)
         self._execute(outside[len(beginning) :], sandbox)
         self._hand_over(sandbox, readers)
@@ -156,21 +157,28 @@ class Entry:
         self._close_machine(sandbox.root)
         self._execute(steps_inside(plan, self.machine, self.program, heard=self.heard, one_id=self.one_id), sandbox)
         self._clock = sandbox.clock
-        set_stdin(plan.stdin)
+        if plan.is_traced:  # from here on this process waits for the tracer's answers, too
+            self._hand_over_listener(sandbox)
+        set_stdin(Stdin.INHERITED if plan.terminal and plan.stdin is Stdin.NULL else plan.stdin)
         if self.notices:
             self.doing = "start the keeper of owners"
             self._keeper = start_keeper(self.notices.numbers)
-        if self.order.evidence:
+        if self.order.evidence and not plan.is_traced:  # what its probes touch would be told as the program's
             self.doing = "gather evidence"
             self._gather_evidence(plan, sandbox.listener)
-        if sandbox.listener >= 0:
-            send_json(self.control, {"listener": True}, [sandbox.listener])
-            os.close(sandbox.listener)
+        self._hand_over_listener(sandbox)
         self.doing = "start the program"
         if plan.first_process is FirstProcess.INIT:
             self._become_init(plan)
-            start_under_init(self._be_program, self.control)
+            start_under_init(self._be_program, self.control, grace=plan.grace)
         self._be_program()
+
+    def _hand_over_listener(self, sandbox: Sandbox) -> None:
+        """Let the warm process answer the calls that are handed on, if any are."""
+        if sandbox.listener >= 0:
+            send_json(self.control, {"listener": True}, [sandbox.listener])
+            os.close(sandbox.listener)
+            sandbox.listener = -1
 
     def _take_order(self) -> None:
         """Wait for the order that this spare was made for."""
@@ -195,7 +203,7 @@ class Entry:
         except OSError:
             return  # the program is refused in the same words, whatever process 1 is
         waits = self.ahead is Ahead.ALL
-        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits)
+        task = task_of(paths, plan.argv, plan.environment, plan.ignored_signals, waits=waits, grace=plan.grace)
         become_compiled_init(self.init, self.control.fileno(), task)
 
     def _await(self, word: bytes) -> None:
@@ -238,6 +246,13 @@ class Entry:
         if self.stdin >= 0:
             os.dup2(self.stdin, 0)
         return readers[0], readers[1]
+
+    def _show(self, plan: Plan, sandbox: Sandbox) -> tuple[int, int]:
+        """Make the terminals of stdout and stderr, owned by the program's user, and of stdin if nobody brings one."""
+        self.doing = "make the terminals"
+        if self.stdin >= 0:
+            os.dup2(self.stdin, 0)
+        return take_terminals(sandbox.root, plan, has_stdin=self.stdin >= 0, gives=not self.one_id)
 
     def _execute(self, steps: tuple[Step, ...], sandbox: Sandbox) -> None:
         for step in steps:

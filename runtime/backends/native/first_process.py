@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from runtime.backends.native import processes
+from runtime.backends.native.leftovers import end_leftovers
 
 NAME = "init"
 
@@ -29,10 +30,10 @@ _WATCHED = frozenset({signal.SIGCHLD, *_FORWARDED})
 _PAUSE = 0.002  # seconds
 
 
-def start_under_init(program: Callable[[], NoReturn], control: socket.socket) -> NoReturn:
+def start_under_init(program: Callable[[], NoReturn], control: socket.socket, *, grace: int = 0) -> NoReturn:
     """Start ``program`` as a child and be its process 1 until it ends; its wait status is then sent to ``control``.
 
-    Everything else in the PID namespace dies with this process, at once, as the kernel has it.
+    Everything else in the PID namespace ends then, and is told of: asked by SIGTERM if there is a grace, and killed.
     """
     pid = start_watched(program)
     processes.set_name(NAME)
@@ -40,6 +41,7 @@ def start_under_init(program: Callable[[], NoReturn], control: socket.socket) ->
     status = attend(pid)
     with suppress(OSError):  # the warm process is gone, and so are we in a moment
         control.send(json.dumps({"status": status}).encode())
+        end_leftovers(grace, lambda ending: control.send(json.dumps(ending).encode()))
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 

@@ -7,7 +7,7 @@ from runtime.backends.native.cgroups import Usage
 from runtime.backends.native.strain import Strain
 from runtime.canonical import Json
 from runtime.data import dataclass, field
-from runtime.outcome import Calls, Network
+from runtime.outcome import Calls, Ending, Network
 from runtime.plan import Plan
 
 _REMEMBERED = 8
@@ -89,7 +89,7 @@ class Report:
     Args:
         status: the wait status of the program (of process 1 where the program's own is not known).
         deadline: whether the run was killed because its time was over.
-        duration: milliseconds from the start of the program to the end of its last process.
+        duration: milliseconds from the start of the program to its end.
         cpu_time: milliseconds of user and system time.
         usage: what the control groups, or samples, say it used.
         strain: what held it up, and what it left.
@@ -99,6 +99,8 @@ class Report:
         sandbox: the effective sandbox; empty where nobody looked.
         calls: what its filter denied; None where nobody looked.
         network: how it tried to reach beyond itself; likewise.
+        trace: what a traced run touched, as JSON; empty for other runs.
+        shutdown: how services ended, and what the program had left behind; None where nobody looked.
     """
 
     status: int
@@ -113,3 +115,5 @@ class Report:
     sandbox: Mapping[str, Json] = field(default_factory=dict)
     calls: Calls | None = None
     network: Network | None = None
+    trace: bytes = b""
+    shutdown: tuple[Ending, ...] | None = None

@@ -14,6 +14,7 @@ from runtime.factors import FACTORS
 from runtime.factors.factor import Factor
 from runtime.outcome import Evidence, Fidelity, Limit, Outcome, Resources, Stream
 from runtime.plan import Plan
+from runtime.trace import Trace
 
 _KILLED_CHILD = 128 + signal.SIGKILL  # how a shell reports that its child was killed
 
@@ -55,6 +56,7 @@ def to_outcome(
         stderr=streams[1],
         results=findings.results,
         artifacts=MappingProxyType({path: Digest(text) for path, text in findings.artifacts.items()}),
+        texts=MappingProxyType(dict(findings.texts)),
         changed=findings.changed,
         resources=used,
         evidence=MappingProxyType(evidence),
@@ -62,8 +64,20 @@ def to_outcome(
         sandbox=MappingProxyType(dict(report.sandbox)),
         calls=report.calls,
         network=report.network,
+        trace=_trace(report.trace),
+        shutdown=report.shutdown,
         duration=report.duration,
     )
+
+
+def _trace(written: bytes) -> Trace | None:
+    """Return what a traced run touched; None where nobody looked, or nothing whole was written down in time."""
+    import json  # noqa: PLC0415 - few runs are traced
+
+    try:
+        return Trace.from_json(json.loads(written)) if written else None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return None
 
 
 def limit_of(report: Report, *, flooded: bool) -> Limit | None:

@@ -112,7 +112,7 @@ class NativeRunning:
             case "started", _:
                 allowance = Allowance(MOST, self._flood)
                 self._pumps = tuple(
-                    Pump(descriptor, allowance, listener)
+                    Pump(descriptor, allowance, listener, terminal=self._order.plan.terminal)
                     for descriptor, listener in zip(descriptors, self._listeners, strict=True)
                 )
                 for each in self._pumps:

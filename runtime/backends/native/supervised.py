@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from runtime.backends.native.attempts import read_attempts
 from runtime.backends.native.cgroups import RunGroup
@@ -22,6 +23,10 @@ from runtime.backends.native.strain import Mark, Strain, mark, strain_since
 from runtime.backends.native.tracker import Tracker
 from runtime.canonical import Json
 from runtime.data import dataclass, field, replace
+from runtime.outcome import Ending
+
+if TYPE_CHECKING:
+    from runtime.backends.native.tracing.tracer import Tracer
 
 SETUP_TIME = 60.0
 """Seconds that the way into a run may take."""
@@ -59,6 +64,8 @@ class Supervised:
     mark: Mark | None = None
     error: tuple[str, str] | None = None
     status: int | None = None
+    ended: float = 0.0
+    left: list[Ending] = field(default_factory=list)
     deadline: bool = False
     evidence: dict[str, str] = field(default_factory=dict)
     sandbox: Mapping[str, Json] | None = None
@@ -67,6 +74,7 @@ class Supervised:
     found: Findings | None = None
     companions: Companions | None = None
     observer: Observer | None = None
+    tracer: "Tracer | None" = None
     watch: list[int] = field(default_factory=list)
 
     @property
@@ -97,7 +105,7 @@ class Supervised:
 
     def end(self, status: int, used: resource.struct_rusage) -> None:
         """Note how process 1 ended, and what the run has used."""
-        ended = time.monotonic()
+        ended = self.ended or time.monotonic()
         usage = self.group.usage()
         if self.tracker:
             # A run that ended between two samples had at least its first process, and the kernel kept its size.
@@ -121,6 +129,8 @@ class Supervised:
             sandbox=self._sandbox(usage.in_effect or {}),
             calls=self.observer.calls() if self.observer else None,
             network=read_attempts(self.watch) if self.watch else None,
+            trace=self.tracer.trace() if self.tracer else b"",
+            shutdown=None if self.order.runtime else tuple(sorted(self.left)),
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:
@@ -162,6 +172,8 @@ class Supervised:
             self.companions.close()
         if self.observer:
             self.observer.close()
+        if self.tracer:
+            self.tracer.close()
         self.group.remove()
         self.control.close()
         os.close(self.pidfd)

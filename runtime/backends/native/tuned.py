@@ -2,12 +2,14 @@
 
 import os
 import re
+import resource
 from collections.abc import Iterable
 from pathlib import Path
 
 from runtime.backend import Unsupported
 from runtime.backends.native.stacks import is_needed
 from runtime.factors import FACTORS
+from runtime.factors.limits import RESOURCES
 from runtime.plan import GroupsView, Plan
 
 _GROUPS = "/proc/self/cgroup"
@@ -32,6 +34,23 @@ def lacking_for_tuning(plan: Plan) -> Unsupported | None:
             reason="before Linux 6.6 root stacks the trees of runs, and no run can make its own tree smaller",
             hint="run as a plain user, or on a newer kernel",
         )
+    return None
+
+
+def lacking_limits(plan: Plan) -> Unsupported | None:
+    """Tell which limit of one process a plan wants higher than this process may set it, or return None.
+
+    Nobody may raise a limit in a user namespace of its own. Source: setrlimit(2), CAP_SYS_RESOURCE.
+    """
+    numbers = {"nofile": resource.RLIMIT_NOFILE, **RESOURCES}
+    wanted = {**plan.limits.resources, "nofile": plan.limits.open_files}
+    for name, value in sorted(wanted.items()):
+        most = resource.getrlimit(numbers[name])[1] if name in numbers else resource.RLIM_INFINITY
+        if most != resource.RLIM_INFINITY and value > most:
+            return Unsupported(
+                reason=f"the plan asks for a limit {name} of {value}, and this process may have {most} at most",
+                hint="raise it in /etc/security/limits.conf or where Seatrial is started from, or ask `runtime: qemu`",
+            )
     return None
 
 

@@ -22,12 +22,14 @@ from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
 from runtime.backends.native.entry import GROUPS, LIMITED
 from runtime.backends.native.idmap import read_id_map
+from runtime.backends.native.leftovers import read_ending
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order, RecentOrders
 from runtime.backends.native.spares import Newborn
 from runtime.backends.native.stacks import is_needed, leave_mounts
 from runtime.backends.native.supervised import SETUP_TIME, Phase, Supervised
 from runtime.backends.native.tracker import INTERVAL, Tracker
+from runtime.data import replace
 from runtime.errors import BackendError, SeatrialError
 
 _LAST = 1 << 20  # beyond any limit of open files
@@ -182,14 +184,14 @@ class Zygote:
                 return
             self._note(run, message, descriptors)
 
-    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:  # noqa: C901 - a case each
+    def _note(self, run: Supervised, message: dict[str, Any], descriptors: list[int]) -> None:  # noqa: C901, PLR0912 - a case each
         match message:
             case {"handed": uppers, "roots": roots}:
                 run.receive_handed(descriptors, uppers, roots)
             case {"watch": True}:
                 run.watch = descriptors
             case {"listener": True}:
-                run.observer = self._entries.observer_of(run.order.plan, descriptors[0], self._selector)
+                self._listen(run, descriptors[0])
             case {"shared": True}:
                 self._start_companions(run, descriptors)
             case {"limit": True}:
@@ -210,11 +212,20 @@ class Zygote:
                 run.evidence["runtime"] = run.order.runtime.name if run.order.runtime else "native"
                 wire.send(self._client, ("started", run.number), run.streams or ())
             case {"status": status}:
-                run.status = status
+                run.status, run.ended = status, time.monotonic()
+            case {"left": _}:
+                run.left.append(read_ending(message))
             case {"error": text, "hint": hint}:
                 run.error = (text, hint)
             case _:
                 run.error = (f"the run says what cannot be understood: {sorted(message)}", "")
+
+    def _listen(self, run: Supervised, listener: int) -> None:
+        """Have somebody answer the calls of a run that are handed on."""
+        if run.order.plan.is_traced:
+            run.tracer = self._entries.tracer_of(run.order.plan, listener)
+        else:
+            run.observer = self._entries.observer_of(run.order.plan, listener, self._selector)
 
     def _limit(self, run: Supervised, pidfds: list[int]) -> None:
         """Put processes of a run into its control groups; one that has ended meanwhile needs none."""
@@ -260,6 +271,9 @@ class Zygote:
         """Tell of a run that is read and whose services have ended; who hears of it finds nothing left."""
         if run.phase is not Phase.ENDED or (run.companions and not run.companions.are_gone):
             return
+        if run.companions and run.report:
+            endings = (*sorted(run.companions.endings), *(run.report.shutdown or ()))
+            run.report = replace(run.report, shutdown=endings)
         findings, run.findings = run.findings, -1
         self._forget(run)
         wire.send(self._client, ("ended", run.number, run.report, run.found), [findings] if findings >= 0 else [])
@@ -300,7 +314,7 @@ class Zygote:
                 run.companions.look_at_clock(now)
             if now < run.due or run.phase is Phase.ENDED:
                 continue
-            run.deadline = run.phase is Phase.RUNNING
+            run.deadline = run.phase is Phase.RUNNING and run.status is None
             if run.phase is Phase.ENTERING:
                 run.error = run.error or (f"the way into the run took more than {SETUP_TIME:.0f} s", "")
             run.kill()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from runtime.backend import Unsupported, refuse_services
+from runtime.backend import Unsupported, refuse_grace, refuse_services
 from runtime.backends.native.backend import Layers, NativeBackend
 from runtime.backends.native.idmap import lacking_range
 from runtime.backends.native.order import ForeignRuntime
@@ -110,7 +110,7 @@ class OciBackend(NativeBackend):
         """Return the fidelity of each factor's level, or why the plan cannot run here."""
         if plan.architecture:
             return Unsupported(reason=f"{self.name} is not told of an emulator for {plan.architecture}")
-        without = refuse_services(plan, self.name)
+        without = refuse_services(plan, self.name) or refuse_grace(plan, self.name)
         if without:
             return without
         if self._runtime.own_network and (plan.network.state is not NetworkState.LOOPBACK or not plan.network.ipv6):

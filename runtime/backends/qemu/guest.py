@@ -7,6 +7,7 @@ Nothing is closed or cleaned up here: the machine ends as a whole.
 import ctypes
 import os
 import pickle
+import resource
 import sys
 import threading
 import time
@@ -32,6 +33,7 @@ MODULES = "/seatrial/modules"
 
 _LAYERS = "/seatrial/layers"
 _SERIAL = LAYER.format("")
+_MOST_FILES = 1 << 20  # fs.nr_open: runs may have a limit up to it
 _WAITING = 20.0  # seconds until a disk or the port must be there
 _MS_MOVE = 8192  # linux/mount.h
 _RESTART = 0x01234567  # linux/reboot.h: LINUX_REBOOT_CMD_RESTART
@@ -57,6 +59,7 @@ def main() -> NoReturn:
 def prepare() -> None:
     """Mount what a machine has, load the modules, and show the layers."""
     _leave_first_root()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MOST_FILES, _MOST_FILES))
     for kind, place in (("proc", "/proc"), ("sysfs", "/sys")):
         mounts.mount(kind, place, kind, _SAFE)
     mounts.mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID)

@@ -21,7 +21,7 @@ from runtime.canonical import Json, to_canonical_json
 from runtime.data import dataclass, replace
 from runtime.digest import Digest
 from runtime.errors import SeatrialError
-from runtime.outcome import Calls, Evidence, Fidelity, Limit, Network, Outcome, Resources, Stream
+from runtime.outcome import Calls, Ending, Evidence, Fidelity, Limit, Network, Outcome, Resources, Stream
 from runtime.plan import to_json
 
 HEAD = struct.Struct("!II")
@@ -111,6 +111,7 @@ def to_outcome(message: Message) -> Outcome:
             stderr=_stream(said["stderr"], message.body[out : out + err]),
             results=message.body[out + err :] if message.head["has_results"] else None,
             artifacts=MappingProxyType({str(path): Digest(text) for path, text in said["artifacts"].items()}),
+            texts=MappingProxyType({str(path): str(text) for path, text in said["texts"].items()}),
             changed=tuple(map(str, said["changed"])),
             resources=Resources.from_json(said["resources"]),
             evidence=MappingProxyType({str(name): _evidence(each) for name, each in said["evidence"].items()}),
@@ -118,6 +119,7 @@ def to_outcome(message: Message) -> Outcome:
             sandbox=MappingProxyType(dict(said["sandbox"].items())),
             calls=Calls.from_json(said["calls"]) if said["calls"] is not None else None,
             network=Network.from_json(said["network"]) if said["network"] is not None else None,
+            shutdown=tuple(map(Ending.from_json, said["shutdown"])) if said["shutdown"] is not None else None,
             duration=int(said["duration"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, SeatrialError) as error:

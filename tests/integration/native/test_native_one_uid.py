@@ -34,7 +34,7 @@ from runtime.oci.pack import pack_tree
 from runtime.oci.tar import Entry, Kind
 from runtime.oci.trees import empty_folder
 from runtime.outcome import Fidelity
-from runtime.plan import Plan, Service, User
+from runtime.plan import TRACED, File, Plan, Service, User
 
 ROOT = Path(__file__).parents[3]
 ID = 4242  # nobody's, and in no file of ranges
@@ -378,3 +378,13 @@ def test_groups_of_the_caller_stay_and_are_told(as_one):
     evidence = as_one(run, groups=(27, 100))
     assert evidence.found.endswith("caller's-groups=2")
     assert evidence.holds
+
+
+def test_run_is_traced_for_a_user_of_one_id(as_one):
+    def started(place):
+        with backend_with_programs(place) as backend:
+            plan = plan_of("sh", "-c", "umask 7; : < /etc/passwd")
+            with backend.start(replace(plan, files=(*plan.files, File(path=TRACED)))) as running:
+                return running.wait().trace.to_json()
+
+    assert {"calls umask", "opens /etc/passwd"} <= set(as_one(started)["signs"])

@@ -183,3 +183,22 @@ def test_other_runtimes_refuse_services(plan, answering):
     checked = OciBackend(RUNTIMES["crun"], lambda _: ()).check(plan("true", services=(answering,)))
     assert isinstance(checked, Unsupported)
     assert "services (db) run on native only" in checked.reason
+
+
+def test_how_each_service_ended_is_told_with_its_time(run, service, answering):
+    plain = service("sleep", "60", name="cache")
+    slow = service("sh", "-c", "trap 'sleep 0.5; exit 9' TERM; while :; do sleep 0.05; done", name="slow")
+    outcome = run("sleep", "0.3", services=(answering, plain, slow))
+    assert [(each.name, str(each)) for each in outcome.shutdown] == [
+        ("cache", "signal 15"),
+        ("db", "exit 0"),
+        ("slow", "exit 9"),
+    ]
+    assert all(each.is_service for each in outcome.shutdown)
+    assert 500 <= outcome.shutdown[2].duration < 4000
+
+
+def test_service_that_does_not_heed_sigterm_is_told_to_have_been_killed(run, service):
+    (ending,) = run("sleep", "0.3", services=(service("sh", "-c", "trap '' TERM; while :; do :; done"),)).shutdown
+    assert (str(ending), ending.is_killed) == ("killed", True)
+    assert ending.duration >= 5000

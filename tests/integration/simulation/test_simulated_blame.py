@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from simulated_blame import CAUSES, FLAKES, row, trial
+from simulated_blame import CAUSES, FLAKES, PREDICTIONS, SHARE, predicted_row, row, trial
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "simulation.md"
 ROWS = [(causes, flake) for causes in CAUSES for flake in FLAKES]
@@ -36,6 +36,28 @@ def test_some_trials_name_the_cause_and_no_innocent_level(causes, flake):
     assert not any(each.is_unjust for each in found)
     assert sum(not each.is_exact for each in found) <= (2 if flake == 15 else 0)
     assert statistics.median(each.reruns for each in found) <= RERUNS.get((causes, flake), 200)
+
+
+@pytest.mark.bar("3 simulation", slice=2)
+@pytest.mark.parametrize("flake", FLAKES)
+@pytest.mark.parametrize("causes", ["one factor", "two together"])
+@pytest.mark.parametrize("prediction", PREDICTIONS[1:])
+def test_cause_is_named_whatever_was_predicted(prediction, causes, flake):
+    found = [trial(causes, flake, seed, prediction) for seed in range(SOME // 2)]
+    assert not any(each.is_unjust for each in found)
+    assert sum(not each.is_exact for each in found) <= (1 if flake == 15 else 0)
+    assert (
+        statistics.median(each.reruns for each in found)
+        <= RERUNS.get((causes, flake), 200) + (prediction == "wrong") * 5
+    )
+
+
+@pytest.mark.bar("3 simulation", slice=0)
+@pytest.mark.parametrize("flake", FLAKES)
+@pytest.mark.parametrize("causes", ["one factor", "two together"])
+@pytest.mark.parametrize("prediction", PREDICTIONS[1:])
+def test_all_predicted_trials_again_give_the_table_of_the_documentation(prediction, causes, flake):
+    assert predicted_row(prediction, causes, flake, TRIALS // SHARE) in PAGE.read_text().splitlines()
 
 
 @pytest.mark.bar("3 simulation", slice=0)

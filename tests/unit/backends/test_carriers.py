@@ -6,7 +6,7 @@ import pytest
 
 from runtime.backend import Unsupported, refuse_levels
 from runtime.backends.native.steps.tuning import inherited, remade, settings
-from runtime.backends.native.tuned import lacking_for_tuning, lacking_groups, release_of
+from runtime.backends.native.tuned import lacking_for_tuning, lacking_groups, lacking_limits, release_of
 from runtime.errors import FactorError
 from runtime.factors import FACTORS, factor
 from runtime.factors.carriers import EVERY, NATIVE
@@ -54,6 +54,7 @@ def test_default_levels_leave_a_plan_without_tuning(plan_on):
         ({"path": "elsewhere"}, "docker"),
         ({"network": "none"}, "runsc"),
         ({"cpu_features": "x86-64-v2"}, "docker"),
+        ({"terminal": "yes"}, "crun"),
         ({"ipv6": "unsupported"}, "crun"),
     ],
 )
@@ -74,7 +75,13 @@ def test_order_of_tests_needs_the_plugin_of_pytest(plan_on):
 
 
 @pytest.mark.parametrize(
-    ("name", "level"), [("overlay_rename", "works"), ("directory_order", "reverse"), ("filesystem", "tmpfs")]
+    ("name", "level"),
+    [
+        ("overlay_rename", "works"),
+        ("directory_order", "reverse"),
+        ("filesystem", "tmpfs"),
+        ("case_sensitivity", "insensitive"),
+    ],
 )
 def test_root_of_the_tree_is_not_made_anew(name, level, plan_on):
     refused = refuse_levels(replace(plan_on(**{name: level}), workdir="/"), "native")
@@ -93,6 +100,14 @@ def test_older_kernel_is_told_of(plan_on, monkeypatch):
     monkeypatch.setattr("os.uname", lambda: type("Names", (), {"release": "6.12.1"}))
     assert "pid-range=small needs Linux 6.14, and this is 6.12.1" in lacking_for_tuning(plan).reason
     assert factor("pid-range").carriers("small") == NATIVE
+
+
+def test_limit_above_what_this_process_may_have_is_told_of(plan_on, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 20000))
+    assert lacking_limits(plan_on(open_files="20000", limits="stack=16K")) is None
+    assert "nofile of 65535, and this process may have 20000" in lacking_limits(plan_on(open_files="65535")).reason
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, -1))
+    assert lacking_limits(plan_on(open_files="65535")) is None
 
 
 @pytest.mark.parametrize(
@@ -167,6 +182,22 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("slow-io", "50ms", "the program is static, and sees through it", False),
         ("slow-io", "0ms", "the program is static, and sees through it", True),
         ("slow-io", "as-is", "0ms", False),
+        ("latency", "50ms", "51ms", True),
+        ("latency", "50ms", "0ms", False),
+        ("latency", "0ms", "the image has no dynamic loader of glibc", True),
+        ("page-size", "64K", "65536", True),
+        ("page-size", "64K", "4096", False),
+        ("page-size", "null", "65537", False),
+        ("page-size", "null", "the program is static, and sees through it", True),
+        ("page-size", "as-is", "4096", False),
+        ("case-sensitivity", "insensitive", "insensitive", True),
+        ("case-sensitivity", "insensitive", "sensitive", False),
+        ("case-sensitivity", "insensitive", "the program is static, and sees through it", False),
+        ("case-sensitivity", "null", "insensitive", False),
+        ("case-sensitivity", "null", "sensitive", True),
+        ("case-sensitivity", "original-case", "original-case", True),
+        ("case-sensitivity", "original-case", "insensitive", False),
+        ("case-sensitivity", "sensitive", "insensitive", False),
         ("filesystem", "tmpfs", "overlay", False),
         ("filesystem", "tmpfs", "tmpfs", False),
         ("filesystem", "tmpfs", "tmpfs volume", True),
@@ -194,6 +225,10 @@ def test_folder_that_is_shown_at_a_second_place_is_made_anew_at_its_first(plan_o
         ("date", "+0", "1800000000 1800000000", True),
         ("date", "+0", "1800000009 1800000000", False),
         ("proc-view", "own", "all", False),
+        ("terminal", "yes", "yes 80x24", True),
+        ("terminal", "yes", "yes 132x43", False),
+        ("terminal", "yes", "terminal and pipe", False),
+        ("terminal", "no", "yes 80x24", False),
         ("entropy", "no-getrandom", "yes", False),
     ],
 )
@@ -212,6 +247,8 @@ def test_level_holds_only_where_it_was_found(name, level, found, holds, plan_on)
         ("disk-full", "1X"),
         ("slow-io", "50"),
         ("slow-io", "050ms"),
+        ("latency", "-1ms"),
+        ("page-size", "4K"),
         ("date", "2038-02-30"),
         ("date", "+0d"),
         ("date", "400d"),

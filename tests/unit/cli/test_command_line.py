@@ -252,7 +252,7 @@ def test_store_is_that_of_the_option_the_variable_or_the_user(monkeypatch, tmp_p
     assert store_path(SimpleNamespace(store=None)) == Path.home() / ".local/share/seatrial"
 
 
-@pytest.mark.parametrize("form", ["terminal", "json", "junit", "markdown"])
+@pytest.mark.parametrize("form", ["terminal", "json", "junit", "markdown", "github"])
 def test_report_is_written_in_every_format(form, capsys):
     assert start(["report", str(GOLDEN / "everything.json"), "--format", form], program="seatrial") == 0
     out = capsys.readouterr().out

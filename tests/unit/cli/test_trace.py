@@ -1,6 +1,6 @@
 from pipeline.cli.run import _traces
 from runtime.digest import Digest
-from runtime.outcome import Attempt, Calls, Denied, Lookup, Network, Outcome, Stream
+from runtime.outcome import Attempt, Calls, Denied, Ending, Lookup, Network, Outcome, Stream
 
 NOTHING = Stream(content=b"", size=0, digest=Digest.of(b""))
 
@@ -34,3 +34,12 @@ def test_trace_tells_nothing_from_what_is_not_known():
     quiet = outcome(calls=Calls(), network=Network())
     assert list(_traces([quiet])) == ["no system call was denied, and nothing beyond the run was asked for"]
     assert [line.endswith("not known on this host") for line in _traces([outcome()])] == [True, True]
+
+
+def test_trace_tells_what_outlived_the_suite_and_how_it_ended():
+    endings = (
+        Ending(name="db", is_service=True, exit_code=0, duration=1240),
+        Ending(name="sh", signal=9, is_killed=True),
+    )
+    found = outcome(calls=Calls(), network=Network(), shutdown=endings)
+    assert list(_traces([found])) == ["service: db, exit 0, 1.2 s after SIGTERM", "left behind: sh, killed"]

@@ -27,13 +27,13 @@ def plan(host=None, **changes):
     return Host(name="h", factors=host or {}).apply(bare)
 
 
-def test_digest_of_a_plan_without_services_and_tuning_is_that_of_before():
-    later = {"services", "tuning"}
+def test_digest_of_a_plan_without_what_came_later_is_that_of_before():
+    later = {"services", "tuning", "terminal", "grace"}
     values = {each.name: to_json(getattr(plan(), each.name)) for each in fields(Plan) if each.name not in later}
     assert plan().digest == Digest.of_json(values)
 
 
-@pytest.mark.parametrize("level", [{"uptime": "null"}, {"disk-full": "yes"}, {"low-ports": "0"}, {"proc-view": "own"}])
+@pytest.mark.parametrize("level", [{"uptime": "null"}, {"disk-full": "yes"}, {"low-ports": "0"}, {"terminal": "yes"}])
 def test_digest_of_a_plan_changes_with_its_tuning(level):
     assert plan(host=level).digest != plan().digest
 

@@ -21,7 +21,7 @@ from pipeline.verify.verdict import (
     Work,
 )
 from runtime.digest import Digest
-from runtime.outcome import Calls, Denied, Lookup, Network
+from runtime.outcome import Calls, Denied, Ending, Lookup, Network
 
 UPLOADS = Digest("sha256:91ce4b07f2d86a3519e0c7b4a85d6f13e2904c7bd1a8635f0e92b47c6d83a5f1")
 CRONITER = Digest("sha256:6d1f0a7c9b42e8d3150cf6a94b7e2281c05d9f3a7e61b8420d4c93fe5a17b680")
@@ -120,6 +120,7 @@ def host(name, state, *, behavior=UPLOADS_BEHAVIOR, factors=None, **more):
         sandbox=Digest.of(b"what held it"),
         calls=Calls(denied=(Denied(call="mount", errno="EPERM", count=2),)),
         network=Network(lookups=(Lookup(name="db.example.com", count=4),), unroutable=1),
+        shutdown=(Ending(name="db", is_service=True, exit_code=0, duration=41),),
         **more,
     )
 
@@ -309,7 +310,86 @@ def everything():
     )
 
 
-SAMPLES = {"failed": failed, "green": green, "everything": everything}
+ALWAYS, NEVER = Rate(failed=8, of=8, low="0.63", high="1"), Rate(failed=0, of=8, low="0", high="0.37")
+
+
+def caused(kind, name, reference, here, message="", *, factors=None, **more):
+    """A difference that eight pairs of runs confirm."""
+    factors = factors or {"cpus": "1"}
+    removed = dict.fromkeys(factors, Rate(failed=0, of=2, low="0", high="0.842")) if len(factors) > 1 else {}
+    expected = f" --expect '{name}={reference}'" if kind is Kind.ARTIFACT else ""
+    levels = "".join(f" --set {factor}={level}" for factor, level in factors.items())
+    return Finding(
+        difference=Difference(kind=kind, id=name, reference=reference, here=here, message=message, **more),
+        cause=Cause(
+            state=CauseState.CAUSED,
+            factors=MappingProxyType(factors),
+            confirmed=True,
+            runs=16,
+            p_value="0.00016",
+            with_=ALWAYS,
+            without=NEVER,
+            removed=MappingProxyType(removed),
+        ),
+        reproduce=f"seatrial run envs/kinds.yaml{levels}{expected} -- python3 -m pytest",
+    )
+
+
+def kinds():
+    """One difference of each kind, and a note."""
+    cut = "the run reached its deadline, after 4.1 s, while {} running; 1 test after it was not reached"
+    one, other = Digest.of(b"1").text, Digest.of(b"2").text
+    two = {"shm": "none", "umask": "0077"}
+    findings = (
+        caused(Kind.EXIT, "exit", "exit 0", "limit deadline", cut.format("tests/test_a.py::test_hang was")),
+        caused(Kind.TEST, "tests/test_a.py::test_hang", "passed", "missing", cut.format("this test was"), is_cut=True),
+        caused(Kind.TEST, "tests/test_a.py::test_two", "passed", "failed", "assert 1 == 2", factors=two),
+        caused(Kind.TEST, "tests/test_a.py::test_gone", "passed", "missing", "this host collects no such test"),
+        caused(Kind.TEST, "tests/test_a.py::test_new", "missing", "passed", "the reference collects no such test"),
+        caused(Kind.TEST, "tests/test_a.py::test_skip", "passed", "skipped", "skipped: needs two CPUs"),
+        caused(Kind.ARTIFACT, "out/a.json", one, other, '-  "day": "14",\n+  "day": "15",'),
+        caused(Kind.ARTIFACT, "out/a.bin", one, other),
+        caused(Kind.ARTIFACT, "out/new", "missing", other),
+        caused(Kind.ARTIFACT, "(files)", one, other, "+ /home/app/.cache/a"),
+        caused(Kind.ARTIFACT, "(shutdown)", one, other, "- process a heeds SIGTERM\n+ process a does not heed SIGTERM"),
+        caused(Kind.OUTPUT, "stdout", one, other, "- 3 orders in … ms\n+ 4 orders in … ms"),
+    )
+    slow = Note(kind=NoteKind.SHUTDOWN, text="service db took 2.1 s to end after SIGTERM, 0.1 s on the reference")
+    hosts = [
+        host("reference", State.REFERENCE),
+        host(
+            "one-cpu",
+            State.DIFFERENT,
+            behavior=Digest.of(b"one"),
+            factors={"cpus": "1", "shm": "none", "umask": "0077"},
+            verdict=VerdictWord.FAILED,
+            findings=findings,
+            reasons=(f"{len(findings)} behaviors differ",),
+            notes=(slow,),
+        ),
+    ]
+    found = environment(
+        "kinds",
+        UPLOADS,
+        UPLOADS_BEHAVIOR,
+        hosts,
+        verdict=VerdictWord.FAILED,
+        headline="kinds behaves differently where cpus is 1",
+        tests=MappingProxyType({"passed": 209, "failed": 0, "errored": 0, "skipped": 3}),
+        reasons=(f"one-cpu: {len(findings)} behaviors differ",),
+        duration=4200,
+    )
+    return Verification(
+        verdict=VerdictWord.FAILED,
+        headline=found.headline,
+        environments=(found,),
+        unavailable=(),
+        duration=4200,
+        seed=7,
+    )
+
+
+SAMPLES = {"failed": failed, "green": green, "everything": everything, "kinds": kinds}
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
 

@@ -1,25 +1,49 @@
 import json as parser
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from pipeline.report import json, junit, markdown, saved, terminal
-from pipeline.report.summary import Reading, counts, reading
+from pipeline.report import github, json, junit, markdown, saved, terminal
+from pipeline.report.findings import block
+from pipeline.report.summary import Group, Reading, counts, reading
 from pipeline.report.text import Ink, columns
+from pipeline.verify.explain import Rate
 from pipeline.verify.verdict import State
 
 SAVED = "file:///home/ann/shop/.seatrial/report.json"
 HOSTILE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-@pytest.mark.parametrize("name", ["failed", "green", "everything"])
+@pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
 def test_terminal_matches_golden(samples, golden, name):
     golden(f"{name}.txt", terminal.render(samples[name], Ink(), saved=SAVED))
 
 
-@pytest.mark.parametrize("name", ["failed", "green", "everything"])
+def test_file_that_is_not_collected_on_a_host_is_counted_among_the_tests(samples):
+    (environment,) = (each for each in samples["failed"].environments if each.name == "uploads")
+    before = counts(environment)
+    (host,) = (each for each in environment.hosts if each.state is State.DIFFERENT)
+    (finding, *_) = host.findings
+    broken = replace(finding, difference=replace(finding.difference, id="t.py", reference="missing", here="errored"))
+    hosts = [replace(each, findings=(*each.findings, broken)) if each is host else each for each in environment.hosts]
+    after = counts(replace(environment, hosts=tuple(hosts)))
+    assert (after.tests, after.different) == (before.tests + 1, before.different + 1)
+
+
+def test_flaky_test_that_no_rerun_showed_is_said_to_have_been_seen_once(samples):
+    (seen,) = (each for each in samples["failed"].environments[0].hosts if each.state is State.FLAKY)
+    (finding,) = seen.findings
+    never = Rate(failed=0, of=8, low="0", high="0.37")
+    finding = replace(finding, cause=replace(finding.cause, with_=never, without=never))
+    group = Group(reading=Reading.FLAKY, findings=(finding,), hosts=(replace(seen, findings=(finding,)),))
+    text = "\n".join(block(group, Ink(width=200)))
+    assert f"fails once on {seen.name}, then 0 of 8 times on {seen.name}, 0 of 8 on the reference:" in text
+
+
+@pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
 def test_markdown_matches_golden(samples, golden, name):
     golden(f"{name}.md", markdown.render(samples[name]))
 
@@ -28,8 +52,35 @@ def test_json_matches_golden(samples, golden):
     golden("everything.json", json.render(samples["everything"]))
 
 
-def test_junit_matches_golden(samples, golden):
-    golden("everything.xml", junit.render(samples["everything"]).replace("><", ">\n<"))
+@pytest.mark.parametrize("name", ["everything", "kinds"])
+def test_junit_matches_golden(samples, golden, name):
+    golden(f"{name}.xml", junit.render(samples[name]).replace("><", ">\n<"))
+
+
+@pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
+def test_annotations_match_golden(samples, golden, name):
+    golden(f"{name}.github", github.render(samples[name]))
+
+
+def test_annotations_are_whole_lines_of_commands_and_of_each_severity_no_more_than_are_shown(samples):
+    many = with_many_findings(samples["failed"], 40, alike=False)
+    for each in (*samples.values(), many):
+        lines = github.render(each).splitlines()
+        assert all(re.fullmatch(r"::(error|warning|notice) [^:]+::.+", line) for line in lines)
+        shown = Counter(line.partition(" ")[0] for line in lines)
+        assert max(shown.values()) <= 10, shown
+        assert lines[-1].split("::")[1].endswith(f"title={each.verdict}")
+    assert "%0Aand 31 more in the report" in github.render(many)
+
+
+def test_annotation_lies_at_the_line_of_its_test_only_if_that_is_in_the_working_tree(samples):
+    assert github.render(samples["failed"]).startswith("::error file=tests/test_store.py,line=41,title=Differs under ")
+    environment = samples["failed"].environments[0]
+    (found,) = environment.hosts[1].findings
+    outside = replace(found, difference=replace(found.difference, file="/srv/tests/test_store.py"))
+    hosts = (environment.hosts[0], replace(environment.hosts[1], findings=(outside,)))
+    elsewhere = replace(samples["failed"], environments=(replace(environment, hosts=hosts),))
+    assert github.render(elsewhere).startswith("::error title=Differs under umask=0077::")
 
 
 def test_json_reads_back_as_the_same_verification(sample):
@@ -69,7 +120,8 @@ def test_terminal_color_changes_no_text(sample):
 
 
 def test_no_format_passes_a_control_on(sample):
-    for text in (terminal.render(sample, Ink()), json.render(sample), markdown.render(sample), junit.render(sample)):
+    formats = (json, markdown, junit, github)
+    for text in (terminal.render(sample, Ink()), *(each.render(sample) for each in formats)):
         assert not HOSTILE.search(text)
 
 
@@ -102,7 +154,12 @@ def test_every_format_counts_the_same(sample):
         mine = [each for each in suites if prop(each, "image") == str(environment.image)]
         cells = [re.sub(r"[^0-9 ]", "", cell.split("(")[0]).strip() for cell in row.split("|")[3:-1]]
         assert cells == [str(each) for each in (found.tests, found.ran, found.different, found.flaky, found.not_run)]
-        assert sum(written["tests"].values()) == found.tests
+        # The reference's, and those that only another host has.
+        lists = [each["differences"] for each in written["hosts"]]
+        new = {
+            each["id"] for those in lists for each in those if each["kind"] == "test" and each["reference"] == "missing"
+        }
+        assert sum(written["tests"].values()) + len(new) == found.tests
         assert len(written["hosts"]) == len(mine) == found.hosts
         states = [each["state"] for each in written["hosts"]]
         assert states.count("UNAVAILABLE") == found.not_run

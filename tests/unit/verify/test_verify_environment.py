@@ -457,3 +457,25 @@ def test_verify_fail_fast_goes_on_after_a_host_that_differed_by_chance(seed):
     result = verify(app, *hosts, fail_fast=True)
     assert not any("--fail-fast" in reason for each in result.hosts for reason in each.reasons)
     assert result.verdict is not VerdictWord.FAILED
+
+
+def test_verify_interrupted_while_it_explains_keeps_what_differs():
+    app = SimulatedApp({"t.py::test_a": fails_where(umask="0077"), "t.py::test_b": passes})
+    is_explaining = threading.Event()
+
+    class Reruns(SimulatedApp):
+        def run(self, cell):
+            if cell.index and cell.series:
+                is_explaining.set()
+                raise KeyboardInterrupt
+            return super().run(cell)
+
+    with pytest.raises(Interrupted) as caught:
+        verify(Reruns(app.tests), HARDENED)
+    assert is_explaining.is_set()
+    host = caught.value.partial.hosts[1]
+    assert (host.state, host.verdict) == (State.INCONCLUSIVE, VerdictWord.INCONCLUSIVE)
+    assert host.reasons == ("1 test could not be told from chance: the verification was interrupted",)
+    (finding,) = host.findings
+    assert (finding.difference.id, finding.difference.here) == ("t.py::test_a", "failed")
+    assert finding.reproduce == "seatrial run envs/web.yaml --host hardened -- python3 -m pytest t.py::test_a"

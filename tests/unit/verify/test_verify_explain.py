@@ -2,7 +2,7 @@
 
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -13,10 +13,15 @@ from simulated_blame import FACTORS, HOST, REFERENCE, NumberedHost
 from pipeline.verify.environment import verify_environment
 from pipeline.verify.explain import CauseState
 from pipeline.verify.inquiry import Choice, Inquiry
+from pipeline.verify.observe import Exit
+from pipeline.verify.pytest_results import NOT_REACHED, WAS_RUNNING
 from pipeline.verify.statistics import LONGEST, Decision, Tally, decide
+from pipeline.verify.suite import TestOutcome as Outcome
+from pipeline.verify.suite import TestResult as Result
 from pipeline.verify.suspects import Suspects
 from pipeline.verify.verdict import State, VerdictWord
 from runtime.errors import FactorError
+from runtime.outcome import Limit
 
 FEW = FACTORS[:8]
 SMALL = NumberedHost(name="eight-on", factors=dict.fromkeys(FEW, "on"))
@@ -69,6 +74,49 @@ def test_verify_causes_of_one_level_and_of_two_that_each_suffice_are_named_the_s
     host = verify(app_of(either(breaks(1, 2), breaks(30))))
     assert causes_of(host) == [[on(30), on(1, 2)]]
     assert not {FACTORS[n] for n in (1, 2, 30)} & set(host.findings[0].cause.cleared)
+
+
+class DeadlineApp(SimulatedApp):
+    """An app whose first test hangs under some levels, and that keeps the deadlines that its runs were given."""
+
+    def _observation(self, cell):
+        self.deadlines = {*getattr(self, "deadlines", ()), cell.plan.deadline}
+        return super()._observation(cell)
+
+
+def hangs(*numbers):
+    def cut(observation, levels):
+        if not on(*numbers).items() <= levels.items():
+            return observation
+        first, *rest = observation.report.tests
+        left = {first: Result(id=first, outcome=Outcome.MISSING, message=WAS_RUNNING)}
+        left |= {each: Result(id=each, outcome=Outcome.MISSING, message=NOT_REACHED) for each in rest}
+        ended = Exit(limit=Limit.DEADLINE)
+        return replace(observation, report=replace(observation.report, tests=left, complete=False), exit=ended)
+
+    return cut
+
+
+def test_verify_hang_is_the_test_that_did_not_end_found_by_reruns_of_it_alone_that_wait_for_less():
+    tests = {f"t.py::test_{n}": passes for n in range(4)}
+    app = DeadlineApp(tests, change=hangs(3, 7))
+    host = verify(app, host=SMALL)
+    assert [(each.difference.id, each.difference.is_cut) for each in host.findings] == [
+        ("exit", False),
+        ("t.py::test_0", True),
+    ]
+    assert causes_of(host) == [[on(3, 7)], [on(3, 7)]]
+    assert app.deadlines == {PLAN.deadline, 5050}
+    alone = verify(app_of(breaks(3, 7)), host=SMALL)
+    assert host.runs == alone.runs
+
+
+def test_verify_cause_of_two_levels_tells_what_taking_either_away_shows():
+    (finding,) = verify(app_of(breaks(3, 7)), host=SMALL).findings
+    assert {name: each.failed for name, each in finding.cause.removed.items()} == dict.fromkeys(on(3, 7), 0)
+    assert all(each.of >= 2 for each in finding.cause.removed.values())
+    (single,) = verify(app_of(breaks(3)), host=SMALL).findings
+    assert single.cause.removed == {}
 
 
 def test_verify_many_tests_with_one_cause_cost_what_one_does_and_a_run_that_tells_whether_each_is_enough():

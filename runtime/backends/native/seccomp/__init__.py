@@ -11,6 +11,7 @@ import errno
 import json
 import os
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from runtime.backends.native.seccomp.bpf import (
@@ -74,6 +75,8 @@ def compile_filter(
     only_ids: tuple[int, int] | None = None,
     is_heard: bool = False,
     with_destinations: bool = False,
+    traced: Collection[str] = (),
+    conditions: Mapping[str, tuple[int, int]] = MappingProxyType({}),
 ) -> bytes:
     """Return a filter as an array of ``struct sock_filter``.
 
@@ -88,6 +91,8 @@ def compile_filter(
             decides changes nothing. Not handed on is ``QUIET``, nor what ``only_ids`` refuses, which stands for the
             kernel.
         with_destinations: hand on to it calls that name a destination, too.
+        traced: hand on to it these calls, too, whatever comes of them; those that this machine has not are left out.
+        conditions: of them, those that are handed on only if the low half of an argument (its index) has a value.
 
     Raises:
         BackendError: there is no such profile, machine or system call.
@@ -101,6 +106,7 @@ def compile_filter(
     if is_heard:
         own = handed_on(own)
     asked = _destinations(numbers[machine]) if is_heard and with_destinations else []
+    asked += _traced(traced, conditions, numbers[machine])
     return assemble([*head, *asked, *own, *ids, *_body(profile, numbers[machine], is_heard=is_heard)])
 
 
@@ -189,6 +195,20 @@ def _destinations(numbers: Mapping[str, int]) -> list[Instruction]:
         halves = (argument_low(index), argument_high(index))
         points = [line for half in halves for line in (*load(half), *jump_equal(0, give(NOTIFY), negate=True))]
         code += jump_equal(numbers[name], [*points, *load(NUMBER)])
+    return code
+
+
+def _traced(
+    names: Collection[str], conditions: Mapping[str, tuple[int, int]], numbers: Mapping[str, int]
+) -> list[Instruction]:
+    """Hand on calls, each of them or under a condition."""
+    code: list[Instruction] = []
+    for name in sorted(numbers.keys() & set(names)):
+        told = give(NOTIFY)
+        if name in conditions:
+            index, value = conditions[name]
+            told = [*load(argument_low(index)), *jump_equal(value, told), *load(NUMBER)]
+        code += jump_equal(numbers[name], told)
     return code
 
 

@@ -1,0 +1,1 @@
+"""A traced run: chosen system calls are handed on, told as signs, and let go on."""
