@@ -15,8 +15,9 @@ from runtime.plan import Plan, User
 FAULTS = Path(__file__).parents[2] / "faults"
 sys.path.append(str(FAULTS))
 
+from drawn_hosts import INNOCENT  # noqa: E402
 from fault import FaultError, Kind, faults, read  # noqa: E402
-from variants import INNOCENT, lock_path, make  # noqa: E402
+from variants import lock_path, make  # noqa: E402
 from words import renaming  # noqa: E402
 
 ONE = """
