@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from pipeline.verify.baseline import Baseline
-from pipeline.verify.compare import notes
 from pipeline.verify.endings import is_broken
 from pipeline.verify.events import EnvironmentJudged, EnvironmentStarted, Event, HostJudged, Tell
 from pipeline.verify.foresight import Foresight, KnownRuns
@@ -15,6 +14,7 @@ from pipeline.verify.headline import headline
 from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
 from pipeline.verify.laboratory import Budget
+from pipeline.verify.notes import notes
 from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.proven import Proven
 from pipeline.verify.reference import unstable_tests
