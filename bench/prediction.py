@@ -67,14 +67,14 @@ class Prepared:
 
 
 def rank(prepared: Prepared) -> Rank:
-    """Trace the reference once, run the guilty host once, and say where the guilty factors stand."""
+    """Trace the reference once, run the first host, which is a guilty one, and say where the guilty factors stand."""
     inquiry, fails = prepared.inquiry, prepared.variant.fails
-    reference, alone = inquiry.reference, inquiry.hosts[0].host
+    reference, guilty = inquiry.reference, inquiry.hosts[0].host
     traced = _run(prepared, reference, is_traced=True)
     told = telling(traced.trace, fails, memory=traced.resources.peak_memory) if traced.trace else {}
     errors = {}
-    if prepared.backend.refusal(alone.apply(inquiry.plan)) is None:
-        failed = _run(prepared, alone)
+    if prepared.backend.refusal(guilty.apply(inquiry.plan)) is None:
+        failed = _run(prepared, guilty)
         results = [result for name, result in failed.report.tests.items() if name in fails]
         errors = of_failures(results, failed.exit.signal, failed.exit.limit)
     causes = tuple(sorted(prepared.variant.fault.causes))

@@ -27,6 +27,9 @@ _FEW_LEVELS = 4
 _SHORT = 3_000
 """Milliseconds of a suite that is traced as a whole."""
 
+_LONGEST = 60_000
+"""Milliseconds that a traced run may take: a program may wait for ever for what a trace has disturbed."""
+
 MANY_HOSTS = 20
 """Hosts beside which one more run is little: they are put in order by a trace."""
 
@@ -130,11 +133,13 @@ class Foresight:
 
     def _cell(self, tests: tuple[str, ...]) -> Cell:
         reference = self._inquiry.reference
-        return Cell(plan=reference.apply(traced(self._inquiry.plan, tests)), host=reference)
+        # Not the first run of the reference: that is told as a piece of work of its own.
+        return Cell(plan=reference.apply(traced(self._inquiry.plan, tests)), host=reference, index=1)
 
 
 def traced(plan: Plan, tests: Iterable[str] = ()) -> Plan:
-    """Return a plan whose run is traced, with some of the tests or with all."""
+    """Return a plan whose run is traced, with some of the tests or with all; it says what it saw until it is ended."""
     chosen = tuple(tests)
     selection = (selection_file(chosen),) if chosen else ()
-    return replace(plan, files=(*plan.files, *traced_files(), *selection))
+    files = (*plan.files, *traced_files(), *selection)
+    return replace(plan, files=files, deadline=min(plan.deadline, _LONGEST))

@@ -34,6 +34,8 @@ _NESTED = 0.35
 _START = 0.15
 """What the start of every program shows tells little, where the test starts one."""
 
+_INPUT = "reads stdin"
+
 _TEMPORARY = "uses tmp_path"
 """The sign of a test that has a temporary folder of pytest's."""
 
@@ -163,6 +165,8 @@ def telling(trace: Trace, tests: Iterable[str], *, memory: int = -1) -> dict[str
     others = [signs for key, signs in trace.tests.items() if key and key not in wanted]
     outside = trace.tests.get("", {})
     found = {sign: _of(sign, own) * _rarity(sign, others) for sign in own | _many(own, memory)}
+    if _INPUT in found and _starts_programs(own):  # most often it is what the test itself gives to a program
+        found[_INPUT] *= _NESTED
     if _TEMPORARY in own:  # the folder is pytest's choice
         found |= {sign: value * _NESTED for sign, value in found.items() if sign.endswith(" /tmp")}
     if not wanted:
@@ -209,7 +213,11 @@ def _of(sign: str, among: Signs) -> float:
     if sign.startswith("reaches "):
         return _NESTED
     is_usual = sign in _STARTS or sign.startswith("signal ")
-    return _START if is_usual and any(each.startswith(("runs ", "starts ")) for each in among) else 1.0
+    return _START if is_usual and _starts_programs(among) else 1.0
+
+
+def _starts_programs(signs: Signs) -> bool:
+    return any(each.startswith(("runs ", "starts ")) for each in signs)
 
 
 def _rarity(sign: str, others: Sequence[Signs]) -> float:

@@ -53,10 +53,7 @@ class MemoryFactor(_AccountedFactor):
     control = "2G"
     levels = {"2G": "2 GiB (any size can be named)", "512M": "512 MiB", "128M": "128 MiB"}
     names = "bytearray mmap mlock mlockall getrusage ru_maxrss virtual_memory memory_limit"
-    signs = (
-        "limit 9; limit 2; opens /proc/meminfo; opens /sys/fs/cgroup; uses much memory; raises MemoryError; ends "
-        "oom; ends signal 9"
-    )
+    signs = "limit 9; limit 2; uses much memory; raises MemoryError; ends oom; ends signal 9"
 
     def parse(self, level: str) -> int | None:
         """Return bytes, a whole number of pages as the kernel counts."""
@@ -116,10 +113,7 @@ class CpuQuotaFactor(_AccountedFactor):
     control = "none"
     levels = {"none": "no quota", "50%": "half of one CPU (any percentage can be named)", "150%": "one and a half CPUs"}
     names = "sleep monotonic perf_counter process_time thread_time timeit wait_for setitimer timeout"
-    signs = (
-        "opens /sys/fs/cgroup; looks /sys/fs/cgroup; raises TimeoutError; raises subprocess.TimeoutExpired; ends "
-        "deadline"
-    )
+    signs = "raises TimeoutError; raises subprocess.TimeoutExpired; ends deadline"
 
     def parse(self, level: str) -> int | None:
         """Return percent of one CPU."""

@@ -33,8 +33,8 @@ class UptimeFactor(Factor):
         "null": "as long as this machine, in a time namespace of the run's own (null control)",
     }
     names = (
-        "monotonic monotonic_ns perf_counter perf_counter_ns boot_time clock_gettime CLOCK_MONOTONIC CLOCK_BOOTTIME "
-        "sysinfo times getloadavg"
+        "monotonic monotonic_ns perf_counter perf_counter_ns boot_time clock_gettime CLOCK_MONOTONIC "
+        "CLOCK_BOOTTIME sysinfo times getloadavg"
     )
     signs = "opens /proc/uptime; opens /proc/stat"
 
@@ -100,8 +100,8 @@ class DateFactor(Factor):
         "cert_time_to_seconds ssl"
     )
     signs = (
-        "runs /usr/bin/date; runs /bin/date; raises OverflowError; raises ssl.SSLCertVerificationError; enters "
-        "time.time; reaches time.time"
+        "runs /usr/bin/date; runs /bin/date; raises OverflowError; raises ssl.SSLCertVerificationError; "
+        "enters time.time; reaches time.time"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -29,8 +29,8 @@ class TimezoneFactor(Factor):
         "now zoneinfo"
     )
     signs = (
-        "opens /etc/localtime; looks /etc/localtime; opens /etc/timezone; opens /usr/share/zoneinfo; looks "
-        "/usr/share/zoneinfo; variable TZ"
+        "opens /etc/localtime; looks /etc/localtime; opens /etc/timezone; opens /usr/share/zoneinfo; "
+        "looks /usr/share/zoneinfo; variable TZ"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -74,8 +74,8 @@ class LocaleFactor(Factor):
         "locale IncrementalDecoder"
     )
     signs = (
-        "opens /usr/lib/locale; variable LANG; variable LC_*; variable PYTHON*; raises UnicodeDecodeError; raises "
-        "UnicodeEncodeError; raises locale.Error"
+        "opens /usr/lib/locale; variable LANG; variable LC_*; variable PYTHON*; raises UnicodeDecodeError; "
+        "raises UnicodeEncodeError; raises locale.Error"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

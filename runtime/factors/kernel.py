@@ -36,8 +36,8 @@ class UserNamespacesFactor(Factor):
     }
     names = "unshare CLONE_NEWUSER bwrap setns"
     signs = (
-        "unshares *; runs /usr/bin/unshare; runs /usr/bin/bwrap; opens /proc/self/uid_map; writes "
-        "/proc/self/uid_map; opens /proc/sys/user*; errno ENOSPC; errno EPERM"
+        "unshares *; runs /usr/bin/unshare; runs /usr/bin/bwrap; opens /proc/self/uid_map; "
+        "writes /proc/self/uid_map; opens /proc/sys/user*; errno ENOSPC; errno EPERM"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -144,7 +144,7 @@ class PidRangeFactor(Factor):
         "small": "400 at most, so that they come again soon",
     }
     names = "getpid getppid pid pid_max"
-    signs = "opens /proc/sys/kernel/pid_max; opens /proc/N*; looks /proc/N*; kills 0; starts process; starts many"
+    signs = "opens /proc/sys/kernel/pid_max; kills 0; starts process; starts many"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set where the run's own PID namespace goes on, or ends."""

@@ -40,8 +40,8 @@ class CpusFactor(Factor):
         "ProcessPoolExecutor max_workers threading"
     )
     signs = (
-        "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; lists "
-        "/sys/devices/system/cpu*; raises threading.BrokenBarrierError; raises TimeoutError"
+        "starts thread; opens /proc/cpuinfo; opens /proc/stat; opens /sys/devices/system/cpu*; "
+        "lists /sys/devices/system/cpu*; raises threading.BrokenBarrierError; raises TimeoutError"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -143,8 +143,8 @@ class LimitsFactor(Factor):
         "setrecursionlimit stack_size truncate ftruncate fallocate posix_fallocate mlock resource"
     )
     signs = (
-        "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; ends "
-        "signal 25"
+        "limit 0; limit 1; limit 2; limit 4; limit 8; errno EFBIG; raises RecursionError; ends signal 11; "
+        "ends signal 25"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

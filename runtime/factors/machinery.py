@@ -24,13 +24,12 @@ class RuntimeFactor(Factor):
         "qemu": "Seatrial's own runtime in a virtual machine",
     }
     names = (
-        "ismount copy_file_range memfd_create pidfd_open pidfd_getfd io_uring_setup process_vm_readv sync_file_range "
-        "renameat2 sendfile splice"
+        "ismount copy_file_range memfd_create pidfd_open pidfd_getfd io_uring_setup process_vm_readv "
+        "sync_file_range renameat2 sendfile splice"
     )
     signs = (
-        "opens /proc/self/mountinfo; opens /proc/self/mounts; opens /proc/mounts; opens /proc/self/cgroup; opens "
-        "/proc/version; looks /.dockerenv; looks /run/.containerenv; opens /proc/self/uid_map; errno "
-        "ENOSYS"
+        "opens /proc/self/mountinfo; opens /proc/self/mounts; opens /proc/mounts; opens /proc/self/cgroup; "
+        "opens /proc/version; looks /.dockerenv; looks /run/.containerenv; opens /proc/self/uid_map; errno ENOSYS"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -49,10 +49,10 @@ class NetworkFactor(Factor):
     }
     names = "if_nameindex create_connection create_server urlopen HTTPConnection getsockname socket"
     signs = (
-        "socket inet stream; socket inet datagram; socket netlink*; connects inet loopback*; connects inet "
-        "elsewhere*; connects inet any*; binds inet any*; binds inet loopback*; opens /proc/net*; opens "
-        "/proc/self/net*; opens /sys/class/net*; lists /sys/class/net; errno ENETUNREACH; errno EADDRNOTAVAIL; "
-        "errno ENETDOWN"
+        "socket inet stream; socket inet datagram; socket netlink*; connects inet loopback*; "
+        "connects inet elsewhere*; connects inet any*; binds inet any*; binds inet loopback*; opens /proc/net*; "
+        "opens /proc/self/net*; opens /sys/class/net*; lists /sys/class/net; errno ENETUNREACH; "
+        "errno EADDRNOTAVAIL; errno ENETDOWN"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -147,8 +147,8 @@ class LowPortsFactor(Factor):
     }
     names = "ip_unprivileged_port_start"
     signs = (
-        "binds inet any low; binds inet loopback low; binds inet6 any low; binds inet6 loopback low; opens "
-        "/proc/sys/net/ipv4/ip_unprivileged_port_start; errno EACCES"
+        "binds inet any low; binds inet loopback low; binds inet6 any low; binds inet6 loopback low; "
+        "opens /proc/sys/net/ipv4/ip_unprivileged_port_start; errno EACCES"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -225,8 +225,8 @@ class HostnameFactor(Factor):
     }
     names = "gethostname getfqdn getnode node nodename uname gethostbyname"
     signs = (
-        "opens /etc/hostname; opens /etc/hosts; opens /proc/sys/kernel/hostname; runs /usr/bin/hostname; runs "
-        "/bin/hostname; variable HOSTNAME; raises socket.gaierror; raises socket.herror; raises UnicodeError"
+        "opens /etc/hostname; opens /etc/hosts; opens /proc/sys/kernel/hostname; runs /usr/bin/hostname; "
+        "runs /bin/hostname; variable HOSTNAME; raises socket.gaierror; raises socket.herror; raises UnicodeError"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -25,7 +25,7 @@ class TestOrderFactor(Factor):
         "random": "by a hash of each test's id (random-N: by another one), the same in each run",
         "null": "our plug-in is asked, and leaves the order as it is (null control)",
     }
-    names = "lru_cache cache reload setdefault modules"
+    names = "lru_cache cache reload"
     signs = "stores global; shares state; needs others"
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -187,7 +187,7 @@ class CaseSensitivityFactor(_PreloadedFactor):
         "null": "by the same means, nowhere (null control)",
     }
     names = "lower upper casefold swapcase normcase samefile exists is_file"
-    signs = "looks .; lists .; renames .; errno EEXIST; raises FileExistsError"
+    signs = "lists .; renames .; errno EEXIST; raises FileExistsError"
     library = "fold"
     word = 4
     _shown: ClassVar[Mapping[str, str]] = {"0": "sensitive", "1": "insensitive", "2": "original-case"}

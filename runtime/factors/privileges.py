@@ -37,8 +37,8 @@ class CapabilitiesFactor(Factor):
         "setpriority nice mlock mlockall capget capset CapEff"
     )
     signs = (
-        "chowns *; prctl 23; prctl 24; socket inet raw; socket packet*; binds inet any low; binds inet loopback "
-        "low; binds inet6 any low; binds inet6 loopback low; errno EPERM"
+        "chowns *; prctl 23; prctl 24; socket inet raw; socket packet*; binds inet any low; "
+        "binds inet loopback low; binds inet6 any low; binds inet6 loopback low; errno EPERM"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -74,8 +74,8 @@ class NoNewPrivilegesFactor(Factor):
     levels = {"yes": "set-user-id bits and file capabilities have no effect", "no": "they have, inside the run"}
     names = "sudo S_ISUID NoNewPrivs"
     signs = (
-        "prctl 38; prctl 39; runs /usr/bin/sudo; runs /usr/bin/su; runs /bin/su; runs /usr/bin/newuidmap; runs "
-        "/usr/bin/passwd; errno EPERM"
+        "prctl 38; prctl 39; runs /usr/bin/sudo; runs /usr/bin/su; runs /bin/su; runs /usr/bin/newuidmap; "
+        "runs /usr/bin/passwd; errno EPERM"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

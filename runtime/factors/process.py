@@ -101,10 +101,10 @@ class Pid1Factor(Factor):
     accounted = True
     levels = {"init": "a small init is process 1, reaps, and forwards signals", "app": "the program itself"}
     names = (
-        "getpid getppid waitpid wait4 waitid setsid fork daemon terminate send_signal killpg SIGTERM SIGCHLD pause "
-        "sigwait"
+        "getpid getppid waitpid wait4 waitid setsid fork daemon terminate send_signal killpg SIGTERM SIGCHLD "
+        "pause sigwait"
     )
-    signs = "signal 15; signal 17; kills 15; kills 0; prctl 36; opens /proc/N*; ends signal 15"
+    signs = "signal 15; signal 17; kills 15; kills 0; prctl 36; ends signal 15; opens /proc/1*; looks /proc/1*"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set it."""

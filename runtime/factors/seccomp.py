@@ -23,8 +23,8 @@ class SeccompFactor(Factor):
         "unconfined": "no profile",
     }
     names = (
-        "clone3 ptrace keyctl add_key bpf perf_event_open io_uring_setup userfaultfd process_vm_readv setns syscall "
-        "start_new_thread posix_spawn fork_exec subprocess threading vfork"
+        "clone3 ptrace keyctl add_key bpf perf_event_open io_uring_setup userfaultfd process_vm_readv setns "
+        "syscall start_new_thread posix_spawn fork_exec subprocess threading vfork"
     )
     signs = "unshares *; starts thread; prctl 21; prctl 22; errno EPERM; errno ENOSYS; starts process"
 

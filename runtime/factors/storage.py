@@ -66,12 +66,12 @@ class TmpFactor(Factor):
         "symlink": "TMPDIR names a symbolic link to /tmp",
     }
     names = (
-        "gettempdir mkstemp mkdtemp mktemp NamedTemporaryFile TemporaryFile TemporaryDirectory SpooledTemporaryFile "
-        "tempdir tempfile"
+        "gettempdir mkstemp mkdtemp mktemp NamedTemporaryFile TemporaryFile TemporaryDirectory "
+        "SpooledTemporaryFile tempdir tempfile"
     )
     signs = (
-        "makes /tmp; writes /tmp; opens /tmp; runs /tmp*; renames /tmp; measures /tmp; variable TMPDIR; errno "
-        "EACCES; errno ENOSPC"
+        "makes /tmp; writes /tmp; opens /tmp; runs /tmp*; renames /tmp; measures /tmp; variable TMPDIR; "
+        "errno EACCES; errno ENOSPC"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -127,8 +127,8 @@ class ShmFactor(Factor):
         "multiprocessing"
     )
     signs = (
-        "makes /dev/shm; opens /dev/shm; writes /dev/shm; looks /dev/shm; lists /dev/shm; measures /dev/shm; errno "
-        "EACCES; errno ENOSPC; errno ENOSYS"
+        "makes /dev/shm; opens /dev/shm; writes /dev/shm; looks /dev/shm; lists /dev/shm; measures /dev/shm; "
+        "errno EACCES; errno ENOSPC; errno ENOSYS"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -65,8 +65,8 @@ class HomeFactor(Factor):
     }
     names = "expanduser home"
     signs = (
-        "variable HOME; variable XDG_*; looks ~; opens ~; makes ~; writes ~; lists ~; errno EACCES; raises "
-        "KeyError; raises RuntimeError"
+        "variable HOME; variable XDG_*; looks ~; opens ~; makes ~; writes ~; lists ~; errno EACCES; "
+        "raises KeyError; raises RuntimeError"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -126,9 +126,9 @@ class EnvironmentFactor(Factor):
     }
     names = "getproxies getproxies_environment proxy_bypass ProxyHandler build_opener urlopen environ getenv urllib"
     signs = (
-        "variable CI; variable GITHUB_ACTIONS; variable all_proxy; variable http*; variable HTTP*; variable no_proxy; "
-        "variable NO_COLOR; variable FORCE_COLOR; variable TERM; variable COLORTERM; raises urllib.error.URLError; "
-        "errno ECONNREFUSED"
+        "variable CI; variable GITHUB_ACTIONS; variable all_proxy; variable http*; variable HTTP*; "
+        "variable no_proxy; variable NO_COLOR; variable FORCE_COLOR; variable TERM; variable COLORTERM; "
+        "raises urllib.error.URLError; errno ECONNREFUSED"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -160,8 +160,8 @@ class ColumnsFactor(Factor):
     control = "80"
     levels = {"unset": "there is no COLUMNS", "40": "COLUMNS=40 (any number)", "80": "COLUMNS=80, what programs assume"}
     names = (
-        "get_terminal_size wrap fill shorten indent format_help format_usage print_help print_usage ArgumentParser "
-        "HelpFormatter argparse textwrap"
+        "get_terminal_size wrap fill shorten indent format_help format_usage print_help print_usage "
+        "ArgumentParser HelpFormatter argparse textwrap"
     )
     signs = "variable COLUMNS; asks terminal-size"
 
@@ -194,8 +194,8 @@ class HashSeedFactor(Factor):
     default = "0"
     control = "0"
     levels = {"0": "PYTHONHASHSEED=0 (any number)", "1": "PYTHONHASHSEED=1", "random": "another one in each process"}
-    names = "hash set frozenset union intersection difference symmetric_difference PYTHONHASHSEED"
-    signs = "builds set"
+    names = "hash union intersection difference symmetric_difference PYTHONHASHSEED"
+    signs = "builds set; names set; names frozenset; enters set.pop; reaches set.pop"
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Set PYTHONHASHSEED."""

@@ -70,8 +70,8 @@ class FilesystemFactor(Factor):
         "tmpfs": "the working folder is a tmpfs of its own, as a volume of a platform; its changes are not listed",
     }
     names = (
-        "link rename replace st_dev st_ino flock lockf setxattr getxattr listxattr sendfile copy_file_range statvfs "
-        "ismount fallocate O_TMPFILE fcntl sqlite3"
+        "link rename replace st_dev st_ino flock lockf setxattr getxattr listxattr sendfile copy_file_range "
+        "statvfs ismount fallocate O_TMPFILE fcntl sqlite3"
     )
     signs = (
         "renames .; links .; measures .; opens /proc/self/mountinfo; opens /proc/mounts; errno EXDEV; errno EOPNOTSUPP"

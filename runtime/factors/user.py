@@ -45,8 +45,8 @@ class UserFactor(Factor):
         "expanduser st_uid st_gid owner chown"
     )
     signs = (
-        "opens /etc/passwd; opens /etc/group; chowns *; variable USER; variable LOGNAME; raises KeyError; errno "
-        "EACCES; errno EPERM"
+        "opens /etc/passwd; opens /etc/group; chowns *; variable USER; variable LOGNAME; raises KeyError; "
+        "errno EACCES; errno EPERM"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

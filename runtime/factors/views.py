@@ -23,8 +23,8 @@ class ProcViewFactor(Factor):
     }
     names = "process_iter pids ppid_map pidof"
     signs = (
-        "lists /proc; opens /proc/N*; looks /proc/N*; lists /proc/N*; runs /bin/ps; runs /usr/bin/ps; runs "
-        "/usr/bin/pgrep"
+        "lists /proc; opens /proc/N*; looks /proc/N*; lists /proc/N*; runs /bin/ps; runs /usr/bin/ps; "
+        "runs /usr/bin/pgrep; opens /proc/1*; looks /proc/1*"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
@@ -111,8 +111,8 @@ class CgroupViewFactor(Factor):
     }
     names = "cgroup"
     signs = (
-        "opens /sys/fs/cgroup; looks /sys/fs/cgroup; lists /sys/fs/cgroup; measures /sys/fs/cgroup; opens "
-        "/proc/self/cgroup; opens /proc/self/mountinfo"
+        "opens /sys/fs/cgroup; looks /sys/fs/cgroup; lists /sys/fs/cgroup; measures /sys/fs/cgroup; "
+        "opens /proc/self/cgroup; opens /proc/self/mountinfo"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -168,7 +168,7 @@ class Variables(type(os.environ)):
     tell = None
 
     def __getitem__(self, key):
-        if Variables.tell is not None:
+        if Variables.tell is not None and isinstance(key, str):
             Variables.tell(key, sys._getframe(1))
         return super().__getitem__(key)
 

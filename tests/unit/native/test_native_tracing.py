@@ -49,6 +49,8 @@ class Memory:
     [
         (b"/proc/self/status", "/proc/self/status"),
         (b"/proc/4711/fd/12", "/proc/N/fd/N"),
+        (b"/proc/1/comm", "/proc/1/comm"),
+        (b"/proc/net/if_inet6", "/proc/net/if_inet6"),
         (b"/proc/cpuinfo", "/proc/cpuinfo"),
         (b"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup"),
         (b"/etc/passwd", "/etc/passwd"),

@@ -21,7 +21,7 @@ _KNOWN = (
 _KERNEL = ("/.seatrial/", "/dev/", "/proc/", "/sys/")
 _DEPTH, _WHOLE_DEPTH = 2, 5
 _NUMBERED = ("/dev/", "/proc/", "/sys/")
-_NUMBERS = re.compile(r"\d+")
+_NUMBERS = re.compile(r"(?<=/)(?!1(?:/|$))[0-9]+(?=/|$)")  # but process 1, which every run has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
