@@ -25,8 +25,11 @@ PROGRAMS = (
     ("today.c", "today-{}", "gnu.2.17", ("-O2", "-nostartfiles", "-s")),
 )
 
+# What zig cannot do without: it has no headers without its library, and no program without start files of its own.
+BARE = ("-nostdlib", "-nostartfiles")
 
-def compilers(libc: str) -> dict[str, list[str]]:
+
+def compilers(libc: str, options: tuple[str, ...]) -> dict[str, list[str]]:
     """Return the command that compiles a program, for each architecture that can be had here.
 
     zig (on PyPI as ``ziglang``) compiles for both, a C compiler for this machine. With neither, all works but the
@@ -34,9 +37,13 @@ def compilers(libc: str) -> dict[str, list[str]]:
     """
     if find_spec("ziglang"):
         zig = [sys.executable, "-m", "ziglang", "cc"]
-        return {each: [*zig, "-target", f"{each}-linux-{libc}"] for each in ARCHITECTURES}
+        kept = [each for each in options if each not in BARE]
+        return {
+            each: [*zig, "-target", f"{each}-linux-{libc}", "-DSTART_FILES", "-Wl,--as-needed", *kept]
+            for each in ARCHITECTURES
+        }
     compiler = shutil.which("cc")
-    return {platform.machine(): [compiler]} if compiler else {}
+    return {platform.machine(): [compiler, *options]} if compiler else {}
 
 
 class BuildWithLauncher(build_py):
@@ -47,8 +54,8 @@ class BuildWithLauncher(build_py):
         super().run()
         folder = FOLDER if self.editable_mode else Path(self.build_lib) / FOLDER
         for source, target, libc, options in PROGRAMS:
-            for architecture, compiler in compilers(libc).items():
-                command = [*compiler, *options, "-o", folder / target.format(architecture), FOLDER / source]
+            for architecture, compiler in compilers(libc, options).items():
+                command = [*compiler, "-o", folder / target.format(architecture), FOLDER / source]
                 try:
                     subprocess.run(command, check=True)  # noqa: S603 - our own command line
                 except (OSError, subprocess.CalledProcessError) as error:

@@ -16,7 +16,7 @@ from pipeline.build.locks import current_lock, fetcher_of, renew_lock
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import SpecFaults
-from pipeline.declare.hosts import Catalogue, select
+from pipeline.declare.hosts import Catalogue, find, select
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.unsupported import unsupported
@@ -245,7 +245,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
 
     Args:
         subject: a spec's file, or a name in ``envs/``.
-        host: its name; None for the spec's reference.
+        host: its name, one that the spec declares too; None for the spec's reference.
         levels: factor → level, over the host's.
         argv: the command; None for the suite's own.
         repeat: how many times.
@@ -259,7 +259,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     """
     path = Path(subject) if Path(subject).suffix in {".yaml", ".yml"} else Path("envs") / f"{subject}.yaml"
     (spec,) = _open([path], options)
-    base = Catalogue.of(spec.path).host(host or spec.reference)
+    base = find(spec, Catalogue.of(spec.path), host or spec.reference)
     builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody)
     chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}), built.variants)
     bare = suite_run(spec, built.variants, built.services)

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _hosts(offers: Sequence[Offer], ink: Ink) -> str:
-    from pipeline.report.summary import levels  # noqa: PLC0415 - not for --help
+    from pipeline.report.sentences import levels  # noqa: PLC0415 - not for --help
     from pipeline.report.text import columns, count, pad, visible, wrap  # noqa: PLC0415 - likewise
 
     width = max((columns(each.host.name) for each in offers), default=0)

@@ -139,6 +139,17 @@ def select(spec: EnvSpec, catalogue: Catalogue, override: str | None = None, see
     return tuple(chosen.values())
 
 
+def find(spec: EnvSpec, catalogue: Catalogue, name: str) -> Host:
+    """Return the host that a spec means by a name: one that it declares itself, or one of the catalogue.
+
+    Raises:
+        SpecError: there is none.
+        SpecFaults: its file has faults.
+        HostError: one name stands for two contents.
+    """
+    return _one(name, {host.name: host for host in _inline(spec)}, catalogue)
+
+
 def _inline(spec: EnvSpec) -> Iterable[InlineHost]:
     return [host for host in spec.hosts if isinstance(host, InlineHost)] if isinstance(spec.hosts, tuple) else []
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.report.rows import SYMBOLS
-from pipeline.report.summary import levels, outcomes
+from pipeline.report.sentences import levels
+from pipeline.report.summary import outcomes
 from pipeline.report.text import count
 from pipeline.verify import events as verify
 from pipeline.verify.verdict import HostResult, State

@@ -6,23 +6,8 @@ escaped. Of each severity ten are shown for a step, and the rest is dropped with
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.report.summary import (
-    Group,
-    Reading,
-    caveats,
-    closing,
-    groups,
-    happens,
-    levels,
-    not_run,
-    rates,
-    removals,
-    times,
-    title,
-    transition,
-    trial,
-    untold,
-)
+from pipeline.report.sentences import happens, levels, removals, times, title, transition, trial
+from pipeline.report.summary import Group, Reading, caveats, closing, groups, not_run, rates, untold
 from pipeline.report.text import count, listed, visible
 from pipeline.verify.explain import CauseState
 from pipeline.verify.verdict import State, VerdictWord, Verification

@@ -2,8 +2,8 @@
 
 import json
 
-from pipeline.verify.compare import Note
 from pipeline.verify.explain import Cause, Rate
+from pipeline.verify.notes import Note
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, Verification
 from runtime.canonical import Json
 from runtime.digest import Digest

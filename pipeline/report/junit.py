@@ -8,18 +8,8 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from pipeline.report.summary import (
-    Reading,
-    counts,
-    happens,
-    outcomes,
-    reading,
-    removals,
-    times,
-    title,
-    transition,
-    trial,
-)
+from pipeline.report.sentences import happens, removals, times, title, transition, trial
+from pipeline.report.summary import Reading, counts, outcomes, reading
 from pipeline.report.text import visible
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord, Verification
 

@@ -2,25 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.report.summary import (
-    Counts,
-    Group,
-    Reading,
-    caveats,
-    counts,
-    groups,
-    happens,
-    levels,
-    not_run,
-    outcomes,
-    rates,
-    removals,
-    times,
-    title,
-    transition,
-    trial,
-    untold,
-)
+from pipeline.report.sentences import happens, levels, removals, times, title, transition, trial
+from pipeline.report.summary import Counts, Group, Reading, caveats, counts, groups, not_run, outcomes, rates, untold
 from pipeline.report.text import count, listed, seconds, visible
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import CauseState

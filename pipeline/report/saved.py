@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from pipeline.declare.errors import PipelineError
 from pipeline.report import json as document
-from pipeline.verify.compare import Difference, Kind, Note, NoteKind
+from pipeline.verify.compare import Difference, Kind
 from pipeline.verify.explain import Cause, CauseState, Rate
+from pipeline.verify.notes import Note, NoteKind
 from pipeline.verify.verdict import (
     EnvironmentResult,
     Finding,

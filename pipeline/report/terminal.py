@@ -4,7 +4,7 @@ from pipeline.report.findings import block
 from pipeline.report.rows import host_rows
 from pipeline.report.summary import caveats, closing, groups, is_green, not_run, sentence, untold
 from pipeline.report.text import Ink, columns, count, listed, pad, seconds, visible, wrap
-from pipeline.verify.compare import Note
+from pipeline.verify.notes import Note
 from pipeline.verify.verdict import EnvironmentResult, VerdictWord, Verification
 
 COLOR = {VerdictWord.PASSED: "green", VerdictWord.FAILED: "red", VerdictWord.INCONCLUSIVE: "magenta"}

@@ -7,22 +7,21 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from pipeline.verify.baseline import Baseline
-from pipeline.verify.compare import notes
+from pipeline.verify.conclude import conclude_environment
 from pipeline.verify.endings import is_broken
 from pipeline.verify.events import EnvironmentJudged, EnvironmentStarted, Event, HostJudged, Tell
 from pipeline.verify.foresight import Foresight, KnownRuns
-from pipeline.verify.headline import headline
 from pipeline.verify.inquiry import Inquiry
-from pipeline.verify.judge import inconclusive, judge_reference, test_counts, unavailable, untrusted, worst
+from pipeline.verify.judge import inconclusive, judge_reference, unavailable, untrusted
 from pipeline.verify.laboratory import Budget
+from pipeline.verify.notes import notes
 from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.proven import Proven
 from pipeline.verify.reference import unstable_tests
-from pipeline.verify.rules import ignore_uses
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.telling import TellingRunner
 from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
-from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, State, VerdictWord
+from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, VerdictWord
 from runtime.errors import FactorError
 from runtime.factors import FACTORS
 from runtime.factors.signs import Speaking
@@ -159,36 +158,12 @@ class _Environment:
 
     def result(self, why: str) -> EnvironmentResult:
         """Return what is known so far; ``why`` is said of hosts that have no result."""
-        inquiry = self._inquiry
-        known = self._baseline.known
-        reference = self._reference(why)
-        hosts = [self._host(index, why) for index in range(len(inquiry.hosts))]
-        everything = (reference, *hosts)
-        verdict = worst([each.verdict for each in everything])
-        ran = [each for each in hosts if each.state is not State.UNAVAILABLE]
-        if not ran and verdict is VerdictWord.PASSED:
-            verdict = VerdictWord.INCONCLUSIVE
-            reason = "no host beside the reference could be tried" if hosts else "there is no host beside the reference"
-            reference = replace(reference, verdict=verdict, reasons=(reason, *reference.reasons))
-            everything = (reference, *hosts)
-        return EnvironmentResult(
-            name=inquiry.name,
-            spec=inquiry.spec,
-            lock=inquiry.lock,
-            image=inquiry.image,
-            suite=inquiry.suite.digest,
-            normalization=known.normalization.digest if known.runs else None,
-            unstable=tuple(sorted(known.normalization.unstable)),
-            verdict=verdict,
-            headline=headline(inquiry.name, verdict, everything),
-            behavior=reference.behavior,
-            tests=test_counts(known.runs[0].report) if known.runs else {},
-            hosts=everything,
-            reasons=_reasons(everything),
-            hint=next((each.hint for each in everything if each.hint and each.verdict is verdict), ""),
-            ignores=ignore_uses(inquiry.rules, everything),
+        return conclude_environment(
+            self._inquiry,
+            self._baseline.known,
+            self._reference(why),
+            [self._host(index, why) for index in range(len(self._inquiry.hosts))],
             duration=self._clock() - self._begin,
-            hermetic=inquiry.hermetic,
             work=self._runner.work,
         )
 
@@ -334,15 +309,3 @@ def _finish(futures: Sequence["Future[None]"]) -> None:
     """Wait for all, and raise what the first of them that fails raises, at once."""
     for each in as_completed(futures):
         each.result()
-
-
-def _reasons(hosts: Sequence[HostResult]) -> tuple[str, ...]:
-    """Return the reasons of all hosts whose verdict is not PASSED, the worst first."""
-    ranked = [
-        f"{host.name}: {reason}"
-        for verdict in (VerdictWord.FAILED, VerdictWord.INCONCLUSIVE)
-        for host in hosts
-        if host.verdict is verdict
-        for reason in host.reasons
-    ]
-    return tuple(ranked)

@@ -150,7 +150,8 @@ def explain(
         causes |= _explained(few, selected, seed, proven=proven, foresee=lambda each: foresee(each, False))  # noqa: FBT003
         remaining = [each for each in differences if each not in causes]
         if len(tests) > 1:
-            caused = {each: cause.factors for each, cause in causes.items() if cause.state is CauseState.CAUSED}
+            found = [each for each in selected if each.kind is Kind.TEST and causes[each].state is CauseState.CAUSED]
+            caused = {each: causes[each].factors for each in found}
             leaning, asked = leaning_on_others(caused, pair, laboratory, proven)
             laboratories += asked
     if remaining:

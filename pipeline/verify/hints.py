@@ -73,5 +73,8 @@ HINTS: Mapping[str, str] = MappingProxyType(
 
 
 def hint(factors: Iterable[str]) -> str:
-    """Return the likely fix for a cause; of several factors the first that has one. Empty if none has."""
-    return next((HINTS[name] for name in factors if name in HINTS), "")
+    """Return the likely fix for a cause: that of each factor, as one's alone may be what another forbids.
+
+    Empty if none has one.
+    """
+    return " ".join(HINTS[name] for name in factors if name in HINTS)

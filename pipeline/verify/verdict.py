@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from pipeline.verify.compare import Difference, Note
+from pipeline.verify.compare import Difference
 from pipeline.verify.explain import Cause
+from pipeline.verify.notes import Note
 from runtime.digest import Digest
 from runtime.outcome import Calls, Ending, Fidelity, Network
 

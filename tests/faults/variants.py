@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from fault import HERE, Fault, FaultError, Kind, faults, read
+from drawn_hosts import INNOCENT, draw
+from fault import HERE, Fault, FaultError, faults, read
 from words import renaming
 
 ROOT = HERE.parents[1]
 BASES = HERE / "_bases"
 BESIDE = HERE / "_beside"
-INNOCENT: Mapping[str, list[str]] = yaml.load((HERE / "innocent.yaml").read_text(), Loader=yaml.BaseLoader)  # noqa: S506
 
 Rename = Callable[[str], str]
 
@@ -58,7 +58,7 @@ def make(fault: Fault, seed: int, folder: Path) -> Variant:
     fails = frozenset(_id(folder, rename(name)) for name in fault.fails)
     if fault.base != "exit":
         _add_tests(folder / "tests", fault.causes.keys(), chance)
-    hosts = _hosts(fault, chance)
+    hosts = draw(fault, chance)
     name = f"{chance.choice((fault.name, *(other for others in fault.words.values() for other in others)))}-{seed}"
     spec = _write_spec(folder / f"{name}.yaml", base(fault.base, fault.packages), lock_path(fault), hosts)
     is_guilty = {each: bool(fault.causes) and fault.causes.items() <= hosts[each].items() for each in hosts}
@@ -163,24 +163,6 @@ def _bound(text: str) -> set[str]:
             case _:
                 names |= {node.id for node in ast.walk(each) if isinstance(node, ast.Name)}
     return names
-
-
-def _hosts(fault: Fault, chance: random.Random) -> dict[str, dict[str, str]]:
-    """Return the hosts: guilty levels among innocent ones, and innocent ones that lack part of the cause."""
-
-    def among(levels: Mapping[str, str]) -> dict[str, str]:
-        orders = {"test-order"} if fault.base == "exit" else set()  # it has no tests to order
-        free = sorted(INNOCENT.keys() - fault.causes.keys() - fault.sensitive - orders)
-        drawn = sorted(chance.sample(free, chance.randint(5, 9)))
-        return {**levels, **{factor: chance.choice(INNOCENT[factor]) for factor in drawn}}
-
-    if not fault.causes:
-        return {f"drawn-{index}": among({}) for index in range(1, chance.randint(4, 6) + 1)}
-    # None has the guilty levels alone: the others would be told what it proves. The reproducer runs with them alone.
-    hosts = {f"among-{index}": among(fault.causes) for index in range(1, chance.randint(2, 3) + 1)}
-    parts = [{}, *({name: level} for name, level in fault.causes.items() if fault.kind is Kind.TWO)]
-    parts += [{}] * (chance.randint(2, 3) - len(parts))
-    return hosts | {f"without-{index}": among(part) for index, part in enumerate(parts, start=1)}
 
 
 def _lock() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.host_file import read_host, read_set
-from pipeline.declare.hosts import BUILT_IN, Catalogue, select
+from pipeline.declare.hosts import BUILT_IN, Catalogue, find, select
 from pipeline.declare.read import read_spec
 from runtime.errors import HostError
 from runtime.factors import FACTORS
@@ -134,6 +134,15 @@ def test_select_by_override_takes_set_or_names(spec_of):
     assert [host.name for host in select(spec, catalogue, "ci,narrow")] == ["reference", "ci", "narrow"]
     with pytest.raises(SpecError, match="did you mean 'narrow'"):
         select(spec, catalogue, "narow")
+
+
+def test_find_takes_a_host_that_the_spec_declares_or_one_of_the_catalogue(spec_of):
+    spec = spec_of("hosts: [{name: mine, factors: {umask: 0002}}]\n")
+    catalogue = Catalogue.of(spec.path)
+    assert find(spec, catalogue, "mine").factors == {"umask": "0002"}
+    assert find(spec, catalogue, "openshift") == catalogue.host("openshift")
+    with pytest.raises(SpecError, match="did you mean 'narrow'"):
+        find(spec, catalogue, "narow")
 
 
 def test_select_of_unknown_names_shows_all_with_their_lines(spec_of):

@@ -15,8 +15,9 @@ from runtime.plan import Plan, User
 FAULTS = Path(__file__).parents[2] / "faults"
 sys.path.append(str(FAULTS))
 
+from drawn_hosts import INNOCENT  # noqa: E402
 from fault import FaultError, Kind, faults, read  # noqa: E402
-from variants import INNOCENT, lock_path, make  # noqa: E402
+from variants import lock_path, make  # noqa: E402
 from words import renaming  # noqa: E402
 
 ONE = """
@@ -55,9 +56,8 @@ def test_word_is_replaced_where_it_stands_by_itself(text, expected):
 
 
 @pytest.mark.parametrize("name", faults())
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_variant_can_be_made_of_every_fault(name, seed, tmp_path):
-    variant = make(read(FAULTS / name), seed, tmp_path)
+def test_variant_can_be_made_of_every_fault(name, tmp_path):
+    variant = make(read(FAULTS / name), 0, tmp_path)
     for path in tmp_path.rglob("*.py"):
         ast.parse(path.read_text())
     assert variant.spec.with_suffix(".lock.json").read_bytes() == lock_path(variant.fault).read_bytes()

@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 import pytest
 
-from pipeline.verify.compare import Difference, Kind, Note, NoteKind
+from pipeline.verify.compare import Difference, Kind
 from pipeline.verify.explain import Cause, CauseState, Rate
+from pipeline.verify.notes import Note, NoteKind
 from pipeline.verify.verdict import (
     EnvironmentResult,
     Finding,

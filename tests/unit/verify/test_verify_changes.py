@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.verify.changes import changed_lines
-from pipeline.verify.compare import Kind, NoteKind, compare, notes
+from pipeline.verify.compare import Kind, compare
 from pipeline.verify.normalization import Normalization, learn_masks
+from pipeline.verify.notes import NoteKind, notes
 from pipeline.verify.observe import SHUTDOWN, Exit, Observation
 from pipeline.verify.patience import patient
 from pipeline.verify.pytest_results import NOT_REACHED, WAS_RUNNING

@@ -4,8 +4,9 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.verify.compare import NoteKind, compare, notes
+from pipeline.verify.compare import compare
 from pipeline.verify.normalization import Normalization, learn_masks, masked
+from pipeline.verify.notes import NoteKind, notes
 from pipeline.verify.observe import Exit, Observation, behavior_digest
 from pipeline.verify.reference import learn
 from pipeline.verify.stored import from_json, to_json

@@ -22,6 +22,7 @@ from pipeline.verify.suspects import Suspects
 from pipeline.verify.verdict import State, VerdictWord
 from runtime.errors import FactorError
 from runtime.outcome import Limit
+from runtime.plan import SELECTION
 
 FEW = FACTORS[:8]
 SMALL = NumberedHost(name="eight-on", factors=dict.fromkeys(FEW, "on"))
@@ -77,10 +78,12 @@ def test_verify_causes_of_one_level_and_of_two_that_each_suffice_are_named_the_s
 
 
 class DeadlineApp(SimulatedApp):
-    """An app whose first test hangs under some levels, and that keeps the deadlines that its runs were given."""
+    """An app that hangs under some levels, and keeps the deadlines of its runs, and the tests that were asked for."""
 
     def _observation(self, cell):
         self.deadlines = {*getattr(self, "deadlines", ()), cell.plan.deadline}
+        files = [each.content.decode() for each in cell.plan.files if each.path == SELECTION]
+        self.selected = {*getattr(self, "selected", ()), *files}
         return super()._observation(cell)
 
 
@@ -100,15 +103,32 @@ def hangs(*numbers):
 def test_verify_hang_is_the_test_that_did_not_end_found_by_reruns_of_it_alone_that_wait_for_less():
     tests = {f"t.py::test_{n}": passes for n in range(4)}
     app = DeadlineApp(tests, change=hangs(3, 7))
-    host = verify(app, host=SMALL)
+    host = verify(app, host=SMALL, predicts=False)  # a traced run has a deadline of its own
     assert [(each.difference.id, each.difference.is_cut) for each in host.findings] == [
         ("exit", False),
         ("t.py::test_0", True),
     ]
     assert causes_of(host) == [[on(3, 7)], [on(3, 7)]]
     assert app.deadlines == {PLAN.deadline, 5050}
-    alone = verify(app_of(breaks(3, 7)), host=SMALL)
+    alone = verify(app_of(breaks(3, 7)), host=SMALL, predicts=False)
     assert host.runs == alone.runs
+
+
+def test_verify_end_of_a_hang_is_no_test_that_is_run_alone():
+    def cut(observation, levels):
+        if "t.py::test_1" not in observation.report.tests:
+            return observation
+        hung = hangs(3)(replace(observation, report=replace(observation.report, tests={"t.py::test_1": None})), levels)
+        if hung.exit.is_own:
+            return observation
+        tests = {**hung.report.tests, **{k: each for k, each in observation.report.tests.items() if k.endswith("_0")}}
+        return replace(hung, report=replace(hung.report, tests=tests))
+
+    app = DeadlineApp({"t.py::test_0": breaks(3), "t.py::test_1": passes}, change=cut)
+    host = verify(app, host=SMALL)
+    assert [each.difference.id for each in host.findings] == ["exit", "t.py::test_0", "t.py::test_1"]
+    assert causes_of(host) == [[on(3)]] * 3
+    assert not any('"exit"' in each for each in app.selected), app.selected
 
 
 def test_verify_cause_of_two_levels_tells_what_taking_either_away_shows():
