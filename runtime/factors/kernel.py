@@ -197,9 +197,10 @@ class PersonalityFactor(Factor):
         "no-randomization": "addresses are the same in each process, as under a debugger or `setarch -R`",
         "uname26": "the kernel says that it is a 2.6, as for programs that cannot read a 3",
     }
-    names = "personality addressof randomize_va_space maps id release uname"
+    names = "personality addressof randomize_va_space maps id uname"
     signs = (
-        "personality *; opens /proc/self/maps; opens /proc/self/personality; opens /proc/sys/kernel/randomize_va_space"
+        "personality *; opens /proc/self/maps; opens /proc/self/personality; "
+        "opens /proc/sys/kernel/randomize_va_space; names release"
     )
     _BITS: Mapping[str, int] = {"linux": 0, "no-randomization": _ADDR_NO_RANDOMIZE, "uname26": _UNAME26}
 

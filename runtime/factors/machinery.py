@@ -60,10 +60,12 @@ class KernelFactor(Factor):
         "6.12": "the kernel of Debian 13, in a virtual machine",
     }
     names = (
-        "release uname version openat2 io_uring_setup pidfd_open memfd_create copy_file_range close_range "
-        "process_madvise landlock platform"
+        "uname version openat2 io_uring_setup pidfd_open memfd_create copy_file_range close_range process_madvise "
+        "landlock platform"
     )
-    signs = "opens /proc/version; opens /proc/sys/kernel/osrelease; opens /boot*; errno ENOSYS; errno EINVAL"
+    signs = (
+        "opens /proc/version; opens /proc/sys/kernel/osrelease; opens /boot*; errno ENOSYS; errno EINVAL; names release"
+    )
 
     def apply(self, plan: Plan, level: str) -> Plan:
         """Nothing: the plan's levels name the backend."""

@@ -50,9 +50,9 @@ class NetworkFactor(Factor):
     names = "if_nameindex create_connection create_server urlopen HTTPConnection getsockname socket"
     signs = (
         "socket inet stream; socket inet datagram; socket netlink*; connects inet loopback*; "
-        "connects inet elsewhere*; connects inet any*; binds inet any*; binds inet loopback*; opens /proc/net*; "
-        "opens /proc/self/net*; opens /sys/class/net*; lists /sys/class/net; errno ENETUNREACH; "
-        "errno EADDRNOTAVAIL; errno ENETDOWN"
+        "connects inet elsewhere*; connects inet any*; opens /proc/net*; opens /proc/self/net*; "
+        "opens /sys/class/net*; lists /sys/class/net; errno ENETUNREACH; errno EADDRNOTAVAIL; errno ENETDOWN; "
+        "binds inet any high; binds inet any 0; binds inet loopback high; binds inet loopback 0"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:

@@ -72,10 +72,10 @@ class NoNewPrivilegesFactor(Factor):
     default = "yes"
     control = "yes"
     levels = {"yes": "set-user-id bits and file capabilities have no effect", "no": "they have, inside the run"}
-    names = "sudo S_ISUID NoNewPrivs"
+    names = "sudo S_ISUID NoNewPrivs PR_SET_SECCOMP PR_SET_NO_NEW_PRIVS SECCOMP_MODE_FILTER"
     signs = (
         "prctl 38; prctl 39; runs /usr/bin/sudo; runs /usr/bin/su; runs /bin/su; runs /usr/bin/newuidmap; "
-        "runs /usr/bin/passwd; errno EPERM"
+        "runs /usr/bin/passwd; errno EPERM; prctl 22"
     )
 
     def apply(self, plan: Plan, level: str) -> Plan:
