@@ -3,7 +3,8 @@
  * /etc/ld.so.preload says. What a program sends by IPv4 or IPv6, to its own machine too, leaves later by the milliseconds
  * in CONFIGURATION, and to connect takes twice as long, as its packet goes there and another one back.
  *
- * Who sends waits, and who receives is left to wait by the kernel, so that timeouts of every kind run out as they would.
+ * Who sends waits, and who receives is left to wait by the kernel, so that the timeout of an answer runs out as it would.
+ * That of a connection does not: a connect that does not block waits here, too, and its caller's clock starts behind it.
  * What is sent again before anything was received is on its way behind the first: it does not wait once more.
  */
 #define _GNU_SOURCE
