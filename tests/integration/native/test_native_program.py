@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from runtime.backends.native.backend import NativeBackend
+from runtime.data import replace
 from runtime.digest import Digest
 from runtime.errors import BackendError
 from runtime.plan import Stdin
@@ -150,8 +151,10 @@ def test_live_listener_hears_each_chunk(native, plan):
 
 
 def test_limit_above_the_machines_is_an_error_that_names_step_and_remedy(native, plan):
+    asked = plan("true")
+    asked = replace(asked, limits=replace(asked.limits, open_files=999_999_999))
     with pytest.raises(BackendError, match=r"cannot limit nofile to 999999999: .* allows \d+ at most") as caught:
-        native.start(plan("true", host={"open-files": "999999999"}))
+        native.start(asked)
     assert "limits.conf" in caught.value.hint
 
 
