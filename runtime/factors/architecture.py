@@ -136,4 +136,4 @@ def _places(plan: Plan) -> tuple[str, ...]:
     program = plan.argv[0]
     folders = [""] if "/" in program else plan.environment.get("PATH", "").split(":")
     found = (f"{folder}/{program}" if folder else program for folder in folders)
-    return tuple(f"read {each}" for each in (*found, _SHELL))
+    return tuple(f"head {each}" for each in (*found, _SHELL))

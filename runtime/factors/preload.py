@@ -53,12 +53,12 @@ def questions(plan: Plan, name: str) -> tuple[str, ...]:
     """Return what must be known of a library's effect; nothing where the plan has it not."""
     if not any(each.path == f"{_FOLDER}/{name}.so" for each in plan.files):
         return ()
-    return (_ASKED, *(f"read {each}" for each in _places(plan)))
+    return (_ASKED, *(f"head {each}" for each in _places(plan)))
 
 
 def found(plan: Plan, answers: Answers) -> tuple[str, ...]:
     """Return what a program of the image sees, in the order of runtime/launcher/today.c, or one sentence."""
-    program = next((raw for each in _places(plan) if (raw := answers.raw(f"read {each}"))), b"")
+    program = next((raw for each in _places(plan) if (raw := answers.raw(f"head {each}"))), b"")
     if is_static(program):
         return ("the program is static, and sees through it",)
     return tuple(answers.words(_ASKED)) or ("the image has no dynamic loader of glibc",)

@@ -18,6 +18,7 @@ question                answer
 ``free PATH``           the bytes that a user may still write to a file system
 ``getrandom``           ``yes``, or the errno with which no random byte can be had
 ``groups``              the supplementary groups, sorted, with commas
+``head PATH``           the first 4096 bytes of a file: of a program, where all of it would outgrow a limit of file size
 ``ids``                 real, effective and saved user id, then group id
 ``ignored``             the numbers of the signals that are ignored, sorted, with commas
 ``inotify``             ``yes`` or the errno for an instance, and if there is one, likewise for a watch of ``/``
@@ -60,6 +61,7 @@ from collections.abc import Callable, Mapping
 from fcntl import ioctl
 
 _MOST = 1 << 20
+_MOST_OF_HEAD = 4096
 _CLONE3 = 435  # __NR_clone3, asm-generic/unistd.h: the same number on every architecture
 _PR_GET_NO_NEW_PRIVS = 39  # linux/prctl.h
 _CLONE_NEWUSER = 0x10000000  # linux/sched.h
@@ -328,10 +330,14 @@ def _rename(path: str) -> bytes | None:
     return None
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, most: int = _MOST) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(_MOST)
+        return file.read(most)
+
+
+def _head(path: str) -> bytes:
+    return _read(path, _MOST_OF_HEAD)
 
 
 def _run(path: str) -> bytes | None:
@@ -401,6 +407,7 @@ _ANSWERS: Mapping[str, Callable[[str], bytes | None]] = {
     "interfaces": _interfaces,
     "kernel": _kernel,
     "limit": _limit,
+    "head": _head,
     "link": lambda path: os.fsencode(os.readlink(path)),
     "may-read": _may_read,
     "may-write": _may_write,

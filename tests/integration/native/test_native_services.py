@@ -138,7 +138,7 @@ def test_services_leave_nothing_behind(rootfs, plan, service, answering):
                 assert running.wait().exit_code == 0
         assert sleepers() == []
         time.sleep(0.05)
-        assert len(os.listdir(f"/proc/{warm}/fd")) == opened  # noqa: PTH208
+        assert len(os.listdir(f"/proc/{warm}/fd")) <= opened  # noqa: PTH208 - at first one of the run before may be open
         assert [each for each in groups() if f"seatrial-{warm}-" in each] == []
     assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
     assert mounts() == before
