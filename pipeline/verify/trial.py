@@ -113,6 +113,8 @@ class Trial:
             run = self._runner.run(Cell(plan=plan, host=host))
             return self._compared(choice, run) if is_wanted() else None
         except LostRunError as error:
+            if not is_wanted():  # what loses every run is told once, of the reference
+                return None
             return Tried(result=inconclusive(host, error.message, error.hint, named=choice.named))
 
     def explain(self, host: Differing, proven: Proven) -> Tried:

@@ -47,9 +47,11 @@ def lacking_limits(plan: Plan) -> Unsupported | None:
     for name, value in sorted(wanted.items()):
         most = resource.getrlimit(numbers[name])[1] if name in numbers else resource.RLIM_INFINITY
         if most != resource.RLIM_INFINITY and value > most:
+            item = value if name == "nofile" else value // 1024  # limits.conf(5) counts bytes by KiB
+            command = f'echo "$USER hard {name} {item}" | sudo tee -a /etc/security/limits.conf'
             return Unsupported(
                 reason=f"the plan asks for a limit {name} of {value}, and this process may have {most} at most",
-                hint="raise it in /etc/security/limits.conf or where Seatrial is started from, or ask `runtime: qemu`",
+                hint=f"run `{command}`, and log in again",
             )
     return None
 
