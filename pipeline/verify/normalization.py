@@ -11,6 +11,8 @@ from runtime.digest import Digest
 
 FORMAT = 1
 _TOKEN = re.compile(rb"\w+|[^\w]")
+_NUMBERS_AT_START = re.compile(rb"^(?:[.,:/+-]?\d+)*")
+_NUMBERS_AT_END = re.compile(rb"(?:\d+[.,:/+-]?)*$")
 _MAXIMAL_LINE = 4096
 _MAXIMAL_LINES = 20_000
 
@@ -117,17 +119,29 @@ def _masked_line(line: bytes, masks: tuple[Mask, ...]) -> bytes:
 
 
 def _mask_of(one: bytes, two: bytes) -> Mask:
-    """Return the mask of two lines that differ; it matches both."""
+    """Return the mask of two lines that differ; it matches both.
+
+    Where a part of a number varies, such as the fraction of a second, all of the number does: runs that follow at once
+    share the rest of it by chance.
+    """
     left, right = _TOKEN.findall(one[:_MAXIMAL_LINE]), _TOKEN.findall(two[:_MAXIMAL_LINE])
-    blocks = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-    parts = [b"".join(left[block.a : block.a + block.size]) for block in blocks if block.size]
-    starts = bool(blocks[0].size) and blocks[0].a == blocks[0].b == 0
-    ends = len(blocks) > 1 and _is_end(blocks[-2], left, right) and max(len(one), len(two)) <= _MAXIMAL_LINE
-    fixed = [] if starts else [b""]
-    fixed += parts
-    if not ends or len(fixed) == 1:
-        fixed.append(b"")
-    return Mask(fixed=tuple(fixed))
+    *blocks, _ = SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
+    starts = bool(blocks) and blocks[0].a == blocks[0].b == 0
+    ends = bool(blocks) and _is_end(blocks[-1], left, right) and max(len(one), len(two)) <= _MAXIMAL_LINE
+    parts = [b"".join(left[block.a : block.a + block.size]) for block in blocks]
+    for at, block in enumerate(blocks):
+        if _is_number(left[: block.a], right[: block.b], -1):
+            parts[at] = _NUMBERS_AT_START.sub(b"", parts[at])
+        if _is_number(left[block.a + block.size :], right[block.b + block.size :], 0):
+            parts[at] = _NUMBERS_AT_END.sub(b"", parts[at])
+    first = [parts.pop(0)] if starts else [b""]
+    last = [parts.pop()] if ends and parts else [b""]
+    return Mask(fixed=(*first, *filter(None, parts), *last))
+
+
+def _is_number(left: list[bytes], right: list[bytes], place: int) -> bool:
+    """Tell whether either line has a number at its start (0) or end (-1)."""
+    return any(tokens[place][:1].isdigit() for tokens in (left, right) if tokens)
 
 
 def _is_end(block: Match, left: list[bytes], right: list[bytes]) -> bool:

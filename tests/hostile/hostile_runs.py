@@ -703,9 +703,7 @@ ATTACKS: Mapping[str, Attack] = {
         "no core dump",
         (160, 4, b"\xff" * 16),
         want=(EPERM,),
-        mutant=(
-            (NATIVE + "recipe.py", '{**plan.limits.resources, "nofile": plan.limits', '{"nofile": plan.limits'),
-        ),
+        mutant=((NATIVE + "recipe.py", '{**plan.limits.resources, "nofile": plan.limits', '{"nofile": plan.limits'),),
     ),
     "environment_of_the_caller": Attack(
         check="clean environment",

@@ -19,7 +19,6 @@ from test_hostile_mutants import MUTANTS
 FEWEST_FIXTURES, FEWEST_CHECKS = 120, 40
 
 
-
 def checks_of_fixtures():
     """Return fixture → its check: the reason of a refusal, or what contains an attack."""
     refused = {name: str(each.reason) for name, each in {**CASES, **DOCUMENTS}.items()}

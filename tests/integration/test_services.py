@@ -57,6 +57,7 @@ def test_suite_reaches_its_service_on_each_host_and_nothing_is_said_of_it(store,
     }, done.stderr
     assert "http.server" not in done.stdout + done.stderr
 
+
 @pytest.mark.slow
 @pytest.mark.bar("3 services")
 @pytest.mark.parametrize("host", HOSTS)

@@ -1,6 +1,5 @@
 """Sandboxes made ahead: who gets one, who does not, and what becomes of one that dies while it waits."""
 
-
 import os
 import re
 import shutil

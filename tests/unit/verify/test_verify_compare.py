@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -92,6 +93,21 @@ def test_masks_keep_what_does_not_vary():
     assert masked(b"took 99 ms\nport 1\n", masks) == masked(b"took 12 ms\nport 1\n", masks)
     assert masked(b"took 99 ms\nport 2\n", masks) != masked(b"took 12 ms\nport 1\n", masks)
     assert masked(b"took 99 s\nport 1\n", masks) != masked(b"took 12 ms\nport 1\n", masks)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "later"),
+    [
+        ("at 1764241200.123456", "at 1764241200.130001", "at 1764241201.000001"),
+        ("2026-11-27 11:03:12,5 started", "2026-11-27 11:03:12,7 started", "2026-11-27 11:04:00,7 started"),
+        ("11:03:12 s", "11:03:13 s", "12:00:00 s"),
+        ("11:03:12", "11:04:12", "11:05:59"),
+        ("10.0.0.2:4711 is up", "10.0.0.3:4711 is up", "10.1.0.9:4712 is up"),
+    ],
+)
+def test_masks_take_a_number_whole_of_which_a_part_varies(one, two, later):
+    masks = learn_masks([one.encode(), two.encode()])
+    assert masked(later.encode(), masks) == masked(one.encode(), masks)
 
 
 def report(**outcomes):

@@ -16,7 +16,9 @@ def send(numbers):
     """Send messages of these numbers, and have them acknowledged as far as there is anybody to do so."""
     for each in numbers:
         say(f"keep {each}")
-    threads = [threading.Thread(target=lambda: [say(f"done {each}") for each in numbers]) for _ in range(os.cpu_count() - 1)]
+    threads = [
+        threading.Thread(target=lambda: [say(f"done {each}") for each in numbers]) for _ in range(os.cpu_count() - 1)
+    ]
     for each in threads:
         each.start()
     for each in threads:

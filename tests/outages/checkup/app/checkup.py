@@ -15,9 +15,7 @@ def serve(stack):
         socket.socket(socket.AF_INET6).close()
         family = socket.AF_INET6
     address = ("::" if family == socket.AF_INET6 else "0.0.0.0", 0)
-    server = stack.enter_context(
-        socket.create_server(address, family=family, dualstack_ipv6=family == socket.AF_INET6)
-    )
+    server = stack.enter_context(socket.create_server(address, family=family, dualstack_ipv6=family == socket.AF_INET6))
     return server.getsockname()[1]
 
 
