@@ -5,7 +5,7 @@
  * a closed stdin), answers the questions of the factors' probes from inside, and becomes the program, or stays its
  * process 1: then it reaps orphans, hands signals on, and writes the program's wait status when all else has ended.
  *
- *   launcher [--init STATUS] [--umask OCTAL] [--cpus N,N] [--ignore N,N] [--limit NUMBER=VALUE] [--stdin null|closed] [--environment FILE]
+ *   launcher [--init STATUS] [--umask OCTAL] [--cpus COUNT:N,N] [--ignore N,N] [--limit NUMBER=VALUE] [--stdin null|closed] [--environment FILE]
  *            [--ask QUESTIONS ANSWERS] [--await FILE] -- PROGRAM ARGUMENT...
  *
  * FILE holds the whole environment, NUL behind each entry: runtimes add variables of their own, which are dropped.
@@ -517,11 +517,17 @@ static void set_environment(const char *path) {
         if (putenv(entry)) fail("set the environment");
 }
 
-static void use_cpus(const char *list) {
+static void use_cpus(const char *list) { /* COUNT:N,N: so many of these, from the one on that the kernel chose */
     static cpu_set_t set[64];
+    static int cpus[8 * sizeof set];
+    char *next;
+    long count = strtol(list, &next, 10);
+    int known = 0, here = 0, current = sched_getcpu();
+    while (*next && known < (int)(sizeof cpus / sizeof cpus[0])) cpus[known++] = strtol(next + 1, &next, 10);
+    for (int each = 0; each < known; each++)
+        if (cpus[each] == current) here = each;
     CPU_ZERO_S(sizeof set, set);
-    for (const char *next = list; next && *next; next = strchr(next, ',') ? strchr(next, ',') + 1 : NULL)
-        CPU_SET_S(atoi(next), sizeof set, set);
+    for (int each = 0; each < count && each < known; each++) CPU_SET_S(cpus[(here + each) % known], sizeof set, set);
     if (sched_setaffinity(0, sizeof set, set)) fail("use fewer CPUs");
 }
 

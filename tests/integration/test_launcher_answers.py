@@ -147,3 +147,24 @@ def test_questions_leave_nothing_behind(folder):
     before = sorted(os.listdir(folder / "work"))  # noqa: PTH208
     by_python(folder, questions_in(folder))
     assert sorted(os.listdir(folder / "work")) == before  # noqa: PTH208
+
+
+CHOOSE = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from runtime.backends.native.steps.rights import UseCpus
+UseCpus(1, tuple(map(int, sys.argv[2].split(",")))).execute(None)
+os.execv("/bin/cat", ["cat", "/proc/self/status"])
+"""
+
+
+@pytest.mark.parametrize("cpu", sorted(os.sched_getaffinity(0)))
+def test_run_with_fewer_cpus_stays_where_the_kernel_put_it(cpu):
+    usable = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    for command in (
+        [str(launcher_path()), "--cpus", f"1:{usable}", "--", "/bin/cat", "/proc/self/status"],
+        [sys.executable, "-c", CHOOSE, str(ROOT), usable],
+    ):
+        put = ["taskset", "--cpu-list", str(cpu), *command]
+        told = subprocess.run(put, capture_output=True, text=True, check=True, timeout=60).stdout
+        assert f"Cpus_allowed_list:\t{cpu}\n" in told

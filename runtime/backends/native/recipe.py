@@ -126,7 +126,7 @@ def steps_inside(
         Pivot(),
         EnterFolder(plan.workdir),
         *(SetLimit(name, value) for name, value in sorted(limits.items())),
-        UseCpus(machine.cpus[: plan.limits.cpus]),
+        UseCpus(plan.limits.cpus, machine.cpus),
         SetMask(plan.umask),
         *((BeSeenAs(plan.user.uid, plan.user.gid),) if one_id and not is_root(plan.user) else ()),
         BoundCapabilities(plan.capabilities),

@@ -78,7 +78,7 @@ def environment_of(plan: Plan) -> bytes:
 def launcher_argv(plan: Plan, machine: Machine) -> tuple[str, ...]:
     """Return the command line by which the launcher starts the plan's program."""
     argv = [f"{LAUNCH}/launcher", "--environment", f"{LAUNCH}/environment", "--umask", f"{plan.umask:04o}"]
-    argv += ["--cpus", ",".join(map(str, machine.cpus[: plan.limits.cpus]))]
+    argv += ["--cpus", f"{plan.limits.cpus}:{','.join(map(str, machine.cpus))}"]
     if plan.first_process is FirstProcess.INIT:
         argv += ["--init", STATUS]
     if plan.stdin is not Stdin.INHERITED:

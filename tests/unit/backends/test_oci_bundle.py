@@ -42,7 +42,7 @@ def test_bundle_of_plan_is_as_written_down(name, levels, plan_on, machine):
 def test_launcher_is_told_what_no_runtime_can_be(plan_on, machine):
     argv = launcher_argv(plan_on(umask="0077", stdin="closed", signals="sigint-ignored", cpus="1"), machine)
     text = " ".join(argv)
-    assert "--umask 0077 --cpus 1 " in text
+    assert "--umask 0077 --cpus 1:1,3 " in text
     assert "--stdin closed" in text
     assert "--ignore 2" in text
     assert text.endswith("-- python3 -m pytest")

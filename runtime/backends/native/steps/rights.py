@@ -7,6 +7,7 @@ from contextlib import suppress
 from runtime.backends.native import processes
 from runtime.backends.native.idmap import be_seen_as
 from runtime.backends.native.steps.step import Sandbox
+from runtime.backends.native.syscalls import call
 from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import User
@@ -67,17 +68,20 @@ class SetMask:
 
 @dataclass(frozen=True, slots=True)
 class UseCpus:
-    """Use only these CPUs."""
+    """Use so many of these CPUs, from the one on that the kernel chose: runs beside each other then share none."""
 
+    count: int
     cpus: tuple[int, ...]
 
     def describe(self) -> str:
         """Say it."""
-        return f"use {len(self.cpus)} CPUs"
+        return f"use {self.count} CPUs"
 
     def execute(self, sandbox: Sandbox) -> None:  # noqa: ARG002
         """Set the affinity."""
-        os.sched_setaffinity(0, self.cpus)
+        here = call("sched_getcpu")
+        first = self.cpus.index(here) if here in self.cpus else 0
+        os.sched_setaffinity(0, [*self.cpus[first:], *self.cpus[:first]][: self.count])
 
 
 @dataclass(frozen=True, slots=True)
