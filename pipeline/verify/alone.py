@@ -21,7 +21,8 @@ def leaning_on_others(
     """Return the differences that a test shows only after others that differ too, and where that was asked.
 
     A test may fail only after another one, which filled the disk or left its lock: to rerun all that differ does not
-    tell. So they run once more, the last one first; what is not seen then is asked by itself.
+    tell. So they run once more, the last one first; what is not seen then is asked by itself. Each time it must not be
+    seen on the reference: a test may need another one, whatever the host.
 
     Args:
         caused: difference of a test → factor → level, its cause.
@@ -56,10 +57,16 @@ def _backward(pair: Pair) -> Pair:
 def _ask(
     laboratory: Laboratory, differences: Iterable[Difference], factors: Mapping[str, str], asked: list[Laboratory]
 ) -> dict[Difference, bool]:
-    """Return whether each difference is seen in one run under ``factors``; none where that cannot be told."""
+    """Return whether each difference is seen in one run under ``factors`` and not without them; none if none can tell.
+
+    A test that needs another one before it fails by itself on any host.
+    """
     asked.append(laboratory)
     try:
-        behavior = laboratory.behavior(frozenset(factors), 1)
+        with_, without = laboratory.pair_of_runs(frozenset(factors), 1)
     except (BudgetError, LostRunError, FactorError):
         return {}
-    return {each: laboratory.deviates((each.kind, each.id), behavior) for each in differences}
+    keys = {each: (each.kind, each.id) for each in differences}
+    return {
+        each: laboratory.deviates(key, with_) and not laboratory.deviates(key, without) for each, key in keys.items()
+    }

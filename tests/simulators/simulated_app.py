@@ -81,7 +81,10 @@ class SimulatedApp:
         fidelity: factor → fidelity of its levels, native if not named.
         lost: factors whose levels lose every run.
         change: changes an observation before it is returned.
+        needs_whole_suite: tests that break only where all run.
         touched: id of a test → functions that it calls, as a traced run tells.
+        needs_before: id of a test that breaks only after another one → the other one's.
+        fails_alone: those of them that fail without the other one, wherever they run.
     """
 
     tests: Mapping[str, Behavior]
@@ -94,6 +97,7 @@ class SimulatedApp:
     needs_whole_suite: frozenset[str] = frozenset()
     touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs_before: Mapping[str, str] = field(default_factory=dict)
+    fails_alone: frozenset[str] = frozenset()
     source: Results = Results.PYTEST
     runs: int = 0
     kept: dict[Digest, Observation] = field(default_factory=dict)
@@ -126,7 +130,7 @@ class SimulatedApp:
                 levels.get("test-order") == "reverse" or (selected is not None and needed not in selected)
             )
             if lacks or (selected is not None and name in self.needs_whole_suite):
-                outcome = TestOutcome.PASSED
+                outcome = TestOutcome.FAILED if name in self.fails_alone else TestOutcome.PASSED
             results[name] = result(name, outcome)
         failing = any(each.outcome in (TestOutcome.FAILED, TestOutcome.ERRORED) for each in results.values())
         ended = self.ends(levels) or Exit(code=int(failing) if results else 5)

@@ -182,10 +182,13 @@ def test_verify_test_that_relies_on_another_is_rerun_with_the_whole_suite():
         assert finding.reproduce == "seatrial run envs/web.yaml --set umask=0077 -- python3 -m pytest -q tests"
 
 
-def test_verify_test_that_fails_only_after_another_one_is_reproduced_by_the_whole_suite():
+@pytest.mark.parametrize("alone", [frozenset(), frozenset({"t.py::test_y"})])  # passes anywhere, or fails anywhere
+def test_verify_test_that_needs_another_one_before_it_is_reproduced_by_the_whole_suite(alone):
     breaks = fails_where(umask="0077")
     app = SimulatedApp(
-        {**STEADY, "t.py::test_x": breaks, "t.py::test_y": breaks}, needs_before={"t.py::test_y": "t.py::test_x"}
+        {**STEADY, "t.py::test_x": breaks, "t.py::test_y": breaks},
+        needs_before={"t.py::test_y": "t.py::test_x"},
+        fails_alone=alone,
     )
     result = verify(app, UMASK, HARDENED)
     for host in result.hosts[1:]:
