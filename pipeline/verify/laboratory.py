@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline.verify.compare import Key, behaviors
@@ -11,7 +12,7 @@ from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation
 from pipeline.verify.plugin import selection_file
 from pipeline.verify.schedule import Cell, LostRunError, Runner
-from pipeline.verify.statistics import LONGEST, Decision, Tally, decide
+from pipeline.verify.statistics import ENOUGH, LONGEST, Decision, Tally, decide
 from runtime.host import Host
 from runtime.plan import Plan
 
@@ -165,10 +166,25 @@ class Laboratory:
 
         Where the runner has no room for both, they come one after the other, in a drawn order.
         """
+        self.make(self._pair(levels, index))
+        return self.behavior(levels, index), self.behavior(NONE, index)
+
+    def make(self, runs: Iterable[tuple[Levels, int]], keep: int = 0) -> None:
+        """Make those of some runs that were not made, side by side as far as the runner has room.
+
+        Raises:
+            BudgetError, LostRunError, FactorError: as ``behavior``; what was made until then is kept.
+        """
+        missing = [each for each in runs if each not in self._seen]
+        if not missing:
+            return
+        with ThreadPoolExecutor(max_workers=len(missing), thread_name_prefix="rerun") as pool:
+            for _ in pool.map(lambda each: self.behavior(*each, keep), missing):
+                pass
+
+    def _pair(self, levels: Levels, index: int) -> tuple[tuple[Levels, int], ...]:
         order = (levels, NONE) if self._random.random() < 0.5 else (NONE, levels)
-        with ThreadPoolExecutor(max_workers=len(order), thread_name_prefix="pair") as pool:
-            found = dict(zip(order, pool.map(lambda each: self.behavior(each, index), order), strict=True))
-        return found[levels], found[NONE]
+        return tuple((each, index) for each in order)
 
     def deviates(self, key: Key, behavior: Mapping[Key, str]) -> bool:
         """Tell whether a behavior is other than the one seen first on the reference."""
@@ -189,6 +205,10 @@ class Laboratory:
         on where it ended.
         """
         tallies = dict.fromkeys(keys, Tally())
+        if tallies:
+            with suppress(BudgetError):  # met again below, where the pairs that were made are counted
+                needed = range(1, min(pairs, ENOUGH) + 1)
+                self.make([each for index in needed for each in self._pair(levels, index)])
         for index in range(1, pairs + 1):
             open_keys = [key for key, tally in tallies.items() if decide(tally) is Decision.CONTINUE]
             if not open_keys:

@@ -3,6 +3,7 @@
 Source: Wald, "Sequential Tests of Statistical Hypotheses" (1945).
 """
 
+import math
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
@@ -92,10 +93,12 @@ class Oracle:
         if levels == self._everything:
             return True
         caused, chance = self._rates(key, like or self._everything)
+        shown, hidden = caused / chance, (1 - caused) / (1 - chance)
+        needed = min(_steps(shown, _GUILTY), _steps(hidden, 1 / innocent))
+        self._laboratory.make([(levels, index) for index in range(1, needed + 1)], keep=_KEPT)
         odds = 1.0
         for index in range(1, _LONGEST + 1):
-            is_shown = self._is_shown(key, self._run(levels, index))
-            odds *= caused / chance if is_shown else (1 - caused) / (1 - chance)
+            odds *= shown if self._is_shown(key, self._run(levels, index)) else hidden
             if odds >= _GUILTY or odds * innocent <= 1:
                 break
         return odds > 1
@@ -209,6 +212,13 @@ class Oracle:
             self._laboratory.is_as_seen(key, self._laboratory.behavior(self._everything, index))
             for index in range(1, tally.with_of + 1)
         )
+
+
+def _steps(factor: float, odds: float) -> int:
+    """Return how many times odds of 1 are multiplied by a factor until they are others, at most ``_LONGEST``."""
+    if factor == 1 or (factor > 1) != (odds > 1):
+        return _LONGEST
+    return min(_LONGEST, math.ceil(math.log(odds) / math.log(factor)))
 
 
 def narrow(oracle: Oracle, key: Key, factors: Iterable[str]) -> tuple[tuple[Levels, ...], Levels]:
