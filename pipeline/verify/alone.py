@@ -25,7 +25,7 @@ def leaning_on_others(
     seen on the reference: a test may need another one, whatever the host.
 
     Args:
-        caused: difference of a test → factor → level, its cause.
+        caused: difference of a test → factor → level, its cause, as reruns of these tests and of others have shown.
         pair: the hosts.
         laboratory: makes one that runs some tests.
         proven: what was asked on other hosts; what is asked is added.
@@ -35,12 +35,9 @@ def leaning_on_others(
     for factors in causes.values():
         alike = [each for each in caused if caused[each] == factors]
         new = [each for each in alike if proven.shows_alone((each.kind, each.id), factors) is None]
-        if len(alike) < 2 or not new:
-            continue
         backward: Mapping[Difference, bool] = {}
-        if (
-            pair.reference.factors.get(_ORDER, "as-written") == "as-written"
-        ):  # else the last one need not have been the last
+        # In another order the last one need not have been the last.
+        if new and len(alike) > 1 and pair.reference.factors.get(_ORDER, "as-written") == "as-written":
             backward = _ask(laboratory(_backward(pair), [each.id for each in alike]), new, factors, asked)
         for each in new:
             shows = backward.get(each) or _ask(laboratory(pair, [each.id]), [each], factors, asked).get(each)

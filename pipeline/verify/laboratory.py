@@ -179,7 +179,7 @@ class Laboratory:
         if not missing:
             return
         with ThreadPoolExecutor(max_workers=len(missing), thread_name_prefix="rerun") as pool:
-            for _ in pool.map(lambda each: self.behavior(*each, keep), missing):
+            for _ in pool.map(lambda each: self.behavior(each[0], each[1], keep), missing):
                 pass
 
     def _pair(self, levels: Levels, index: int) -> tuple[tuple[Levels, int], ...]:

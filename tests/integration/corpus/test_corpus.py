@@ -7,6 +7,7 @@ rest on what the failing tests say.
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +21,14 @@ SAME = ("null-control", "umask-0077")
 pytestmark = pytest.mark.network
 
 
-def verify(store, spec, hosts):
+def seatrial(store, *words):
     environment = dict(os.environ, SEATRIAL_STORE=str(store))
-    command = [sys.executable, "-m", "pipeline.cli.main", "verify", spec, "--locked", "--json", "--hosts", hosts]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3600, check=False)
+    command = [sys.executable, "-m", "pipeline.cli.main", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3600, check=False)
+
+
+def verify(store, spec, hosts):
+    done = seatrial(store, "verify", spec, "--locked", "--json", "--hosts", hosts)
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     (found,) = json.loads(done.stdout)["environments"]
     return found
@@ -45,11 +50,31 @@ def check(found, known):
     assert found["verdict"] == ("FAILED" if any(each["state"] == "DIFFERENT" for each in others) else "PASSED")
 
 
+def reproduce(store, difference):
+    """Run what a report says shows a difference, and the same without each of its levels: then it does not."""
+    _, *words = shlex.split(difference["reproduce"])
+    places = [at for at, word in enumerate(words) if word == "--set"]
+    assert len(places) == len(difference["cause"]["factors"])
+    shown = seatrial(store, *words)
+    for at in places:
+        without = seatrial(store, *words[:at], *words[at + 2 :])
+        assert without.returncode == 0, without.stdout + without.stderr
+        assert "1 skipped" not in without.stdout
+    if difference["here"] == "skipped":
+        assert "1 skipped" in shown.stdout
+    else:
+        assert shown.returncode == 1, shown.stdout + shown.stderr
+
+
 @pytest.mark.bar("4 corpus", slice=1)
 @pytest.mark.parametrize("name", sorted(name for name in KNOWN if KNOWN[name]["hosts"]))
-def test_known_differences_are_found_with_their_cause(name, store):
+def test_known_differences_are_found_with_their_cause_and_reproduced(name, store):
     known = KNOWN[name]
-    check(verify(store, known["spec"], ",".join((*known["hosts"], *SAME))), known)
+    found = verify(store, known["spec"], ",".join((*known["hosts"], *SAME)))
+    check(found, known)
+    commands = {each["reproduce"]: each for host in found["hosts"][1:] for each in host.get("differences", [])}
+    for each in commands.values():
+        reproduce(store, each)
 
 
 @pytest.mark.slow
