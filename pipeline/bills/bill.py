@@ -18,7 +18,7 @@ class Subject:
     """What a bill is about: one manifest that was built.
 
     Args:
-        name: as the store lists it: ``web``, ``web/suite`` or ``web/services/db``.
+        name: the spec's, and what of it: ``web``, ``web/suite`` or ``web/services/db``.
         architecture: as its config has it: ``amd64``.
         manifest: its digest.
         distribution: the suite of Debian that its packages are from, such as ``bookworm``.

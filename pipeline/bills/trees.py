@@ -1,7 +1,7 @@
 """Which of a spec's trees a bill is asked of: the image, the suite, or a service's image, for one architecture."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pipeline.bills.bill import Bill, Subject
@@ -59,26 +59,26 @@ class Tree:
             services: name → digest of the manifest of each service's image.
         """
         platform = lock.platforms[self.architecture]
+        beside = {f"{SERVICES}{name}": each for name, each in platform.services.items()}
+        trees = {IMAGE: platform.image, SUITE: platform.suite, **beside}
         built = next(each for each in variants if each.architecture == self.architecture)
-        distribution, architecture = lock.debian, self.architecture
-        if self.part.startswith(SERVICES):
-            name = self.part.removeprefix(SERVICES)
-            image = spec.services[name].image
-            own = image.debian.suite if isinstance(image, BuiltImage) else distribution
-            named = f"{spec.name}/{self.part}"
-            subject = Subject(name=named, architecture=architecture, manifest=services[name], distribution=own)
-            return Bill.of(subject, platform.services[name], lock)
+        return Bill.of(self._subject(spec, lock.debian, built, services), trees[self.part], lock)
+
+    def _subject(self, spec: EnvSpec, distribution: str, built: Variant, services: Mapping[str, Digest]) -> Subject:
+        image = Subject(name=spec.name, architecture=self.architecture, manifest=built.image, distribution=distribution)
+        if self.part == IMAGE:
+            return image
+        named = replace(image, name=f"{spec.name}/{self.part}")
         if self.part == SUITE:
-            subject = Subject(
-                name=f"{spec.name}/{SUITE}",
-                architecture=architecture,
-                manifest=built.suite,
-                distribution=distribution,
-                below=built.image,
-            )
-            return Bill.of(subject, platform.suite, lock)
-        subject = Subject(name=spec.name, architecture=architecture, manifest=built.image, distribution=distribution)
-        return Bill.of(subject, platform.image, lock)
+            return replace(named, manifest=built.suite, below=built.image)
+        service = self.part.removeprefix(SERVICES)
+        return replace(named, manifest=services[service], distribution=_distribution(spec, service, distribution))
+
+
+def _distribution(spec: EnvSpec, service: str, usual: str) -> str:
+    """Return the suite of Debian that a service's packages are from; a lock has the environment's own only."""
+    image = spec.services[service].image
+    return image.debian.suite if isinstance(image, BuiltImage) else usual
 
 
 def _require(holds: bool, message: str, option: str, known: Sequence[str]) -> None:  # noqa: FBT001 - what is required
