@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pipeline.bills.bill import Bill
+from pipeline.bills.trees import Tree
 from pipeline.build.images import Builder
 from pipeline.build.kernels import kernels_of
 from pipeline.build.layers import Tools
@@ -216,6 +218,27 @@ def build(path: Path, options: Options, check: bool, tell: Tell) -> Built:  # no
     """
     (spec,) = _open([path], options)
     return _build(spec, _lock_of(spec, options, tell), options, tell, is_fresh=check)[1]
+
+
+def bill(path: Path, options: Options, part: str, architecture: str | None, tell: Tell) -> Bill:
+    """Return what one tree of a spec holds: built from its lock, where it is not built yet, for its digest.
+
+    Args:
+        path: the spec; its lock exists.
+        options: says where the store is.
+        part: ``image``, ``suite`` or ``services/NAME``.
+        architecture: one of the spec's; None for this machine's own.
+        tell: is told what happens.
+
+    Raises:
+        SpecError: the spec has no such tree.
+        LockError, BuildError, FetchError: there is no lock, or it cannot be built; the message says why.
+    """
+    (spec,) = _open([path], options)
+    tree = Tree.find(spec, part, architecture)
+    lock = current_lock(spec)
+    built = _build(spec, lock, options, tell)[1]
+    return tree.bill(spec, lock, built.variants, built.services)
 
 
 def explain(path: Path, host: str, test: str | None, options: Options, tell: Tell) -> Verification:

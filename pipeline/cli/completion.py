@@ -161,7 +161,8 @@ def _completion(verb: str, about: str, parser: Parser, known: dict[str, tuple[st
         for option in action.option_strings:
             options[option] = action.help or ""
             if action.nargs != 0:
-                values[option] = known.get(option, ()) if name != "SET" else known["--hosts"]
+                own = tuple(map(str, action.choices or ()))
+                values[option] = own or (known.get(option, ()) if name != "SET" else known["--hosts"])
     return Completion(verb=verb, about=about, options=options, values=values, words=words, files=files)
 
 

@@ -317,6 +317,14 @@ def test_completion_knows_verbs_options_hosts_and_levels():
         assert all(word in script for word in ("umask=0077", "openshift", "junit", "standard", "budget", "doctor"))
 
 
+def test_completion_offers_the_choices_of_each_verb_for_an_option_that_two_have():
+    found = {each.verb: each.values["--format"] for each in completions() if "--format" in each.values}
+    assert "spdx" in found["bill"]
+    assert "junit" not in found["bill"]
+    assert "junit" in found["report"]
+    assert "spdx" not in found["report"]
+
+
 def test_verb_is_found_behind_options_with_values():
     assert verb_of(["--store", "run", "--json", "verify", "run"]) == "verify"
     assert verb_of(["--nonsense"]) == ""

@@ -1,0 +1,1 @@
+"""What a lock and a build tell others: bills of materials, and how an image came about."""
