@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  seatrial why-digest web oci:pushed:web
-  seatrial why-digest sha256:1f3a… docker-archive:saved.tar --json"""
+  seatrial why-digest web oci:DIR:web
+  seatrial why-digest web dir:DIR           what `skopeo copy --preserve-digests` took from a registry
+  seatrial why-digest web docker-archive:saved.tar --json"""
 
 _SHOWN = 10
 _DIGITS = 110
@@ -27,7 +28,7 @@ _DIGITS = 110
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
-    about = "a name or sha256:… in the store, oci:DIR[:NAME|@DIGEST], docker-archive:FILE"
+    about = "a name or sha256:… in the store, oci:DIR[:NAME|@DIGEST], dir:DIR, docker-archive:FILE"
     parser.add_argument("one", metavar="IMAGE", help=about)
     parser.add_argument("two", metavar="IMAGE", help="the other one, likewise")
 

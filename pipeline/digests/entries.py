@@ -58,9 +58,8 @@ def archive_differences(one: Looked, two: Looked, where: str) -> Iterator[Differ
         yield Difference(cause=Cause.TAR_REPEATED, where=where, one=next(texts), two=next(texts))
     unlike = [path for path in common if _is_only_header(one.tree.items[path], two.tree.items[path])]
     yield from _headers(one, two, unlike, where)
-    if one.tree.end != two.tree.end:
-        ends = (f"{each.tree.end} bytes of zeros at the end" for each in (one, two))
-        yield Difference(cause=Cause.TAR_END, where=where, one=next(ends), two=next(ends))
+    if not set(one.tree.endings) & set(two.tree.endings):
+        yield Difference(cause=Cause.TAR_END, where=where, one=one.tree.endings[0], two=two.tree.endings[0])
 
 
 def with_lines(found: Sequence[Difference], one: Looked, two: Looked) -> Iterator[Difference]:

@@ -10,7 +10,7 @@ from pipeline.digests.documents import Document
 from runtime.canonical import Json
 from runtime.data import dataclass
 from runtime.digest import Digest
-from runtime.errors import StoreError
+from runtime.errors import DigestError, StoreError
 from runtime.oci.archive import Limits, read_entries
 from runtime.oci.descriptor import LAYER_GZIP, LAYER_TAR, LAYER_ZSTD, Descriptor, parse_digest
 from runtime.oci.document import DOCUMENT_LIMIT, items, member, parse_document, text, texts
@@ -62,6 +62,59 @@ class Stored:
         return Descriptor(media_type=kind, digest=self.descriptor.digest, size=self.descriptor.size)
 
 
+class Flat:
+    """A folder that ``skopeo copy`` wrote as ``dir:``: ``manifest.json``, and each blob under its hexadecimal digest.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        StoreError: it is none.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        if not (root / "version").is_file():
+            raise StoreError(
+                f"{root} is no folder of skopeo's dir:: it has no file version",
+                hint="`skopeo copy --preserve-digests docker://NAME dir:DIR` writes one",
+            )
+
+    def top(self) -> bytes:
+        """Return the manifest or index that it holds."""
+        with open_file(self._root / "manifest.json") as file:
+            return file.read(DOCUMENT_LIMIT + 1)
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether a blob or a manifest is here."""
+        return any((self._root / name).is_file() for name in self._names(digest))
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob; see ``Place.open``."""
+        for name in self._names(digest):
+            if (self._root / name).is_file():
+                return open_file(self._root / name)
+        raise StoreError(f"blob {digest} is not in {self._root}")
+
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """Return a document, verified.
+
+        Raises:
+            DigestError: it has another digest.
+            StoreError: it is not there, or too long.
+        """
+        with self.open(digest) as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise StoreError(f"blob {digest} in {self._root} is longer than {limit} bytes")
+        if Digest.of(content) != digest:
+            raise DigestError(f"{self._root / digest.hex} has the digest {Digest.of(content)}, expected {digest}")
+        return content
+
+    def _names(self, digest: Digest) -> tuple[str, str]:
+        return digest.hex, f"{digest.hex}.manifest.json"
+
+
 class DockerArchive:
     """An archive that ``docker save`` wrote, or ``skopeo copy`` for it: files by name, of which one lists the others.
 
@@ -80,7 +133,7 @@ class DockerArchive:
         self._parts: dict[bytes, tuple[int, int]] = {}
         self._links: dict[bytes, bytes] = {}
         self._blobs: dict[Digest, bytes] = {}
-        with self._file() as file:
+        with open_file(self._path) as file:
             self._index(file)
         if _LIST not in self._parts:
             raise RefusedError(Refusal.JSON_TYPE, f"{path} has no manifest.json: it is no archive of `docker save`")
@@ -126,20 +179,6 @@ class DockerArchive:
             has_manifest=False,
         )
 
-    def _file(self) -> BinaryIO:
-        descriptor = -1
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            file = os.fdopen(descriptor, "rb")
-        except OSError as error:
-            if descriptor >= 0:
-                os.close(descriptor)
-            raise StoreError(f"the archive {self._path} cannot be read: {error.strerror}") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            file.close()
-            raise StoreError(f"the archive {self._path} cannot be read: it is no regular file")
-        return file
-
     def _index(self, file: BinaryIO) -> None:
         if file.read(2) in _MAGIC:
             raise StoreError(
@@ -166,13 +205,29 @@ class DockerArchive:
 
     def _open(self, name: bytes) -> BinaryIO:
         start, size = self._parts[self._resolved(name)]
-        file = self._file()
+        file = open_file(self._path)
         file.seek(start)
         return io.BufferedReader(_Window(file, size), 1 << 16)
 
     def _read(self, name: bytes) -> bytes:
         with self._open(name) as file:
             return file.read(DOCUMENT_LIMIT + 1)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to be read; a pipe or a device, which could keep the reader waiting for ever, is an error.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(f"{path} cannot be read: it is no regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 class _Window(io.RawIOBase):

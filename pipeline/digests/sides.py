@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.digests.documents import Document
-from pipeline.digests.places import DockerArchive, Stored
+from pipeline.digests.places import DockerArchive, Flat, Stored
 from runtime.data import dataclass
 from runtime.digest import Digest
 from runtime.errors import ImageError, StoreError
@@ -16,6 +16,7 @@ from runtime.oci.reference import FORMS, Reference, parse_reference
 from runtime.oci.refusal import Refusal, RefusedError
 
 ARCHIVE = "docker-archive:"
+FLAT = "dir:"
 
 _MOST_LAYERS = 200
 _MOST_IMAGES = 1000
@@ -62,7 +63,7 @@ def open_side(name: str, store: Path) -> Side:
     """Open what somebody calls an image.
 
     Args:
-        name: ``docker-archive:FILE``, or what ``runtime.oci.reference`` reads.
+        name: ``docker-archive:FILE``, skopeo's ``dir:DIR``, or what ``runtime.oci.reference`` reads.
         store: where a name or a digest alone is looked up.
 
     Raises:
@@ -72,10 +73,16 @@ def open_side(name: str, store: Path) -> Side:
     """
     if name.startswith(ARCHIVE):
         return _open_archive(name)
-    reference = parse_reference(name)
-    layout = _layout(reference, store)
-    digest = reference.digest or _listed(reference, layout)
-    document = _document(layout, digest, name)
+    layout: Layout | Flat
+    if name.startswith(FLAT):
+        layout = Flat(Path(name.removeprefix(FLAT)))
+        document = Document.of(layout.top(), f"manifest of {name}")
+        digest = document.digest
+    else:
+        reference = parse_reference(name)
+        layout = _layout(reference, store)
+        digest = reference.digest or _listed(reference, layout)
+        document = _document(layout, digest, name)
     if "manifests" not in document.value:
         picture = _picture(document, layout)
         return Side(name=name, digest=digest, index=None, pictures={picture.platform: picture})
@@ -116,14 +123,14 @@ def _listed(reference: Reference, layout: Layout) -> Digest:
 
 
 def _forms() -> str:
-    return f"{FORMS}, or docker-archive:FILE"
+    return f"{FORMS}, dir:DIR or docker-archive:FILE"
 
 
-def _document(layout: Layout, digest: Digest, what: str) -> Document:
+def _document(layout: Layout | Flat, digest: Digest, what: str) -> Document:
     return Document.of(layout.read(digest, DOCUMENT_LIMIT), f"{what}, {digest.short}")
 
 
-def _of_index(index: Document, layout: Layout) -> Mapping[str, Picture]:
+def _of_index(index: Document, layout: Layout | Flat) -> Mapping[str, Picture]:
     listed = items(index.value.get("manifests"), f"index {index.digest}")
     if len(listed) > _MOST_IMAGES:
         raise RefusedError(Refusal.MANIFEST_COUNT, f"index {index.digest} lists {len(listed)} manifests")
@@ -140,7 +147,7 @@ def _of_index(index: Document, layout: Layout) -> Mapping[str, Picture]:
     return found
 
 
-def _picture(manifest: Document, layout: Layout) -> Picture:
+def _picture(manifest: Document, layout: Layout | Flat) -> Picture:
     what = str(manifest.digest)
     value = parse_manifest(manifest.raw, what)
     described = Descriptor.parse(value.get("config"), f"config of {what}")

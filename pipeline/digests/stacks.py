@@ -90,7 +90,7 @@ def _alone(layers: Sequence[Looked], first: int, cause: Cause) -> Iterator[Diffe
         about = f"{each.layers[0].diff_id}, {count} {'entry' if count == 1 else 'entries'}"
         is_new = cause is Cause.LAYER_ADDED
         yield Difference(cause=cause, where=f"layer {index}", one="" if is_new else about, two=about if is_new else "")
-        nothing = LayerTree(items={}, repeated=(), end=0)
+        nothing = LayerTree(items={})
         pair = (nothing, each.tree) if is_new else (each.tree, nothing)
         yield from entry_differences(*pair, f"layer {index}")
 

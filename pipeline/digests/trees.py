@@ -8,13 +8,14 @@ from runtime.data import dataclass
 from runtime.oci.archive import Limits, read_content, read_entries
 from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.stream import LayerStream
-from runtime.oci.tar import Entry, Kind
+from runtime.oci.tar import BLOCK, Entry, Kind
 from runtime.oci.unpack import OPAQUE_WHITEOUT, WHITEOUT, check_path
 
 TEXT_LIMIT = 16 * 1024
 """Bytes of a file whose lines are compared."""
 
 _HEADER_LIMIT = 1 << 21
+_RECORD = 20 * BLOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,26 @@ class LayerTree:
     Args:
         items: by path, in the archive's order; of a path that is there twice, the last.
         repeated: the paths that are there more than once.
-        end: bytes after the last entry: zeros, of which writers put different numbers.
+        end: zeros after the last entry, in bytes.
+        size: bytes of the archive.
     """
 
     items: Mapping[bytes, Item]
-    repeated: tuple[bytes, ...]
-    end: int
+    repeated: tuple[bytes, ...] = ()
+    end: int = 0
+    size: int = 0
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """By which rules of writers the zeros at the end are as many as they are.
+
+        Source: POSIX.1-2017, pax, "-b": records of 20 blocks by default; the archive itself ends with two blocks.
+        """
+        rules = {
+            "two blocks of zeros at the end": self.end == 2 * BLOCK,
+            "zeros up to a record of 10240 bytes": not self.size % _RECORD and self.end < _RECORD + 2 * BLOCK,
+        }
+        return tuple(each for each, holds in rules.items() if holds) or (f"{self.end} bytes of zeros at the end",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +76,12 @@ class _Noted:
     def __init__(self, stream: LayerStream) -> None:
         self._stream = stream
         self.header = bytearray()
-        self.length = 0
+        self.length = self.total = 0
 
     def read(self, size: int) -> bytes:
         part = self._stream.read(size)
         self.length += len(part)
+        self.total += len(part)
         if len(self.header) < _HEADER_LIMIT:
             self.header += part
         return part
@@ -87,7 +103,7 @@ def read_tree(layer: Stored, limits: Limits | None = None) -> LayerTree:
     """
     caps = limits or Limits()
     items: dict[bytes, Item] = {}
-    repeated, weight, end = [], 0, 0
+    repeated, weight = [], 0
     with layer.place.open(layer.descriptor.digest) as file:
         stream = LayerStream(file, layer.sniffed(), layer.diff_id, caps)
         noted = _Noted(stream)
@@ -101,14 +117,15 @@ def read_tree(layer: Stored, limits: Limits | None = None) -> LayerTree:
             state = hashlib.sha256()
             for part in read_content(stream, entry.size):
                 state.update(part)
+            noted.total += entry.size + -entry.size % BLOCK
             if items.pop(path, None) is not None:
                 repeated.append(path)
             items[path] = Item(
                 entry=_normal(entry, path), content=state.digest() if entry.kind is Kind.FILE else b"", header=header
             )
-        end = noted.length
+        end, size = noted.length, noted.total
         stream.finish()
-    return LayerTree(items=items, repeated=tuple(repeated), end=end)
+    return LayerTree(items=items, repeated=tuple(repeated), end=end, size=size)
 
 
 def look_closer(layer: Stored, paths: Collection[bytes]) -> Mapping[bytes, Close]:
@@ -158,7 +175,7 @@ def merged(trees: Iterable[LayerTree], *, is_lowest: bool) -> LayerTree:
         if hidden or opaque:
             items = {path: item for path, item in items.items() if not _is_hidden(path, hidden, opaque)}
         items |= {path: each for path, each in tree.items.items() if not (is_lowest and is_whiteout(path))}
-    return LayerTree(items=items, repeated=(), end=0)
+    return LayerTree(items=items)
 
 
 def is_whiteout(path: bytes) -> bool:
