@@ -104,7 +104,7 @@ def _order(found: Found) -> str:
 
 
 def _form(found: Found) -> str:
-    return f"the JSON of {_some(each.where for each in found)} is written differently, with the same values there"
+    return f"the JSON of the {_some(each.where for each in found)} is written in another form"
 
 
 def _compression(found: Found) -> str:
@@ -154,7 +154,8 @@ def _route(found: Found) -> str:
     direction = _direction([each for each in found if each.cause is Cause.MEDIA_TYPE])
     pairs = {(format_of(each.one), format_of(each.two)) for each in found if each.cause is Cause.LAYER_COMPRESSION}
     if direction == "docker":
-        return _AS_DOCKER if pairs else ", as `skopeo copy --format v2s2` does"
+        more = "" if pairs else " and `skopeo copy --format v2s2`"
+        return f", as `docker push` after a pull{more} {'do' if more else 'does'}"
     if direction == "oci":
         return ", as `skopeo copy --format oci` does"
     if pairs == {("not compressed", "gzip")}:
@@ -162,9 +163,6 @@ def _route(found: Found) -> str:
     if pairs and {two for _, two in pairs} == {"gzip"}:
         return ", as `podman push` does after a pull"
     return ", as `skopeo copy --dest-compress-format zstd` does" if {two for _, two in pairs} == {"zstd"} else ""
-
-
-_AS_DOCKER = ", as `docker push` does after a pull"
 
 
 def _direction(found: Found) -> str:

@@ -28,7 +28,8 @@ class Registry:
     def __init__(self, folder):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+            bound = probe.getsockname()
+        self.address = "{}:{}".format(*bound)
         settings = {
             "version": 0.1,
             "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
@@ -40,7 +41,7 @@ class Registry:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(100):
             with socket.socket() as attempt:
-                if attempt.connect_ex(tuple([*self.address.split(":")[:1], int(self.address.split(":")[1])])) == 0:
+                if attempt.connect_ex(bound) == 0:
                     return
             time.sleep(0.1)
         pytest.fail("docker-registry does not answer")
@@ -131,13 +132,14 @@ def skopeo_between_registries(way):
     return name, way.taken(f"{way.there}:between")
 
 
-def docker_again(kind):
+def docker_again(kind, *, elsewhere=True):
     def route(way):
         name, tag = way.publish(kind, f"docker-{kind}"), f"{way.here}:docker-{kind}"
+        again = f"{way.there if elsewhere else way.here}:docker-{kind}-again"
         way.docker("pull", "--quiet", tag)
-        way.docker("tag", tag, f"{tag}-again")
-        way.docker("push", "--quiet", f"{tag}-again")
-        return name, way.taken(f"{tag}-again")
+        way.docker("tag", tag, again)
+        way.docker("push", "--quiet", again)
+        return name, way.taken(again)
 
     return route
 
@@ -175,12 +177,12 @@ ROUTES = {
     "docker pull and push of gzip": (
         docker_again("gzip"),
         {"layer-compression", "media-type", "json-form"},
-        ", as `docker push` does after a pull",
+        ", as `docker push` after a pull does",
     ),
     "docker pull and push of plain layers": (
         docker_again("plain"),
         {"layer-compression", "media-type", "json-form"},
-        ", as `docker push` does after a pull",
+        ", as `docker push` after a pull does",
     ),
     "podman pull and push of gzip": (podman_again("gzip"), {"layer-compression"}, "as `podman push` does after a pull"),
     "podman pull and push of zstd": (podman_again("zstd"), {"layer-compression"}, "(zstd → gzip), as `podman push` does"),
@@ -193,12 +195,77 @@ ROUTES = {
 @pytest.mark.parametrize("name", ROUTES)
 def test_route_is_explained(name, way):
     take, causes, words = ROUTES[name]
-    one, two = take(way)
-    found, seconds = why(one, two)
+    check_route(take(way), causes, words)
+
+
+def check_route(images, causes, words):
+    found, seconds = why(*images)
     assert {each["cause"] for each in found["differences"]} == causes
     assert found["sentence"].startswith("the same files: ")
     assert words in found["sentence"]
     assert seconds < SECONDS
+
+
+def test_docker_pull_and_push_to_the_same_registry_keeps_the_blobs(way):
+    images = docker_again("gzip", elsewhere=False)(way)
+    check_route(images, {"media-type", "json-form"}, "as `docker push` after a pull")
+
+
+def test_skopeo_v2s2_changes_the_media_types_and_the_form_alone(way):
+    name = way.lay("gzip")
+    way.skopeo(name, f"dir:{way.folder}/v2s2", "--format=v2s2")
+    causes = {"media-type", "json-form"}
+    check_route((name, f"dir:{way.folder}/v2s2"), causes, "the media types are Docker's, no longer OCI's; the JSON of")
+    back = way.skopeo(f"dir:{way.folder}/v2s2", f"oci:{way.folder}/back", "--format=oci")
+    found, _ = why(f"dir:{way.folder}/v2s2", back)
+    assert "as `skopeo copy --format oci` does" in found["sentence"]
+
+
+def test_skopeo_zstd_is_the_compression_alone(way):
+    name = way.lay("gzip")
+    zstd = way.skopeo(name, f"oci:{way.folder}/zstd-copy", "--dest-compress-format=zstd", "--dest-compress")
+    images = name, zstd
+    check_route(images, {"layer-compression"}, "(gzip → zstd), as `skopeo copy --dest-compress-format zstd` does")
+
+
+def test_archive_for_docker_and_back_is_the_compression_alone(way):
+    name, saved = way.lay("gzip"), f"docker-archive:{way.folder}/saved.tar"
+    way.skopeo(name, f"{saved}:app:1")
+    found, _ = why(name, saved, code=0)
+    assert "has no manifest" in found["sentence"]
+    back = way.skopeo(saved, f"oci:{way.folder}/back")
+    check_route((name, back), {"layer-compression"}, "gzip of another level or program")
+
+
+def test_archive_of_docker_save_holds_the_config_and_the_layers(way):
+    name, saved = way.publish("gzip", "saved"), way.folder / "saved.tar"
+    way.docker("pull", "--quiet", f"{way.here}:saved")
+    way.docker("save", "--output", str(saved), f"{way.here}:saved")
+    found, _ = why(name, f"docker-archive:{saved}", code=0)
+    assert found["differences"] == []
+
+
+def test_umoci_config_changes_what_it_was_told(way):
+    name = way.skopeo(way.lay("gzip"), f"oci:{way.folder}/umoci:app")
+    umoci, image = program_of("umoci"), f"{way.folder}/umoci:app"
+    succeed(umoci, "config", "--no-history", "--image", image, "--tag", "new", "--config.env", "B=2")
+    found, _ = why(name, f"oci:{way.folder}/umoci:new")
+    assert {each["path"] for each in found["differences"] if each["cause"] == "config-field"} >= {"config.Env[2]"}
+    assert found["sentence"].startswith("the same files: ")
+
+
+def test_umoci_repack_adds_a_layer_with_the_file_that_changed(way):
+    if os.geteuid() != 0:
+        pytest.skip("only root unpacks with owners")
+    name = way.skopeo(way.lay("gzip"), f"oci:{way.folder}/umoci:app")
+    umoci, image = program_of("umoci"), f"{way.folder}/umoci:app"
+    succeed(umoci, "unpack", "--image", image, f"{way.folder}/bundle")
+    (way.folder / "bundle/rootfs/app").write_bytes(b"newer\n")
+    succeed(umoci, "repack", "--image", f"{way.folder}/umoci:new", f"{way.folder}/bundle")
+    found, _ = why(name, f"oci:{way.folder}/umoci:new")
+    added = [each for each in found["differences"] if each["where"] == "layer 3"]
+    assert [(each["cause"], each["path"]) for each in added] == [("layer-added", ""), ("entry-added", "app")]
+    assert any(each["path"].startswith("history[2]") for each in found["differences"])
 
 
 def why(one, two, code=1):

@@ -211,7 +211,7 @@ def test_docker_push_is_recognized_by_all_that_it_changes(tmp_path):
     found = why_digest(PLAIN.lay(tmp_path / "one"), pushed.lay(tmp_path / "two"), tmp_path)
     assert found.sentence == (
         "the same files: the compression of layers 1, 2 differs (gzip of another level or program); the media types "
-        "are Docker's, no longer OCI's, as `docker push` does after a pull"
+        "are Docker's, no longer OCI's, as `docker push` after a pull does"
     )
 
 
