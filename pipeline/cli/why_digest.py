@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   seatrial why-digest web oci:DIR:web
-  seatrial why-digest web dir:DIR           what `skopeo copy --preserve-digests` took from a registry
+  seatrial why-digest web dir:DIR     of a registry: `skopeo copy --preserve-digests` writes dir:
   seatrial why-digest web docker-archive:saved.tar --json"""
 
 _SHOWN = 10
@@ -29,8 +29,8 @@ _DIGITS = 110
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     about = "a name or sha256:… in the store, oci:DIR[:NAME|@DIGEST], dir:DIR, docker-archive:FILE"
-    parser.add_argument("one", metavar="IMAGE", help=about)
-    parser.add_argument("two", metavar="IMAGE", help="the other one, likewise")
+    parser.add_argument("one", metavar="A", help=f"an image: {about}")
+    parser.add_argument("two", metavar="B", help="the other one, likewise")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ KINDS = {
 
 _MOST_CLOSE = 20  # entries whose lines and headers are shown: for them a layer is read a second time
 _MOST_LINES = 12
+_MOST = 100_000
 _WIDTH = 160
 
 
@@ -33,15 +34,8 @@ class Looked:
 
 
 def entry_differences(one: LayerTree, two: LayerTree, where: str) -> Iterator[Difference]:
-    """Yield how the entries of two trees differ, by path: what a program in the image may see."""
-    for path in sorted(one.items.keys() | two.items.keys()):
-        first, second = one.items.get(path), two.items.get(path)
-        if first is None or second is None:
-            cause = Cause.ENTRY_ADDED if first is None else Cause.ENTRY_REMOVED
-            yield Difference(cause=cause, where=where, path=_shown(path), one=_about(first), two=_about(second))
-        else:
-            for cause, was, now in _fields(first, second):
-                yield Difference(cause=cause, where=where, path=_shown(path), one=was, two=now)
+    """Yield how the entries of two trees differ, by path, at most 100,000: what a program in the image may see."""
+    yield from islice(_entry_differences(one, two, where), _MOST)
 
 
 def archive_differences(one: Looked, two: Looked, where: str) -> Iterator[Difference]:
@@ -71,6 +65,17 @@ def with_lines(found: Sequence[Difference], one: Looked, two: Looked) -> Iterato
     for each in found:
         is_content = each.cause is Cause.ENTRY_CONTENT and bool(lines.get(each.path))
         yield replace(each, lines=lines[each.path]) if is_content else each
+
+
+def _entry_differences(one: LayerTree, two: LayerTree, where: str) -> Iterator[Difference]:
+    for path in sorted(one.items.keys() | two.items.keys()):
+        first, second = one.items.get(path), two.items.get(path)
+        if first is None or second is None:
+            cause = Cause.ENTRY_ADDED if first is None else Cause.ENTRY_REMOVED
+            yield Difference(cause=cause, where=where, path=_shown(path), one=_about(first), two=_about(second))
+        else:
+            for cause, was, now in _fields(first, second):
+                yield Difference(cause=cause, where=where, path=_shown(path), one=was, two=now)
 
 
 def _headers(one: Looked, two: Looked, unlike: Sequence[bytes], where: str) -> Iterator[Difference]:

@@ -161,7 +161,7 @@ def _route(found: Found) -> str:
     if pairs == {("not compressed", "gzip")}:
         return ", as `skopeo copy` and `podman push` do with layers that are not compressed"
     if pairs and {two for _, two in pairs} == {"gzip"}:
-        return ", as `podman push` does after a pull"
+        return ", as `podman pull` and `push` do, or a copy by way of docker-archive:"
     return ", as `skopeo copy --dest-compress-format zstd` does" if {two for _, two in pairs} == {"zstd"} else ""
 
 

@@ -30,8 +30,8 @@ def pack(*entries, form=tarfile.PAX_FORMAT, end=10240):
     with tarfile.open(fileobj=out, mode="w", format=form) as archive:
         for info, content in entries:
             archive.addfile(info, io.BytesIO(content))
-    raw = out.getvalue().rstrip(b"\0")
-    raw += bytes(-len(raw) % 512 + 1024)
+        size = archive.offset
+    raw = out.getvalue()[:size] + bytes(1024)
     return raw + bytes(-len(raw) % end)
 
 

@@ -170,8 +170,7 @@ ROUTES = {
     "skopeo copy of plain layers": (
         skopeo_cold,
         {"layer-compression"},
-        "the same files: only the compression of layers 1, 2 differs (not compressed → gzip), as `skopeo copy` and "
-        "`podman push` do with layers that are not compressed",
+        "only the compression of layers 1, 2 differs (not compressed → gzip), as `skopeo copy` and `podman push` do",
     ),
     "skopeo copy between registries": (skopeo_between_registries, {"layer-compression"}, "(not compressed → gzip)"),
     "docker pull and push of gzip": (
@@ -184,9 +183,13 @@ ROUTES = {
         {"layer-compression", "media-type", "json-form"},
         ", as `docker push` after a pull does",
     ),
-    "podman pull and push of gzip": (podman_again("gzip"), {"layer-compression"}, "as `podman push` does after a pull"),
-    "podman pull and push of zstd": (podman_again("zstd"), {"layer-compression"}, "(zstd → gzip), as `podman push` does"),
-    "docker push beside skopeo from the daemon": (docker_import, {"layer-compression", "json-form"}, "gzip → not compressed"),
+    "podman pull and push of gzip": (podman_again("gzip"), {"layer-compression"}, "as `podman pull` and `push` do"),
+    "podman pull and push of zstd": (podman_again("zstd"), {"layer-compression"}, "(zstd → gzip), as `podman pull`"),
+    "docker push beside skopeo from the daemon": (
+        docker_import,
+        {"layer-compression", "json-form"},
+        "gzip → not compressed",
+    ),
 }
 """Each route: what takes it, the causes that are named, and words of the sentence."""
 

@@ -1,6 +1,7 @@
 """Each cause is injected alone, and has to be named with its place; nothing else may be."""
 
 import gzip
+import hashlib
 import json
 import sys
 import tarfile
@@ -19,7 +20,7 @@ from pipeline.cli.command_line import start
 from pipeline.digests.differences import Cause
 from pipeline.digests.documents import changed_fields
 from pipeline.digests.why import why_digest
-from runtime.errors import ImageError, StoreError
+from runtime.errors import DigestError, ImageError, StoreError
 from runtime.oci.refusal import RefusedError
 
 BASE = (entry("etc/"), entry("etc/a", b"one\ntwo\nthree\n"), entry("etc/link", type=tarfile.SYMTYPE, linkname="a"))
@@ -330,3 +331,34 @@ def test_documents_differ_exactly_where_a_field_is_named(one, two):
     assert bool(list(changed_fields(one, two))) != is_same
 
 
+
+
+def test_added_layer_is_named_with_its_entries(tmp_path):
+    names = PLAIN.lay(tmp_path / "one"), Crafted(LOWER, UPPER, pack(entry("c"))).lay(tmp_path / "two")
+    for order, word in ((1, "added"), (-1, "removed")):
+        found = why_digest(*names[::order], tmp_path).differences
+        places = [(each.cause, each.where, each.path) for each in found]
+        assert places == [(f"layer-{word}", "layer 3", ""), (f"entry-{word}", "layer 3", "c")]
+
+
+def test_every_cause_has_a_case():
+    elsewhere = {Cause.INDEX, Cause.PLATFORM, Cause.LAYER_ADDED, Cause.LAYER_REMOVED}
+    assert {Cause(case[1]) for case in CASES.values()} | elsewhere == set(Cause)
+
+
+def test_folder_of_skopeo_is_read_by_the_digests_of_its_blobs(tmp_path):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    (folder / "version").write_text("Directory Transport Version: 1.1\n")
+    (folder / "manifest.json").write_bytes(PLAIN.manifest)
+    for content in PLAIN.blobs:
+        (folder / hashlib.sha256(content).hexdigest()).write_bytes(content)
+    one = PLAIN.lay(tmp_path / "one")
+    assert why_digest(one, f"dir:{folder}", tmp_path).is_equal
+    changed = with_entry("app", b"x").lay(tmp_path / "two")
+    assert [each.path for each in why_digest(f"dir:{folder}", changed, tmp_path).differences] == ["app"]
+    (folder / hashlib.sha256(PLAIN.config).hexdigest()).write_bytes(b"{}")
+    with pytest.raises(DigestError, match="has the digest"):
+        why_digest(one, f"dir:{folder}", tmp_path)
+    with pytest.raises(StoreError, match="no folder of skopeo"):
+        why_digest(one, f"dir:{tmp_path}", tmp_path)
