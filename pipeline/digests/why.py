@@ -1,6 +1,6 @@
 """``why_digest``: walk two images from the index to the bytes of a file, and say where and why they differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.digests.differences import Cause, Difference, Explanation
@@ -39,9 +39,13 @@ def why_digest(one: str, two: str, store: Path) -> Explanation:
 
 
 def _differences(one: Side, two: Side) -> Iterator[Difference]:
+    if not one.index and not two.index:
+        # Whatever platforms they are for: the config says so.
+        yield from _of_pictures(*(picture for each in (one, two) for picture in each.pictures.values()))
+        return
     if one.index and two.index:
         yield from index_differences(one.index, two.index, (one, two))
-    elif one.index or two.index:
+    else:
         yield Difference(cause=Cause.INDEX, where="index", one=_kind(one), two=_kind(two))
     yield from _absent_platforms(one, two)
     shared = [each for each in one.pictures if each in two.pictures]
@@ -82,5 +86,4 @@ def _config_of(side: Side) -> str:
 
 
 def _kind(side: Side) -> str:
-    count: Sequence[str] = tuple(side.pictures)
-    return f"an index of {', '.join(count)}" if side.index else "one manifest"
+    return f"an index of {', '.join(side.pictures)}" if side.index else "one manifest"

@@ -3,13 +3,14 @@
 import gzip
 import hashlib
 import json
+import re
 import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[2] / "simulators"))
@@ -21,6 +22,7 @@ from pipeline.digests.differences import Cause
 from pipeline.digests.documents import changed_fields
 from pipeline.digests.why import why_digest
 from runtime.errors import DigestError, ImageError, StoreError
+from runtime.oci.layout import Layout
 from runtime.oci.refusal import RefusedError
 
 BASE = (entry("etc/"), entry("etc/a", b"one\ntwo\nthree\n"), entry("etc/link", type=tarfile.SYMTYPE, linkname="a"))
@@ -80,6 +82,12 @@ CASES = {
         "manifest-field",
         "manifest",
         "artifactType",
+    ),
+    "architecture": (
+        Crafted(LOWER, UPPER, config={"architecture": "arm64"}),
+        "config-field",
+        "config",
+        "architecture",
     ),
     "created": (Crafted(LOWER, UPPER, config={"created": LATER}), "config-field", "config", "created"),
     "history": (
@@ -362,3 +370,59 @@ def test_folder_of_skopeo_is_read_by_the_digests_of_its_blobs(tmp_path):
         why_digest(one, f"dir:{folder}", tmp_path)
     with pytest.raises(StoreError, match="no folder of skopeo"):
         why_digest(one, f"dir:{tmp_path}", tmp_path)
+
+
+def test_names_are_looked_up_in_the_store(tmp_path):
+    store = tmp_path / "store"
+    layouts = [each.lay(store / f"oci{index}") for index, each in enumerate((PLAIN, with_entry("app", b"x")))]
+    layout = Layout(store / "oci")
+    for name, source in zip(("web", "web2"), layouts, strict=True):
+        found = Layout.existing(Path(source.removeprefix("oci:")))
+        for digest in found.digests():
+            layout.write(found.read(digest, 1 << 20), "x")
+        layout.add_manifest(found.manifests()[0], name=name)
+    digest = layout.resolve("web2").digest
+    for second in ("web2", digest.text, f"oci:{store}/oci:web2", f"oci:{store}/oci@{digest}"):
+        assert [each.path for each in why_digest("web", second, store).differences] == ["app"]
+    with pytest.raises(StoreError, match="lists no image 'web3'") as missing:
+        why_digest("web", "web3", store)
+    assert missing.value.hint.startswith("it lists web, web2; ")
+    with pytest.raises(ImageError, match="ambiguous: it lists 2 images"):
+        why_digest("web", f"oci:{store}/oci", store)
+    with pytest.raises(StoreError, match="is not in"):
+        why_digest("web", f"sha256:{'0' * 64}", store)
+
+
+_FIELDS = {
+    "mode": (Cause.ENTRY_MODE, st.integers(0, 0o7777)),
+    "uid": (Cause.ENTRY_OWNER, st.integers(0, 65534)),
+    "gid": (Cause.ENTRY_OWNER, st.integers(0, 65534)),
+    "mtime": (Cause.ENTRY_TIME, st.integers(0, 8**11 - 1)),
+    "gname": (Cause.TAR_HEADER, st.sampled_from(["root", "staff"])),
+}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.data())
+def test_any_one_field_of_any_entry_is_named(tmp_path_factory, data):
+    names = data.draw(st.lists(st.from_regex(r"[a-z]{1,3}(/[a-z]{1,3}){0,2}", fullmatch=True), min_size=1, unique=True))
+    at = data.draw(st.integers(0, len(names) - 1))
+    field = data.draw(st.sampled_from(sorted(_FIELDS)))
+    cause, values = _FIELDS[field]
+    usual = getattr(entry("x")[0], field)
+    value = data.draw(values.filter(lambda each: each != usual))
+    form = data.draw(st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))
+    folder = tmp_path_factory.mktemp("drawn")
+    entries = [entry(name, name.encode()) for name in names]
+    one = Crafted(pack(*entries, form=form), UPPER).lay(folder / "one")
+    entries[at] = entry(names[at], names[at].encode(), **{field: value})
+    two = Crafted(pack(*entries, form=form), UPPER).lay(folder / "two")
+    (found,) = why_digest(one, two, folder).differences
+    assert (found.cause, found.where, found.path) == (cause, "layer 1", names[at])
+
+
+def test_page_lists_every_cause_and_no_other():
+    page = (Path(__file__).parents[3] / "docs/reference/why-digest.md").read_text()
+    table = page.partition("## Causes")[2].partition("## Seven")[0]
+    first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [each for cell in first for each in re.findall("`(.*?)`", cell)] == list(Cause)
