@@ -68,17 +68,13 @@ def _group(one: Sequence[Stored], two: Sequence[Stored], first: int, start: int)
             yield from _other_format(*pair, f"layer {index}")
         return
     together = _together(before, is_lowest=first == 0), _together(after, is_lowest=start == 0)
-    if one and two and _has_equal_entries(*together):
-        parts = f"{_numbers(first, len(one))}", f"{_numbers(start, len(two))}"
-        yield Difference(cause=Cause.LAYER_SPLIT, where="layers", one=parts[0], two=parts[1])
-    elif len(one) == len(two):
+    if one and two and (len(one) != len(two) or _has_equal_entries(*together)):
+        numbers = _numbers(first, len(one)), _numbers(start, len(two))
+        yield Difference(cause=Cause.LAYER_SPLIT, where="layers", one=numbers[0], two=numbers[1])
+        yield from _entries(*together, f"layer {first + 1}")
+    elif one and two:
         for index, pair in enumerate(pairs, first + 1):
             yield from _archives(*pair, f"layer {index}")
-    elif one and two:
-        yield Difference(
-            cause=Cause.LAYER_SPLIT, where="layers", one=_numbers(first, len(one)), two=_numbers(start, len(two))
-        )
-        yield from _entries(*together, f"layer {first + 1}")
     else:
         yield from _alone(before, first, Cause.LAYER_REMOVED)
         yield from _alone(after, start, Cause.LAYER_ADDED)
