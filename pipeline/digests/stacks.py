@@ -61,23 +61,23 @@ def _group(one: Sequence[Stored], two: Sequence[Stored], first: int, start: int)
     """Yield how layers that stand at the same place differ: each by each, or together where their numbers differ."""
     trees = _trees((*one, *two))
     before, after = trees[: len(one)], trees[len(one) :]
-    pairs = list(zip(before, after, strict=False))
-    if len(one) == len(two) and (len(one) == 1 or all(_has_equal_entries(*each) for each in pairs)):
-        for index, pair in enumerate(pairs, first + 1):
-            yield from _archives(*pair, f"layer {index}")
-            yield from _other_format(*pair, f"layer {index}")
-        return
     together = _together(before, is_lowest=first == 0), _together(after, is_lowest=start == 0)
-    if one and two and (len(one) != len(two) or _has_equal_entries(*together)):
+    if not one or not two:
+        yield from _alone(before, first, Cause.LAYER_REMOVED)
+        yield from _alone(after, start, Cause.LAYER_ADDED)
+    elif len(one) != len(two) or (not _are_alike(before, after) and _has_equal_entries(*together)):
         numbers = _numbers(first, len(one)), _numbers(start, len(two))
         yield Difference(cause=Cause.LAYER_SPLIT, where="layers", one=numbers[0], two=numbers[1])
         yield from _entries(*together, f"layer {first + 1}")
-    elif one and two:
-        for index, pair in enumerate(pairs, first + 1):
-            yield from _archives(*pair, f"layer {index}")
     else:
-        yield from _alone(before, first, Cause.LAYER_REMOVED)
-        yield from _alone(after, start, Cause.LAYER_ADDED)
+        for index, pair in enumerate(zip(before, after, strict=True), first + 1):
+            yield from _archives(*pair, f"layer {index}")
+            yield from _other_format(*pair, f"layer {index}")
+
+
+def _are_alike(one: Sequence[Looked], two: Sequence[Looked]) -> bool:
+    """Tell whether each layer has the entries of the one at its place; one layer alone is compared in any case."""
+    return len(one) == 1 or all(_has_equal_entries(*pair) for pair in zip(one, two, strict=True))
 
 
 def _alone(layers: Sequence[Looked], first: int, cause: Cause) -> Iterator[Difference]:

@@ -426,3 +426,15 @@ def test_page_lists_every_cause_and_no_other():
     table = page.partition("## Causes")[2].partition("## Seven")[0]
     first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert [each for cell in first for each in re.findall("`(.*?)`", cell)] == list(Cause)
+
+
+def test_two_layers_that_differ_are_told_one_by_one_with_their_compression(tmp_path):
+    zstd = {"compress": ZSTD, "kinds": (MANIFEST, CONFIG, GZIP.replace("gzip", "zstd"))}
+    changed = Crafted(pack(*BASE, entry("new")), pack(*TOP[:1]), **zstd).lay(tmp_path / "two")
+    found = why_digest(PLAIN.lay(tmp_path / "one"), changed, tmp_path)
+    assert [(each.cause, each.where, each.path) for each in found.differences] == [
+        (Cause.ENTRY_ADDED, "layer 1", "new"),
+        (Cause.LAYER_COMPRESSION, "layer 1", ""),
+        (Cause.ENTRY_REMOVED, "layer 2", "data"),
+        (Cause.LAYER_COMPRESSION, "layer 2", ""),
+    ]
