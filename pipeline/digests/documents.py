@@ -17,7 +17,7 @@ Pair: TypeAlias = tuple[Json, Json]
 
 _ABSENT = object()
 _SHOWN = 200  # characters of a value
-_MOST_ALIGNED = 500  # items; finding what moved takes the square of it
+_MOST_ALIGNED = 200  # items; finding what moved takes the square of it
 _INDENTED = re.compile(rb"\s*\{\r?\n([ \t]+)\"")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 

@@ -1,11 +1,11 @@
 """Compare what two layers hold: entries by path, and the archive around entries that are equal."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import unified_diff
 from itertools import islice
 
 from pipeline.digests.differences import Cause, Difference
 from pipeline.digests.headers import header_differences
+from pipeline.digests.lines import changed_lines
 from pipeline.digests.places import Stored
 from pipeline.digests.trees import Close, Item, LayerTree, look_closer
 from runtime.canonical import to_text
@@ -20,9 +20,8 @@ KINDS = {
 }
 
 _MOST_CLOSE = 20  # entries whose lines and headers are shown: for them a layer is read a second time
-_MOST_LINES = 12
 _MOST = 100_000
-_WIDTH = 160
+_UNSEEN = Close(header=b"", content=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,10 @@ def with_lines(found: Sequence[Difference], one: Looked, two: Looked) -> Iterato
     paths = {each.path: each.path for each in found if each.cause is Cause.ENTRY_CONTENT}
     wanted = set(islice((path for path in one.tree.items if _shown(path) in paths), _MOST_CLOSE))
     before, after = _close(one, wanted), _close(two, wanted)
-    lines = {_shown(path): _lines(before.get(path), after.get(path)) for path in wanted}
+    lines = {
+        _shown(path): changed_lines(before.get(path, _UNSEEN).content, after.get(path, _UNSEEN).content)
+        for path in wanted
+    }
     for each in found:
         is_content = each.cause is Cause.ENTRY_CONTENT and bool(lines.get(each.path))
         yield replace(each, lines=lines[each.path]) if is_content else each
@@ -134,20 +136,6 @@ def _content(item: Item) -> str:
 
 def _xattrs(item: Item) -> str:
     return ", ".join(f"{key}={value.hex()}" for key, value in sorted(item.entry.xattrs.items()))
-
-
-def _lines(one: Close | None, two: Close | None) -> tuple[str, ...]:
-    """Return the lines that changed, if both are short text."""
-    texts = [each.content for each in (one, two) if each is not None and each.content is not None]
-    if len(texts) != 2 or any(b"\0" in each for each in texts):
-        return ()
-    try:
-        before, after = (each.decode().splitlines() for each in texts)
-    except UnicodeDecodeError:
-        return ()
-    changed = [each for each in unified_diff(before, after, lineterm="", n=0) if each[:3] not in ("---", "+++")]
-    shown = [each[:_WIDTH] for each in changed if not each.startswith("@@")]
-    return (*shown[:_MOST_LINES], *([f"… {len(shown) - _MOST_LINES} more lines"] if len(shown) > _MOST_LINES else []))
 
 
 def _shown(path: bytes) -> str:

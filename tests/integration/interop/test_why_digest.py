@@ -82,7 +82,10 @@ def crafted(tmp_path):
 
 
 @pytest.fixture
-def way(crafted, registries, request, tmp_path):
+def way(crafted, registries, request, tmp_path, monkeypatch):
+    # Nobody's own credentials: a user without a session has no folder for them, and skopeo stops there.
+    (tmp_path / "auth.json").write_text("{}")
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", f"{tmp_path}/auth.json")
     return Way(crafted, registries, request, tmp_path)
 
 

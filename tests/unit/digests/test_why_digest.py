@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -438,3 +439,26 @@ def test_two_layers_that_differ_are_told_one_by_one_with_their_compression(tmp_p
         (Cause.ENTRY_REMOVED, "layer 2", "data"),
         (Cause.LAYER_COMPRESSION, "layer 2", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("".join(f"{each % 120}\n" for each in range(4000)), "".join(f"{each * 7 % 120}\n" for each in range(4000))),
+        ("x\n" * 8000, "x\ny\n" * 4000),
+    ],
+)
+def test_lines_that_nothing_aligns_take_no_time(before, after, tmp_path):
+    names = [upper(entry("t", each.encode())).lay(tmp_path / f"{index}") for index, each in enumerate((before, after))]
+    start_of_walk = time.monotonic()
+    (found,) = why_digest(*names, tmp_path).differences
+    assert time.monotonic() - start_of_walk < 1
+    assert found.lines[0].startswith(("-", "+"))
+    assert found.lines[-1].endswith("more lines")
+
+
+def test_lines_of_any_kind_are_told(tmp_path):
+    texts = b"a\n-- x\n", b"a\n++ y\n@@ z\n"
+    names = [upper(entry("t", each)).lay(tmp_path / f"{index}") for index, each in enumerate(texts)]
+    (found,) = why_digest(*names, tmp_path).differences
+    assert found.lines == ("--- x", "+++ y", "+@@ z")
