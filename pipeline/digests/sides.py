@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.digests.docker_archive import DockerArchive
 from pipeline.digests.documents import Document
-from pipeline.digests.places import DockerArchive, Flat, Stored
+from pipeline.digests.places import Flat, Stored
 from runtime.data import dataclass
 from runtime.digest import Digest
 from runtime.errors import ImageError, StoreError
