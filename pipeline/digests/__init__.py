@@ -1,0 +1,1 @@
+"""Why two images have two digests: from the index down to the bytes of one file."""
