@@ -1,0 +1,242 @@
+"""``Contents``: all layers of an image as one tree, read once and laid out nowhere.
+
+Layers are hostile: they are read by ``runtime.oci.archive``, and nothing of them is written to a disk. Of a file only
+as much is kept as a rule asks for.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from runtime.data import dataclass, replace
+from runtime.oci.archive import Limits, read_content, read_entries
+from runtime.oci.image import Image, Layer
+from runtime.oci.refusal import RefusedError
+from runtime.oci.store import Store
+from runtime.oci.stream import LayerStream
+from runtime.oci.tar import Entry, Kind
+from runtime.oci.unpack import OPAQUE_WHITEOUT, WHITEOUT, check_path
+
+KEY_MARK = b"PRIVATE KEY-----"
+"""A small file with this in it is kept whatever its name: private keys are called anything."""
+
+_SMALL = 64 * 1024
+_MOST = 32 * 1024 * 1024  # the largest database of packages that was seen has 6 MiB
+_HOPS = 40  # Linux MAXSYMLINKS
+_WHITEOUT, _OPAQUE = os.fsdecode(WHITEOUT), os.fsdecode(OPAQUE_WHITEOUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One path of one layer.
+
+    Args:
+        path: without a slash in front; the root is empty.
+        entry: its header.
+        layer: 1 is the lowest.
+        content: as far as a rule asked for it; empty otherwise.
+    """
+
+    path: str
+    entry: Entry
+    layer: int
+    content: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """The last component."""
+        return posixpath.basename(self.path)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, under whichever of its names."""
+        return self.entry.kind in (Kind.FILE, Kind.HARDLINK)
+
+    @property
+    def target(self) -> str:
+        """Of a link."""
+        return os.fsdecode(self.entry.target)
+
+    @property
+    def text(self) -> str:
+        """What was kept, as text."""
+        return self.content.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """A path that a later layer deletes or replaces; its bytes ship all the same."""
+
+    node: Node
+    by: int
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLayer:
+    """One layer as its archive has it.
+
+    Args:
+        number: 1 is the lowest.
+        nodes: in the order of the archive, whiteouts too.
+        refused: why the rest of it was not read; None if it was.
+    """
+
+    number: int
+    nodes: tuple[Node, ...]
+    refused: RefusedError | None = None
+
+
+class Contents:
+    """What an image holds.
+
+    Args:
+        image: whose configuration it is.
+        layers: as read, the lowest first.
+        now: seconds since 1970.
+    """
+
+    def __init__(self, image: Image, layers: tuple[ReadLayer, ...], now: int) -> None:
+        self.image = image
+        self.layers = layers
+        self.now = now
+        self.tree: dict[str, Node] = {}
+        self.hidden: list[Hidden] = []
+        self.lost: list[Node] = []
+        """Whiteouts of what no lower layer has."""
+        for layer in layers:
+            self._add(layer)
+
+    def get(self, path: str) -> Node | None:
+        """Return what a path leads to, links followed inside of the tree; None if there is nothing."""
+        real = self.resolve(path)
+        return None if real is None else self.tree.get(real)
+
+    def has(self, path: str) -> bool:
+        """Tell whether a path leads to something."""
+        real = self.resolve(path)
+        return real is not None and (real in self.tree or real in self._folders)
+
+    def resolve(self, path: str) -> str | None:
+        """Return the path without links in it; None if it goes round in circles."""
+        waiting = [each for each in reversed(path.split("/")) if each]
+        done: list[str] = []
+        hops = 0
+        while waiting:
+            part = waiting.pop()
+            if part == "..":
+                del done[-1:]
+            if part in (".", ".."):
+                continue
+            node = self.tree.get("/".join((*done, part)))
+            if node is None or node.entry.kind is not Kind.SYMLINK:
+                done.append(part)
+                continue
+            hops += 1
+            if hops > _HOPS:
+                return None
+            done = [] if node.target.startswith("/") else done
+            waiting += [each for each in reversed(node.target.split("/")) if each]
+        return "/".join(done)
+
+    def text(self, path: str) -> str:
+        """Return the kept text of a file, empty if there is none."""
+        node = self.get(path)
+        return node.text if node else ""
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """Every folder, those without an entry too."""
+        found = {""}
+        for path in self.tree:
+            while (path := posixpath.dirname(path)) not in found:
+                found.add(path)
+        return frozenset(found)
+
+    def _add(self, layer: ReadLayer) -> None:
+        here = {each.path: each for each in layer.nodes if not each.name.startswith(_WHITEOUT)}
+        opaque, deleted = self._whiteouts(layer)
+        replaced = {path for path, node in here.items() if node.entry.kind is not Kind.DIRECTORY and path in self.tree}
+        for path, node in list(self.tree.items()):
+            ancestors = _ancestors(path)
+            is_deleted = path in deleted or not deleted.isdisjoint(ancestors) or not opaque.isdisjoint(ancestors)
+            if is_deleted or path in replaced or not replaced.isdisjoint(ancestors):
+                self.hidden.append(Hidden(node=node, by=layer.number, is_deleted=is_deleted and path not in here))
+                del self.tree[path]
+        self.tree.update(here)
+
+    def _whiteouts(self, layer: ReadLayer) -> tuple[set[str], set[str]]:
+        """Return the folders that a layer empties, and the paths that it deletes; note those that never were."""
+        opaque: set[str] = set()
+        deleted: set[str] = set()
+        known = self.tree.keys() | {each for path in self.tree for each in _ancestors(path)}
+        for node in (each for each in layer.nodes if each.name.startswith(_WHITEOUT)):
+            folder = posixpath.dirname(node.path)
+            hides = folder if node.name == _OPAQUE else posixpath.join(folder, node.name.removeprefix(_WHITEOUT))
+            (opaque if node.name == _OPAQUE else deleted).add(hides)
+            if hides not in known and node.name != _OPAQUE:
+                self.lost.append(node)
+        return opaque, deleted
+
+
+def read_contents(store: Store, image: Image, reads: Iterable[str], now: int) -> Contents:
+    """Read all layers of an image.
+
+    Args:
+        store: where they are.
+        image: whose.
+        reads: patterns of the paths whose content is wanted.
+        now: seconds since 1970.
+
+    Raises:
+        StoreError: a layer is missing.
+    """
+    wanted = re.compile("|".join(f"(?:{each})" for each in sorted(set(reads) - {""})) or "(?!)")
+    layers = tuple(_read(store, each, number, wanted) for number, each in enumerate(image.layers, 1))
+    return Contents(image, layers, now)
+
+
+def _read(store: Store, layer: Layer, number: int, wanted: re.Pattern[str]) -> ReadLayer:
+    """Read a layer as far as it can be trusted; what was refused is told, and what stood before it is kept."""
+    limits = Limits()
+    nodes: list[Node] = []
+    try:
+        with store.open(layer.descriptor.digest) as blob:
+            stream = LayerStream(blob, layer.descriptor, layer.diff_id, limits)
+            for entry in read_entries(stream, limits):
+                path = os.fsdecode(check_path(entry.path, limits))
+                kept = _keep(stream, entry, is_wanted=wanted.search(path) is not None)
+                nodes.append(Node(path=path, entry=entry, layer=number, content=kept))
+            stream.finish()
+    except RefusedError as error:
+        return ReadLayer(number=number, nodes=_linked(nodes), refused=error)
+    return ReadLayer(number=number, nodes=_linked(nodes))
+
+
+def _keep(stream: LayerStream, entry: Entry, *, is_wanted: bool) -> bytes:
+    kept = bytearray()
+    for part in read_content(stream, entry.size):
+        if (is_wanted or entry.size <= _SMALL) and len(kept) < _MOST:
+            kept += part
+    if is_wanted:
+        return bytes(kept[:16]) if entry.path.endswith(b".pyc") else bytes(kept)
+    return bytes(kept) if entry.size <= _SMALL and KEY_MARK in kept else b""
+
+
+def _linked(nodes: list[Node]) -> tuple[Node, ...]:
+    """Give hard links the content of their files."""
+    content = {each.path: each.content for each in nodes}
+    return tuple(
+        replace(each, content=content.get(each.target.removeprefix("./"), b""))
+        if each.entry.kind is Kind.HARDLINK
+        else each
+        for each in nodes
+    )
+
+
+def _ancestors(path: str) -> list[str]:
+    """Return the folders above a path, without the root: all of it is never replaced."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
