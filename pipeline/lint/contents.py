@@ -13,7 +13,7 @@ from functools import cached_property
 from runtime.data import dataclass, replace
 from runtime.oci.archive import Limits, read_content, read_entries
 from runtime.oci.image import Image, Layer
-from runtime.oci.refusal import RefusedError
+from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.store import Store
 from runtime.oci.stream import LayerStream
 from runtime.oci.tar import Entry, Kind
@@ -24,7 +24,9 @@ KEY_MARK = b"PRIVATE KEY-----"
 
 _SMALL = 64 * 1024
 _MOST = 32 * 1024 * 1024  # the largest database of packages that was seen has 6 MiB
+_BUDGET = 256 * 1024 * 1024  # of each layer: more would be an attack on memory
 _HOPS = 40  # Linux MAXSYMLINKS
+_DEEPEST = 256
 _WHITEOUT, _OPAQUE = os.fsdecode(WHITEOUT), os.fsdecode(OPAQUE_WHITEOUT)
 
 
@@ -106,6 +108,7 @@ class Contents:
         self.hidden: list[Hidden] = []
         self.lost: list[Node] = []
         """Whiteouts of what no lower layer has."""
+        self._ever: set[str] = set()  # what any layer has had, and the folders above it
         for layer in layers:
             self._add(layer)
 
@@ -135,7 +138,7 @@ class Contents:
                 done.append(part)
                 continue
             hops += 1
-            if hops > _HOPS:
+            if hops > _HOPS or len(done) + len(waiting) > _DEEPEST:
                 return None
             done = [] if node.target.startswith("/") else done
             waiting += [each for each in reversed(node.target.split("/")) if each]
@@ -149,34 +152,38 @@ class Contents:
     @cached_property
     def _folders(self) -> frozenset[str]:
         """Every folder, those without an entry too."""
-        found = {""}
+        found: set[str] = {""}
         for path in self.tree:
-            while (path := posixpath.dirname(path)) not in found:
-                found.add(path)
+            found.update(_new_folders(path, found))
         return frozenset(found)
 
     def _add(self, layer: ReadLayer) -> None:
         here = {each.path: each for each in layer.nodes if not each.name.startswith(_WHITEOUT)}
         opaque, deleted = self._whiteouts(layer)
-        replaced = {path for path, node in here.items() if node.entry.kind is not Kind.DIRECTORY and path in self.tree}
-        for path, node in list(self.tree.items()):
-            ancestors = _ancestors(path)
-            is_deleted = path in deleted or not deleted.isdisjoint(ancestors) or not opaque.isdisjoint(ancestors)
-            if is_deleted or path in replaced or not replaced.isdisjoint(ancestors):
-                self.hidden.append(Hidden(node=node, by=layer.number, is_deleted=is_deleted and path not in here))
+        replaced = {path for path, node in here.items() if node.entry.kind is not Kind.DIRECTORY}
+        cut = deleted | opaque | (replaced & self._ever)
+        for path, node in list(self.tree.items()) if cut or here.keys() & self.tree.keys() else ():
+            is_below = bool(cut) and not cut.isdisjoint(_ancestors(path))
+            is_replaced = path in here and (path in replaced or node.entry.kind is not Kind.DIRECTORY)
+            if path in deleted or is_below or is_replaced:
+                self.hidden.append(Hidden(node=node, by=layer.number, is_deleted=path not in here))
                 del self.tree[path]
         self.tree.update(here)
+        for path in here:
+            self._ever.update(_new_folders(path, self._ever), (path,))
 
     def _whiteouts(self, layer: ReadLayer) -> tuple[set[str], set[str]]:
         """Return the folders that a layer empties, and the paths that it deletes; note those that never were."""
         opaque: set[str] = set()
         deleted: set[str] = set()
-        known = self.tree.keys() | {each for path in self.tree for each in _ancestors(path)}
         for node in (each for each in layer.nodes if each.name.startswith(_WHITEOUT)):
             folder = posixpath.dirname(node.path)
-            hides = folder if node.name == _OPAQUE else posixpath.join(folder, node.name.removeprefix(_WHITEOUT))
-            (opaque if node.name == _OPAQUE else deleted).add(hides)
-            if hides not in known and node.name != _OPAQUE:
+            if node.name == _OPAQUE:
+                opaque.add(folder)
+                continue
+            hides = posixpath.join(folder, node.name.removeprefix(_WHITEOUT))
+            deleted.add(hides)
+            if hides not in self._ever:
                 self.lost.append(node)
         return opaque, deleted
 
@@ -202,6 +209,8 @@ def _read(store: Store, layer: Layer, number: int, wanted: re.Pattern[str]) -> R
     """Read a layer as far as it can be trusted; what was refused is told, and what stood before it is kept."""
     limits = Limits()
     nodes: list[Node] = []
+    folders: set[str] = set()
+    held = 0
     try:
         with store.open(layer.descriptor.digest) as blob:
             stream = LayerStream(blob, layer.descriptor, layer.diff_id, limits)
@@ -209,10 +218,20 @@ def _read(store: Store, layer: Layer, number: int, wanted: re.Pattern[str]) -> R
                 path = os.fsdecode(check_path(entry.path, limits))
                 kept = _keep(stream, entry, is_wanted=wanted.search(path) is not None)
                 nodes.append(Node(path=path, entry=entry, layer=number, content=kept))
+                new = _new_folders(path, folders)
+                folders.update(new)
+                held += len(kept) + len(path) + len(entry.target) + sum(map(len, new))
+                _check_held(held)
             stream.finish()
     except RefusedError as error:
         return ReadLayer(number=number, nodes=_linked(nodes), refused=error)
     return ReadLayer(number=number, nodes=_linked(nodes))
+
+
+def _check_held(held: int) -> None:
+    if held > _BUDGET:
+        message = f"the names and the files of the layer that are looked at have more than {_BUDGET} bytes"
+        raise RefusedError(Refusal.METADATA_SIZE, message)
 
 
 def _keep(stream: LayerStream, entry: Entry, *, is_wanted: bool) -> bytes:
@@ -220,9 +239,9 @@ def _keep(stream: LayerStream, entry: Entry, *, is_wanted: bool) -> bytes:
     for part in read_content(stream, entry.size):
         if (is_wanted or entry.size <= _SMALL) and len(kept) < _MOST:
             kept += part
-    if is_wanted:
-        return bytes(kept[:16]) if entry.path.endswith(b".pyc") else bytes(kept)
-    return bytes(kept) if entry.size <= _SMALL and KEY_MARK in kept else b""
+    if is_wanted and entry.path.endswith(b".pyc"):
+        return bytes(kept[:16])
+    return bytes(kept) if is_wanted or KEY_MARK in kept else b""
 
 
 def _linked(nodes: list[Node]) -> tuple[Node, ...]:
@@ -237,6 +256,13 @@ def _linked(nodes: list[Node]) -> tuple[Node, ...]:
 
 
 def _ancestors(path: str) -> list[str]:
-    """Return the folders above a path, without the root: all of it is never replaced."""
-    parts = path.split("/")
-    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+    """Return the folders above a path, the root too."""
+    return ["", *(path[:at] for at, each in enumerate(path) if each == "/")]
+
+
+def _new_folders(path: str, known: set[str]) -> list[str]:
+    """Return the folders above a path that are not known yet."""
+    found = []
+    while path and (path := posixpath.dirname(path)) not in known:
+        found.append(path)
+    return found

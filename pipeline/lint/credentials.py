@@ -12,6 +12,7 @@ _FIX = "Revoke the secret, delete the file in the step that makes it, and give i
 _KEY = re.compile(
     rb"^-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n(?:[A-Za-z-]+: [^\n]+\n|\r?\n)*[A-Za-z0-9+/=]{40}", re.MULTILINE
 )
+_KEY_REACH = 64 * 1024
 _HOST_KEY = re.compile(r"^etc/ssh/ssh_host_\w+_key$")
 _EXAMPLES = re.compile(r"^usr/share/doc/|(^|/)(tests?|testdata|test_data|examples?)/")
 
@@ -76,7 +77,11 @@ FILES = (
 
 
 def _is_key(node: Node) -> bool:
-    return KEY_MARK in node.content and _KEY.search(node.content) is not None and not _EXAMPLES.search(node.path)
+    return (
+        KEY_MARK in node.content
+        and _KEY.search(node.content[:_KEY_REACH]) is not None
+        and not _EXAMPLES.search(node.path)
+    )
 
 
 @rule("private-key", Severity.ERROR, why=_WHY, fix="Make a new key, and mount it where the container runs.")

@@ -10,6 +10,7 @@ from pipeline.lint.rule import Found, Severity, file_rule, files, rule
 
 _SOURCES = r"^etc/apt/sources\.list$|^etc/apt/sources\.list\.d/[^/]+\.(list|sources)$"
 _ARCHIVES = ("debian", "debian-security", "debian-archive", "ubuntu", "ubuntu-ports")
+_ABOVE = ("", "pub", "mirror", "mirrors", "ftp", "repository", "artifactory", "proxy")  # a third party's are elsewhere
 _PUBLIC = ("debian.org", "ubuntu.com", "kali.org", "raspbian.org", "raspberrypi.com", "debian.net")
 _PRIVATE = (".local", ".internal", ".lan", ".corp", ".intranet", ".home", ".localdomain")
 _SYSTEM_NAMES = re.compile(r"localhost|localhost[46]?\.localdomain[46]?|localhost[46]|ip6-[a-z]+|broadcasthost")
@@ -178,7 +179,8 @@ def _is_private(host: str) -> bool:
 def _is_mirror(host: str, path: str) -> bool:
     """Tell whether it carries a distribution's own archive under another name."""
     is_public = any(host == each or host.endswith(f".{each}") for each in _PUBLIC)
-    return not is_public and path.strip("/").rpartition("/")[2] in _ARCHIVES
+    above, _, name = path.strip("/").rpartition("/")
+    return not is_public and name in _ARCHIVES and above in _ABOVE
 
 
 RULES = (

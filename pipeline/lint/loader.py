@@ -115,8 +115,8 @@ def _cached(content: bytes) -> set[str]:
     found = set()
     for index in range(min(count, (len(content) - start - 48) // 24)):
         value = struct.unpack_from("<I", content, start + 48 + index * 24 + 8)[0]
-        end = content.find(b"\0", start + value)
-        found.add(content[start + value : end].decode("utf-8", "replace"))
+        path = content[start + value : start + value + 4096].partition(b"\0")[0]
+        found.add(path.decode("utf-8", "replace"))
     return {each for each in found if posixpath.isabs(each)}
 
 

@@ -8,6 +8,9 @@ from pipeline.lint.contents import Contents, Node
 from runtime.data import dataclass
 
 
+_PIECE = 2048
+
+
 class Severity(StrEnum):
     """How bad a finding is; an error makes the command fail."""
 
@@ -81,14 +84,21 @@ def file_rule(code: str, severity: Severity, path: str, what: str, *, why: str, 
         fix: see ``Rule``.
         content: a pattern that their text must match too, line by line; without one any file that is not empty counts.
     """
-    name, held = re.compile(path), re.compile(content, re.MULTILINE | re.IGNORECASE)
+    name, held = re.compile(path), re.compile(content, re.IGNORECASE)
 
     def find(contents: Contents) -> Iterator[Found]:
         for node in files(contents, name):
-            if held.search(node.text) if content else node.entry.size:
+            if any(held.search(each) for each in _pieces(node.text)) if content else node.entry.size:
                 yield Found.at(node, what)
 
     return Rule(code=code, severity=severity, why=why, fix=fix, find=find, reads=path if content else "")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield lines, long ones in parts that overlap: no pattern takes long, whatever the text."""
+    for line in text.splitlines():
+        for start in range(0, max(len(line), 1), _PIECE // 2):
+            yield line[start : start + _PIECE]
 
 
 def files(contents: Contents, name: re.Pattern[str]) -> Iterator[Node]:
