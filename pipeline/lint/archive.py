@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from pipeline.lint.contents import Contents, Node, ReadLayer
@@ -10,6 +10,7 @@ from pipeline.lint.credentials import is_secret
 from pipeline.lint.rule import Found, Severity, rule
 from runtime.oci.refusal import Refusal
 from runtime.oci.tar import Kind
+from runtime.oci.unpack import WHITEOUT
 
 _LEAST = 4096
 """Bytes that a hidden file must have to be told of."""
@@ -134,15 +135,40 @@ def created_at(contents: Contents) -> int | None:
 
 
 def _is_sorted(layer: ReadLayer) -> bool:
-    """Tell whether entries follow one of the orders of writers: by whole path, by path and slash, or by components."""
-    paths = [os.fsencode(each.path) for each in layer.nodes if each.path]
-    slashed = [os.fsencode(_slashed(each)) for each in layer.nodes if each.path]
-    parts = [each.replace(b"/", b"\0") for each in paths]  # a folder before its neighbors, as a walk has it
-    return any(each == sorted(each) for each in (paths, slashed, parts))
+    """Tell whether entries follow an order of writers, in each part that begins at the root.
+
+    They sort by whole path, by path with the slash of folders, by components as a walk does, or as a walk that takes
+    whiteouts for what they hide.
+    """
+    parts: list[list[Node]] = [[]]
+    for node in layer.nodes:
+        if node.path:
+            parts[-1].append(node)
+        else:
+            parts.append([])
+    orders: tuple[Callable[[Node], bytes], ...] = (_whole, _slashed, _walked, _hiding)
+    return any(all(_rises([order(each) for each in part]) for part in parts) for order in orders)
 
 
-def _slashed(node: Node) -> str:
-    return f"{node.path}/" if node.entry.kind is Kind.DIRECTORY else node.path
+def _whole(node: Node) -> bytes:
+    return os.fsencode(node.path)
+
+
+def _slashed(node: Node) -> bytes:
+    return _whole(node) + b"/" * (node.entry.kind is Kind.DIRECTORY)
+
+
+def _walked(node: Node) -> bytes:
+    return _whole(node).replace(b"/", b"\0")
+
+
+def _hiding(node: Node) -> bytes:
+    folder, slash, name = _whole(node).rpartition(b"/")
+    return (folder + slash + name.removeprefix(WHITEOUT)).replace(b"/", b"\0")
+
+
+def _rises(keys: list[bytes]) -> bool:
+    return keys == sorted(keys)
 
 
 _DEVICES = (Refusal.DEVICE, Refusal.FIFO)

@@ -7,7 +7,6 @@ from enum import StrEnum
 from pipeline.lint.contents import Contents, Node
 from runtime.data import dataclass
 
-
 _PIECE = 2048
 
 
