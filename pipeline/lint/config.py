@@ -20,7 +20,9 @@ _SECRET_VALUE = re.compile(
     r"|://[^/\s:@]+:[^/\s@$]+@|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 _SECRET_ARGUMENT = re.compile(
-    r"\b\w*(password|passwd|secret|token|api_?key)\w*[=: ]+[\"']?(?![$<{\"'\s])[^\s\"']{6}", re.IGNORECASE
+    r"(password|passwd|secret|token|api_?key)=[\"']?(?![$<{\"'\s])[^\s\"']{6}"
+    r"|--(password|token|secret)[= ](?![$<{\"'\s-])[^\s\"']{6}",
+    re.IGNORECASE,
 )
 _BUILDERS = re.compile(
     r"(^|[=:\s])/(home/(?!app\b|node\b|nonroot\b)[^/\s]+/|Users/[^/\s]+/|builds?/|github/workspace|tmp/)"
@@ -139,6 +141,10 @@ def label_secret(contents: Contents) -> Iterator[Found]:
 )
 def port_malformed(contents: Contents) -> Iterator[Found]:
     """Find ports that are none."""
+    section = contents.image.config.get("config")
+    given = section.get("ExposedPorts") if isinstance(section, Mapping) else None
+    if given is not None and not isinstance(given, Mapping):
+        yield Found(what="its exposed ports are no mapping")
     for port in contents.image.ports:
         matched = _PORT.fullmatch(port)
         if not matched or not 1 <= int(matched[1]) <= 65535:

@@ -136,7 +136,7 @@ FAULTS = {
     "password-hash": at("etc/shadow", SHADOW.replace("root:*", "root:$y$j9T$c2FsdA$aGFzaA"), mode=0o640),
     "uid-twice": at("etc/passwd", f"{ACCOUNTS}other:x:1000:1000::/home/app:/bin/sh\n"),
     "name-twice": at("etc/group", "root:x:0:\napp:x:1000:\napp:x:1001:\n"),
-    "root-twin": at("etc/passwd", ACCOUNTS.replace("app:x:1000:1000", "app:x:1000:0")),
+    "root-twin": at("etc/passwd", f"{ACCOUNTS}toor:x:0:0::/root:/bin/sh\n"),
     "home-missing": at("etc/passwd", ACCOUNTS.replace("/home/app", "/home/gone")),
     "user-unknown": Fault(run={"User": "stranger"}),
     # layers

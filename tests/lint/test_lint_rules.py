@@ -2,9 +2,10 @@
 
 import json
 import re
+import time
 
 import pytest
-from crafted_images import BASE, NOW, RUN, add_image, file, link, pack
+from crafted_images import ACCOUNTS, BASE, NOW, RUN, add_image, file, link, pack
 from injected_faults import CLOUD, FAULTS
 
 from pipeline.cli.command_line import start
@@ -77,6 +78,9 @@ SOUND = {
         "app/__pycache__/main.cpython-311.opt-1.pyc": BASE["app/__pycache__/main.cpython-311.pyc"]
     },
     "tests of an installed package": {"app/node_modules/x/tests/a.js": file()},
+    "a user in the group of root, as OpenShift wants it": {
+        "etc/passwd": file(ACCOUNTS.replace("app:x:1000:1000", "app:x:1000:0"))
+    },
     "an empty machine id": {"etc/machine-id": file("uninitialized\n")},
 }
 
@@ -86,6 +90,40 @@ SOUND = {
 def test_what_only_looks_like_a_fault_is_none(layout, changes):
     digest = add_image(layout, [pack(sorted({**BASE, **changes}.items()))], RUN)
     assert codes(layout, digest) == set()
+
+
+SOUND_RUNS = {
+    "variables in place of secrets": ({}, {"history": [{"created_by": "RUN curl --token $TOKEN -u x:${PASSWORD}"}]}),
+    "a package with such a name": (
+        {},
+        {"history": [{"created_by": "RUN apt-get install python3-secretstorage nginx"}]},
+    ),
+    "a file with the secret": ({"Env": ["DATABASE_PASSWORD=/run/secrets/password"]}, {}),
+    "a range of ports": ({"ExposedPorts": {"8000-8010/tcp": {}, "53/udp": {}, "80": {}}}, {}),
+    "a version": ({"Labels": {"org.opencontainers.image.version": "1.2.3"}}, {}),
+    "a user by name": ({"User": "app:app"}, {}),
+    "no time of creation": ({}, {"created": None}),
+}
+
+
+@pytest.mark.bar("5 lint")
+@pytest.mark.parametrize(("run", "config"), SOUND_RUNS.values(), ids=SOUND_RUNS)
+def test_configuration_that_only_looks_faulty_is_not(layout, run, config):
+    digest = add_image(layout, [pack(sorted(BASE.items()))], {**RUN, **run}, **config)
+    assert codes(layout, digest) == set()
+
+
+def test_long_lines_and_circles_end_soon(layout):
+    hostile = {
+        "root/.npmrc": file("a" * 500_000 + "\n" + "\n" * 500_000),
+        "etc/loop": link("loop"),
+        "etc/pip.conf": file("://a:" * 100_000),
+        "usr/bin/round": link("../../etc/loop/loop"),
+    }
+    digest = add_image(layout, [pack(sorted({**BASE, **hostile}.items()))], RUN)
+    begun = time.process_time()
+    assert codes(layout, digest) == {"dangling-link"}
+    assert time.process_time() - begun < 20
 
 
 def test_finding_names_path_layer_and_no_secret(layout, tmp_path, capsys):
