@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.lint.contents import KEY_MARK, Contents, Node
+from pipeline.lint.contents import Contents, Node
+from pipeline.lint.reading import KEY_MARK
 from pipeline.lint.rule import Found, Rule, Severity, file_rule, rule
 
 _WHY = "Whoever can pull the image can read the secret, and use it."

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from pipeline.lint.contents import Contents, read_contents
+from pipeline.lint.contents import Contents
+from pipeline.lint.reading import read_contents
 from pipeline.lint.rule import Found, Rule, Severity
 from pipeline.lint.rules import RULES
 from runtime.data import dataclass
