@@ -55,6 +55,7 @@ VERBS = (
     Row(name="lock", about="pin every package by version and hash"),
     Row(name="build", about="build the image and print its digest"),
     Row(name="bill", about="print what an image holds, as CycloneDX or SPDX, or its provenance"),
+    Row(name="lint", about="look for leaks and staleness in an image"),
     Row(name="run", about="run the suite or a command once, on one host", command=True),
     Row(name="explain", about="narrow one difference to its cause"),
     Row(name="hosts", about="list the hosts and the levels of their factors"),
