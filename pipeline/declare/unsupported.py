@@ -8,7 +8,8 @@ from pipeline.declare.validate import KeyPath, key_place
 from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
 from runtime.oci.platform import MACHINES
 
-_IMAGE_KEYS = (("from", "images that exist already"), ("node", "packages from npm"), ("stages", "stages"))
+_IMAGE_KEYS = (("node", "packages from npm"), ("stages", "stages"))
+_SOURCES = ("oci:",)
 _SUITE_KEYS = (
     ("node", "packages from npm"),
     ("packages", "Debian packages of a suite"),
@@ -42,6 +43,10 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
     for path, what in keys:
         if _at(root, path) is not None:
             yield path, what
+    for image in images:
+        node = _at(root, (*image, "from"))
+        if isinstance(node, Scalar) and not node.text.startswith(_SOURCES):
+            yield (*image, "from"), "an image that exists elsewhere than in oci:DIR, to which `skopeo copy` copies one"
     for path, value, what in _VALUES:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:

@@ -1,0 +1,158 @@
+"""Images that exist already: found where a spec or a caller says they are, and taken as they are, digest and all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.build.artifact import LockedPackage
+from pipeline.build.ecosystems.pypi.target import Target
+from pipeline.build.interpreter import Interpreter, find_interpreter
+from pipeline.build.lock import LockedTree
+from pipeline.build.unpacked import trees_of
+from pipeline.declare.errors import BuildError
+from pipeline.declare.image import AnyImage, ExistingImage
+from pipeline.declare.spec import EnvSpec, ResultsFormat
+from runtime.data import replace
+from runtime.errors import ImageError
+from runtime.oci.copy import copy_image, is_whole
+from runtime.oci.image import Image
+from runtime.oci.layout import Layout
+from runtime.oci.platform import own_architecture
+from runtime.oci.reference import Reference, find_image, parse_reference, wrong_platform
+
+
+def pin(image: ExistingImage, directory: Path, store: Path, architecture: str) -> Image:
+    """Find what a reference means now, and take it into the store.
+
+    Args:
+        image: says where it is.
+        directory: that relative paths start at.
+        store: its folder; the layout is ``oci``.
+        architecture: which of several platforms is meant.
+
+    Raises:
+        ImageError, StoreError, DigestError, RefusedError: there is none, or it is damaged or hostile.
+    """
+    reference = _located(image, directory)
+    source = _layout(reference, store)
+    found = find_image(reference, source, architecture)
+    _checked(Image.open(source, found), image.from_, architecture)
+    return copy_image(found, source, Layout(store / "oci"), names=(found.text,))
+
+
+def take(image: AnyImage, locked: LockedTree, directory: Path, store: Path, architecture: str) -> Image:
+    """Return the image that a lock pins, from the store; where it is not there yet, from where the spec says.
+
+    Args:
+        image: says where it is.
+        locked: pins its manifest.
+        directory: that relative paths start at.
+        store: its folder.
+        architecture: that it must be for.
+
+    Raises:
+        BuildError: the lock pins none, or it is in neither place.
+        ImageError, StoreError, DigestError, RefusedError: it is damaged or hostile.
+    """
+    if not isinstance(image, ExistingImage) or locked.existing is None:
+        raise BuildError("the lock pins no image, only packages", hint="run `seatrial lock SPEC`")
+    digest, layout = locked.existing.manifest, Layout(store / "oci")
+    if is_whole(digest, layout):
+        return _checked(Image.open(layout, digest), image.from_, architecture)
+    source = _layout(_located(image, directory), store)
+    if not source.has(digest):
+        raise BuildError(
+            f"the lock pins {digest}, and {image.from_} has no such image any more",
+            hint="put it back, or lock what is there now with `seatrial lock SPEC`",
+        )
+    _checked(Image.open(source, digest), image.from_, architecture)
+    return copy_image(digest, source, layout, names=(digest.text,))
+
+
+def interpreter_of(spec: EnvSpec, image: Image, store: Path) -> Interpreter | None:
+    """Return the Python of an image that a spec's suite needs, None if it needs none.
+
+    Raises:
+        BuildError: the image has none that a suite can have.
+        StoreError, RefusedError: a layer cannot be unpacked.
+    """
+    if spec.suite.python is None and spec.suite.results != ResultsFormat.PYTEST:
+        return None
+    is_own = image.architecture in ("", own_architecture())
+    return find_interpreter(
+        trees_of(store).paths(image.layers),
+        spec.suite.command,
+        image.environment,
+        architecture="" if is_own else image.architecture,
+    )
+
+
+def target_of(python: Interpreter, architecture: str) -> Target:
+    """Return what wheels are chosen for beside an image.
+
+    Raises:
+        BuildError: there are none for such a Python.
+    """
+    if python.implementation != "cpython" or not python.libc:
+        library = f"glibc {python.libc}" if python.libc else "another C library than glibc"
+        raise BuildError(
+            f"the image's Python is {python.implementation} {python.version} with {library}, and wheels are chosen for "
+            "CPython with glibc only",
+            hint="install the suite's tools in the image, and leave out `suite.python`",
+        )
+    return Target.of_debian(python=python.version, libc=python.libc, architecture=architecture)
+
+
+def check_tools(locked: LockedTree, tools: Sequence[LockedPackage], python: Interpreter, architecture: str) -> None:
+    """Refuse an image beside which the wheels of a lock are not what they were chosen for.
+
+    Args:
+        locked: the image that they were chosen for.
+        tools: the wheels.
+        python: of the image.
+        architecture: of both.
+
+    Raises:
+        BuildError: the message names what differs.
+    """
+    if not tools:
+        return
+    wanted = Target.of_debian(python=locked.interpreter, libc=locked.libc, architecture=architecture)
+    here = target_of(python, architecture)
+    if here.minor != wanted.minor or here.glibc < wanted.glibc:
+        raise BuildError(
+            f"the suite is locked for Python {wanted.minor} and glibc 2.{wanted.glibc}, and the image has Python "
+            f"{here.minor} and glibc 2.{here.glibc}",
+            hint="write a spec for this image, with `image: {from: …}`, and lock it",
+        )
+    has = {each.name: each.version for each in python.packages}
+    clashing = [
+        f"{each.name} {each.version}, and the image has {has[each.name]}"
+        for each in tools
+        if has.get(each.name, each.version) != each.version
+    ]
+    if clashing:
+        raise BuildError(f"the suite's tools need another version than the image has: {', '.join(clashing)}")
+
+
+def _located(image: ExistingImage, directory: Path) -> Reference:
+    """Return where an image is; a path of the spec begins at its folder."""
+    reference = parse_reference(image.from_)
+    return reference if reference.layout is None else replace(reference, layout=directory / reference.layout)
+
+
+def _layout(reference: Reference, store: Path) -> Layout:
+    return Layout.existing(reference.layout) if reference.layout else Layout(store / "oci")
+
+
+def _checked(image: Image, name: str, architecture: str) -> Image:
+    """Return an image that can be verified.
+
+    Raises:
+        ImageError: it is a suite tree, or for another platform.
+    """
+    if image.is_suite:
+        raise ImageError(f"{name} is a suite tree, which no image is", hint="name its image")
+    platform = f"{image.system or 'linux'}/{image.architecture or architecture}"
+    if platform != f"linux/{architecture}":
+        raise wrong_platform(name, [platform], architecture)
+    return image
