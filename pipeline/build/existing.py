@@ -1,71 +1,99 @@
 """Images that exist already: found where a spec or a caller says they are, and taken as they are, digest and all."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.ecosystems.pypi.target import Target
+from pipeline.build.http import Connections
 from pipeline.build.interpreter import Interpreter, find_interpreter
 from pipeline.build.lock import LockedTree
+from pipeline.build.registry import Registry
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import AnyImage, ExistingImage
 from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.data import replace
+from runtime.digest import Digest
 from runtime.errors import ImageError
 from runtime.oci.copy import copy_image, is_whole
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 from runtime.oci.platform import own_architecture
 from runtime.oci.reference import Reference, find_image, parse_reference, wrong_platform
+from runtime.oci.remote import is_remote, parse_remote
+from runtime.oci.store import Blobs
 
 
-def pin(image: ExistingImage, directory: Path, store: Path, architecture: str) -> Image:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """From where to where images are taken.
+
+    Args:
+        directory: that relative paths start at.
+        store: the folder of the store; its layout is ``oci``.
+        connections: reach registries.
+    """
+
+    directory: Path
+    store: Path
+    connections: Connections
+
+    @property
+    def layout(self) -> Layout:
+        """The store's images."""
+        return Layout(self.store / "oci")
+
+
+def pin(image: ExistingImage, ways: Ways, architecture: str) -> Image:
     """Find what a reference means now, and take it into the store.
 
     Args:
         image: says where it is.
-        directory: that relative paths start at.
-        store: its folder; the layout is ``oci``.
+        ways: from where to where.
         architecture: which of several platforms is meant.
 
     Raises:
         ImageError, StoreError, DigestError, RefusedError: there is none, or it is damaged or hostile.
+        FetchError: its registry cannot be read.
     """
-    reference = _located(image, directory)
-    source = _layout(reference, store)
-    found = find_image(reference, source, architecture)
-    _checked(Image.open(source, found), image.from_, architecture)
-    return copy_image(found, source, Layout(store / "oci"), names=(found.text,))
+    if is_remote(image.from_):
+        registry = Registry(parse_remote(image.from_), ways.connections)
+        return _copied(registry.find(architecture), registry, image, ways, architecture)
+    reference, source = _layout(image, ways)
+    return _copied(find_image(reference, source, architecture), source, image, ways, architecture)
 
 
-def take(image: AnyImage, locked: LockedTree, directory: Path, store: Path, architecture: str) -> Image:
+def take(image: AnyImage, locked: LockedTree, ways: Ways, architecture: str) -> Image:
     """Return the image that a lock pins, from the store; where it is not there yet, from where the spec says.
 
     Args:
         image: says where it is.
         locked: pins its manifest.
-        directory: that relative paths start at.
-        store: its folder.
+        ways: from where to where.
         architecture: that it must be for.
 
     Raises:
         BuildError: the lock pins none, or it is in neither place.
         ImageError, StoreError, DigestError, RefusedError: it is damaged or hostile.
+        FetchError: its registry cannot be read.
     """
     if not isinstance(image, ExistingImage) or locked.existing is None:
         raise BuildError("the lock pins no image, only packages", hint="run `seatrial lock SPEC`")
-    digest, layout = locked.existing.manifest, Layout(store / "oci")
-    if is_whole(digest, layout):
-        return _checked(Image.open(layout, digest), image.from_, architecture)
-    source = _layout(_located(image, directory), store)
+    digest = locked.existing.manifest
+    if is_whole(digest, ways.layout):
+        return _checked(Image.open(ways.layout, digest), image.from_, architecture)
+    if is_remote(image.from_):
+        registry = Registry(parse_remote(image.from_), ways.connections)
+        return _copied(registry.find(architecture, digest), registry, image, ways, architecture)
+    _, source = _layout(image, ways)
     if not source.has(digest):
         raise BuildError(
             f"the lock pins {digest}, and {image.from_} has no such image any more",
             hint="put it back, or lock what is there now with `seatrial lock SPEC`",
         )
-    _checked(Image.open(source, digest), image.from_, architecture)
-    return copy_image(digest, source, layout, names=(digest.text,))
+    return _copied(digest, source, image, ways, architecture)
 
 
 def interpreter_of(spec: EnvSpec, image: Image, store: Path) -> Interpreter | None:
@@ -134,14 +162,18 @@ def check_tools(locked: LockedTree, tools: Sequence[LockedPackage], python: Inte
         raise BuildError(f"the suite's tools need another version than the image has: {', '.join(clashing)}")
 
 
-def _located(image: ExistingImage, directory: Path) -> Reference:
-    """Return where an image is; a path of the spec begins at its folder."""
+def _copied(digest: Digest, source: Blobs, image: ExistingImage, ways: Ways, architecture: str) -> Image:
+    _checked(Image.open(source, digest), image.from_, architecture)
+    return copy_image(digest, source, ways.layout, names=(digest.text,))
+
+
+def _layout(image: ExistingImage, ways: Ways) -> tuple[Reference, Layout]:
+    """Return what an image is called, and the layout that it is looked up in; a relative one begins at a folder."""
     reference = parse_reference(image.from_)
-    return reference if reference.layout is None else replace(reference, layout=directory / reference.layout)
-
-
-def _layout(reference: Reference, store: Path) -> Layout:
-    return Layout.existing(reference.layout) if reference.layout else Layout(store / "oci")
+    if reference.layout is None:
+        return reference, ways.layout
+    located = ways.directory / reference.layout
+    return replace(reference, layout=located), Layout.existing(located)
 
 
 def _checked(image: Image, name: str, architecture: str) -> Image:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.build.assemble import assemble_image, assemble_suite
-from pipeline.build.existing import check_tools, interpreter_of, pin, take
+from pipeline.build.existing import Ways, check_tools, interpreter_of, pin, take
 from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.layers import Making, Tools
@@ -116,7 +116,7 @@ class Builder:
         for name, service in spec.services.items():
             tree = lock.platforms[own].services[name]
             if not isinstance(service.image, BuiltImage):
-                built[name] = take(service.image, tree, spec.directory, self.store, own).digest
+                built[name] = take(service.image, tree, self._ways(spec.directory), own).digest
                 continue
             making = self._making(spec, Platform(image=tree, suite=LockedTree()), lock.epoch)
             base = making.base(service.image)
@@ -132,13 +132,16 @@ class Builder:
     ) -> tuple[Image, Interpreter | None]:
         """Return an image that exists already, and the Python of it that the suite needs, if it needs one."""
         if instead is not None:
-            taken = pin(instead, Path(), self.store, architecture)
+            taken = pin(instead, self._ways(Path()), architecture)
         else:
-            taken = take(spec.image, platform.image, spec.directory, self.store, architecture)
+            taken = take(spec.image, platform.image, self._ways(spec.directory), architecture)
         python = interpreter_of(spec, taken, self.store)
         if python is not None:
             check_tools(platform.image, platform.suite.python, python, architecture)
         return taken, python
+
+    def _ways(self, directory: Path) -> Ways:
+        return Ways(directory=directory, store=self.store, connections=self.fetcher.connections)
 
     def _making(self, spec: EnvSpec, platform: Platform, epoch: int, *, foreign: str = "") -> Making:
         return Making(

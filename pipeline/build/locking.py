@@ -14,7 +14,7 @@ from pipeline.build.ecosystems.pypi.index import lock_sdist
 from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.wheel import newest_time
-from pipeline.build.existing import interpreter_of, pin, target_of
+from pipeline.build.existing import Ways, interpreter_of, pin, target_of
 from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.leftovers import RESOLVER
@@ -77,6 +77,10 @@ class _Resolver:
         """Where the resolvers have their own caches."""
         return self.store / RESOLVER
 
+    @property
+    def _ways(self) -> Ways:
+        return Ways(directory=self.spec.directory, store=self.store, connections=self.fetcher.connections)
+
     def platform(self, architecture: str, old: Platform | None) -> Platform:
         """Return what is locked for one architecture; image, suite and services see the archive at one moment."""
         old = old or Platform(image=LockedTree(), suite=LockedTree())
@@ -101,13 +105,13 @@ class _Resolver:
 
     def _existing(self, part: ExistingImage, architecture: str) -> tuple[LockedTree, Interpreter | None]:
         """Return what is locked of an image that exists already, and its Python, where the suite needs one."""
-        image = pin(part, self.spec.directory, self.store, architecture)
+        image = pin(part, self._ways, architecture)
         python = interpreter_of(self.spec, image, self.store)
         version, libc = (python.version, python.libc) if python else ("", "")
         return LockedTree(existing=Existing(manifest=image.digest, python=version, libc=libc)), python
 
     def _pinned(self, part: ExistingImage, architecture: str) -> LockedTree:
-        image = pin(part, self.spec.directory, self.store, architecture)
+        image = pin(part, self._ways, architecture)
         return LockedTree(existing=Existing(manifest=image.digest))
 
     def _suite_beside(self, image: Interpreter | None, architecture: str, old: LockedTree) -> LockedTree:

@@ -7,6 +7,7 @@ from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import KeyPath, key_place
 from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
 from runtime.oci.platform import MACHINES
+from runtime.oci.remote import is_remote
 
 _IMAGE_KEYS = (("node", "packages from npm"), ("stages", "stages"))
 _SOURCES = ("oci:",)
@@ -45,8 +46,11 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
             yield path, what
     for image in images:
         node = _at(root, (*image, "from"))
-        if isinstance(node, Scalar) and not node.text.startswith(_SOURCES):
-            yield (*image, "from"), "an image that exists elsewhere than in oci:DIR, to which `skopeo copy` copies one"
+        if isinstance(node, Scalar) and not node.text.startswith(_SOURCES) and not is_remote(node.text):
+            yield (
+                (*image, "from"),
+                "an image neither in oci:DIR nor in a registry (HOST/NAME:TAG), to which `skopeo copy` copies one",
+            )
     for path, value, what in _VALUES:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:

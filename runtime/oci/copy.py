@@ -13,12 +13,12 @@ from runtime.oci.document import DOCUMENT_LIMIT, text
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 from runtime.oci.refusal import Refusal, RefusedError
-from runtime.oci.store import Store
+from runtime.oci.store import Blobs, Store
 
 _CHUNK = 1 << 20
 
 
-def copy_image(digest: Digest, source: Store, target: Layout, *, names: tuple[str, ...] = ()) -> Image:
+def copy_image(digest: Digest, source: Blobs, target: Layout, *, names: tuple[str, ...] = ()) -> Image:
     """Copy the image of a manifest's digest; what is there already is not read again.
 
     Args:
@@ -52,12 +52,12 @@ def is_whole(digest: Digest, store: Store) -> bool:
     return store.has(digest) and all(store.has(each.descriptor.digest) for each in Image.open(store, digest).layers)
 
 
-def _copy(blob: Descriptor, source: Store, target: Layout) -> None:
+def _copy(blob: Descriptor, source: Blobs, target: Layout) -> None:
     if not target.has(blob.digest):
         target.write(_verified(blob, source), blob.media_type, expected=blob.digest)
 
 
-def _verified(blob: Descriptor, source: Store) -> Iterator[bytes]:
+def _verified(blob: Descriptor, source: Blobs) -> Iterator[bytes]:
     """Yield a blob in parts; the last is followed by an error if they were not what the descriptor says."""
     state, size = hashlib.sha256(), 0
     with source.open(blob.digest) as file:

@@ -1,0 +1,111 @@
+"""Images that other people's tools made, and a registry of this machine."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "conformance"))
+
+from engines import program_of
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def skopeo():
+    program = program_of("skopeo")
+
+    def call(*arguments):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory):
+    """Start Debian's docker-registry on loopback, and return its address."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = f"""version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: 127.0.0.1:{port}}}
+"""
+    (folder / "config.yml").write_text(config)
+    server = subprocess.Popen(
+        [program_of("docker-registry"), "serve", folder / "config.yml"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(port)
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait(port):
+    for _ in range(100):
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/v2/")
+            assert connection.getresponse().status == 200
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+        finally:
+            connection.close()
+    raise AssertionError("the registry does not answer")
+
+
+class Project:
+    """A folder with specs whose images are elsewhere, and the command of a user in it."""
+
+    def __init__(self, folder, store):
+        self.folder = folder
+        self.store = store
+
+    def run(self, *arguments, store=None, check=True):
+        environment = {**os.environ, "SEATRIAL_STORE": str(store or self.store), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "pipeline.cli.main", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def verify(self, *arguments, store=None):
+        done = self.run("verify", "--json", *arguments, store=store)
+        return json.loads(done.stdout)["environments"][0]
+
+    def spec(self, image):
+        """Write a spec with the suite of `schedule`, as envs/schedule.yaml has it."""
+        text = (ROOT / "envs/schedule.yaml").read_text()
+        path = self.folder / "there.yaml"
+        suite = text[text.index("suite:") :]
+        path.write_text(f"seatrial: 1\nimage: {{from: {json.dumps(image)}}}\nhosts: [umask-0077]\n{suite}")
+        return path
+
+
+@pytest.fixture
+def project(tmp_path, store):
+    return Project(tmp_path, store)
+
+
+@pytest.fixture
+def schedule(build):
+    """Where other tools find the image of `schedule`."""
+    return f"oci:{build('schedule').layout.root}:schedule"
