@@ -78,15 +78,22 @@ class Registry:
     @contextlib.contextmanager
     def _opened(self, digest: Digest) -> Iterator[Iterator[bytes]]:
         with contextlib.ExitStack() as stack:
-            yield self._again(lambda: stack.enter_context(self._open(f"blobs/{digest}", "*/*")), str(digest))
+            blocks = self._again(lambda: stack.enter_context(self._open(f"blobs/{digest}", "*/*")), str(digest))
+            yield self._named(blocks, str(digest))
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob to be streamed; see ``Blobs.open``."""
         stack = contextlib.ExitStack()
         return io.BufferedReader(_Stream(stack.enter_context(self._opened(digest)), stack.close))
 
+    def _named(self, blocks: Iterator[bytes], what: str) -> Iterator[bytes]:
+        try:
+            yield from blocks
+        except FetchError as error:
+            raise self._refused(error, what, hint="run it again: the layers that came whole are kept") from error
+
     def _manifest(self, name: str, wanted: Digest | None) -> tuple[Digest, bytes]:
-        raw = self._again(lambda: self._read(f"manifests/{quote(name)}", DOCUMENT_LIMIT, _ACCEPT), name)
+        raw = self._again(lambda: self._read(f"manifests/{quote(name, safe=':')}", DOCUMENT_LIMIT, _ACCEPT), name)
         found = wanted or Digest.of(raw)
         self._manifests[found] = _verified(raw, found)
         return found, raw
@@ -109,9 +116,9 @@ class Registry:
                 raise self._refused(error, what) from error
         raise AssertionError
 
-    def _refused(self, error: FetchError, what: str) -> FetchError:
+    def _refused(self, error: FetchError, what: str, *, hint: str = "") -> FetchError:
         return FetchError(
-            f"{self._remote.text} cannot be read from its registry: {what}: {error.message}", hint=error.hint
+            f"{self._remote.text} cannot be read from its registry: {what}: {error.message}", hint=error.hint or hint
         )
 
     def _read(self, path: str, limit: int, accept: str) -> bytes:
