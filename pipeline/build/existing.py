@@ -18,12 +18,18 @@ from runtime.data import replace
 from runtime.digest import Digest
 from runtime.errors import ImageError
 from runtime.oci.copy import copy_image, is_whole
+from runtime.oci.descriptor import MANIFEST, Descriptor
+from runtime.oci.docker_archive import convert_docker_archive
+from runtime.oci.document import DOCUMENT_LIMIT
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 from runtime.oci.platform import own_architecture
 from runtime.oci.reference import Reference, find_image, parse_reference, wrong_platform
 from runtime.oci.remote import is_remote, parse_remote
 from runtime.oci.store import Blobs
+
+ARCHIVE = "docker-archive:"
+"""What names of images in an archive of `docker save` begin with: ``docker-archive:FILE[:NAME:TAG]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,8 @@ def pin(image: ExistingImage, ways: Ways, architecture: str) -> Image:
     if is_remote(image.from_):
         registry = Registry(parse_remote(image.from_), ways.connections)
         return _copied(registry.find(architecture), registry, image, ways, architecture)
+    if image.from_.startswith(ARCHIVE):
+        return _converted(image, ways, architecture)
     reference, source = _layout(image, ways)
     return _copied(find_image(reference, source, architecture), source, image, ways, architecture)
 
@@ -87,12 +95,14 @@ def take(image: AnyImage, locked: LockedTree, ways: Ways, architecture: str) -> 
     if is_remote(image.from_):
         registry = Registry(parse_remote(image.from_), ways.connections)
         return _copied(registry.find(architecture, digest), registry, image, ways, architecture)
+    if image.from_.startswith(ARCHIVE):
+        converted = _converted(image, ways, architecture)
+        if converted.digest != digest:
+            raise _gone(image, digest)
+        return converted
     _, source = _layout(image, ways)
     if not source.has(digest):
-        raise BuildError(
-            f"the lock pins {digest}, and {image.from_} has no such image any more",
-            hint="put it back, or lock what is there now with `seatrial lock SPEC`",
-        )
+        raise _gone(image, digest)
     return _copied(digest, source, image, ways, architecture)
 
 
@@ -165,6 +175,23 @@ def check_tools(locked: LockedTree, tools: Sequence[LockedPackage], python: Inte
 def _copied(digest: Digest, source: Blobs, image: ExistingImage, ways: Ways, architecture: str) -> Image:
     _checked(Image.open(source, digest), image.from_, architecture)
     return copy_image(digest, source, ways.layout, names=(digest.text,))
+
+
+def _converted(image: ExistingImage, ways: Ways, architecture: str) -> Image:
+    """Return an image of `docker save`, which has no manifest before it is taken."""
+    place, _, name = image.from_.removeprefix(ARCHIVE).partition(":")
+    digest = convert_docker_archive(ways.directory / place, name, ways.layout)
+    found = _checked(Image.open(ways.layout, digest), image.from_, architecture)
+    raw = ways.layout.read(digest, DOCUMENT_LIMIT)
+    ways.layout.add_manifest(Descriptor(media_type=MANIFEST, digest=digest, size=len(raw)), name=digest.text)
+    return found
+
+
+def _gone(image: ExistingImage, digest: Digest) -> BuildError:
+    return BuildError(
+        f"the lock pins {digest}, and {image.from_} has no such image any more",
+        hint="put it back, or lock what is there now with `seatrial lock SPEC`",
+    )
 
 
 def _layout(image: ExistingImage, ways: Ways) -> tuple[Reference, Layout]:

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "conformance"))
 
-from engines import program_of
+from engines import DEBIAN_PATH, program_of, started_dockerd
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,6 +28,23 @@ def skopeo():
         return done.stdout
 
     return call
+
+
+@pytest.fixture(scope="session")
+def docker():
+    """Start Debian's dockerd with everything of its own, and return what calls its client."""
+    client = program_of("docker")
+    with started_dockerd() as address:
+
+        def call(*arguments):
+            environment = {"PATH": DEBIAN_PATH, "HOME": "/nonexistent", "DOCKER_HOST": address}
+            command = [client, *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+            assert done.returncode == 0, done.stderr
+            return done
+
+        call.host = address
+        yield call
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,24 @@ def test_tag_of_a_registry_is_pinned_and_what_is_pinned_is_what_runs(schedule, r
     assert shown["tests"]["passed"] == 81
 
 
+@BAR
+def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(schedule, docker, skopeo, project):
+    skopeo("copy", "--quiet", schedule, f"docker-archive:{project.folder}/loaded.tar:schedule:1")
+    docker("load", "--input", f"{project.folder}/loaded.tar")
+    docker("save", "--output", f"{project.folder}/saved.tar", "schedule:1")
+    wanted = docker("inspect", "--format={{.Id}}", "schedule:1").stdout.strip()
+
+    path = project.spec("docker-archive:saved.tar:schedule:1")
+    shown = project.verify(path)
+    assert shown["tests"]["passed"] == 81
+    manifest = Image.open(Layout(project.store / "oci"), Digest(shown["image"])).manifest
+    assert manifest["config"]["digest"] == wanted
+    assert manifest["annotations"] == {"dev.seatrial.converted": "docker-archive"}
+
+    again = json.loads(project.run("build", path, "--locked", "--json", store=project.folder / "store").stdout)
+    assert again["image"] == shown["image"]
+
+
 def test_another_image_is_verified_with_the_spec_and_the_lock_as_they_are(schedule, skopeo, project):
     by_skopeo(skopeo, schedule, project.folder / "one")
     by_umoci(skopeo, schedule, project.folder / "other")
