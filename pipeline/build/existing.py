@@ -31,6 +31,11 @@ from runtime.oci.store import Blobs
 ARCHIVE = "docker-archive:"
 """What names of images in an archive of `docker save` begin with: ``docker-archive:FILE[:NAME:TAG]``."""
 
+DAEMON = "docker-daemon:"
+"""What names of images of a Docker Engine begin with: ``docker-daemon:NAME[:TAG]``."""
+
+_CONVERTED = (ARCHIVE, DAEMON)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
@@ -67,7 +72,7 @@ def pin(image: ExistingImage, ways: Ways, architecture: str) -> Image:
     if is_remote(image.from_):
         registry = Registry(parse_remote(image.from_), ways.connections)
         return _copied(registry.find(architecture), registry, image, ways, architecture)
-    if image.from_.startswith(ARCHIVE):
+    if image.from_.startswith(_CONVERTED):
         return _converted(image, ways, architecture)
     reference, source = _layout(image, ways)
     return _copied(find_image(reference, source, architecture), source, image, ways, architecture)
@@ -95,7 +100,7 @@ def take(image: AnyImage, locked: LockedTree, ways: Ways, architecture: str) -> 
     if is_remote(image.from_):
         registry = Registry(parse_remote(image.from_), ways.connections)
         return _copied(registry.find(architecture, digest), registry, image, ways, architecture)
-    if image.from_.startswith(ARCHIVE):
+    if image.from_.startswith(_CONVERTED):
         converted = _converted(image, ways, architecture)
         if converted.digest != digest:
             raise _gone(image, digest)
@@ -178,9 +183,14 @@ def _copied(digest: Digest, source: Blobs, image: ExistingImage, ways: Ways, arc
 
 
 def _converted(image: ExistingImage, ways: Ways, architecture: str) -> Image:
-    """Return an image of `docker save`, which has no manifest before it is taken."""
-    place, _, name = image.from_.removeprefix(ARCHIVE).partition(":")
-    digest = convert_docker_archive(ways.directory / place, name, ways.layout)
+    """Return an image of Docker's, which has no manifest before it is taken."""
+    if image.from_.startswith(DAEMON):
+        from pipeline.build.daemon import convert_from_engine  # noqa: PLC0415 - few images are there
+
+        digest = convert_from_engine(image.from_.removeprefix(DAEMON), ways.layout)
+    else:
+        place, _, name = image.from_.removeprefix(ARCHIVE).partition(":")
+        digest = convert_docker_archive(ways.directory / place, name, ways.layout)
     found = _checked(Image.open(ways.layout, digest), image.from_, architecture)
     raw = ways.layout.read(digest, DOCUMENT_LIMIT)
     ways.layout.add_manifest(Descriptor(media_type=MANIFEST, digest=digest, size=len(raw)), name=digest.text)

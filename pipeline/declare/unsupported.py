@@ -10,7 +10,7 @@ from runtime.oci.platform import MACHINES
 from runtime.oci.remote import is_remote
 
 _IMAGE_KEYS = (("node", "packages from npm"), ("stages", "stages"))
-_SOURCES = ("oci:", "docker-archive:")
+_SOURCES = ("oci:", "docker-archive:", "docker-daemon:")
 _SUITE_KEYS = (
     ("node", "packages from npm"),
     ("packages", "Debian packages of a suite"),
@@ -49,7 +49,7 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
         if isinstance(node, Scalar) and not node.text.startswith(_SOURCES) and not is_remote(node.text):
             yield (
                 (*image, "from"),
-                "an image in no registry (HOST/NAME:TAG), oci:DIR or docker-archive:FILE, to which `skopeo` copies",
+                "an image in no registry (HOST/NAME:TAG), oci:DIR, docker-archive:FILE or docker-daemon:NAME",
             )
     for path, value, what in _VALUES:
         node = _at(root, path)

@@ -95,8 +95,9 @@ class Project:
         self.folder = folder
         self.store = store
 
-    def run(self, *arguments, store=None, check=True):
-        environment = {**os.environ, "SEATRIAL_STORE": str(store or self.store), "PYTHONPATH": str(ROOT)}
+    def run(self, *arguments, store=None, environment=None, check=True):
+        own = {"SEATRIAL_STORE": str(store or self.store), "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **own, **(environment or {})}
         command = [sys.executable, "-m", "pipeline.cli.main", *map(str, arguments)]
         done = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False
@@ -104,8 +105,8 @@ class Project:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def verify(self, *arguments, store=None):
-        done = self.run("verify", "--json", *arguments, store=store)
+    def verify(self, *arguments, **options):
+        done = self.run("verify", "--json", *arguments, **options)
         return json.loads(done.stdout)["environments"][0]
 
     def spec(self, image):

@@ -130,8 +130,13 @@ def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(sch
     assert manifest["config"]["digest"] == wanted
     assert manifest["annotations"] == {"dev.seatrial.converted": "docker-archive"}
 
-    again = json.loads(project.run("build", path, "--locked", "--json", store=project.folder / "store").stdout)
-    assert again["image"] == shown["image"]
+    # The engine itself gives the same, into a store that has nothing yet.
+    environment, elsewhere = {"DOCKER_HOST": docker.host}, project.folder / "store"
+    shown_again = project.verify(f"{path}=docker-daemon:schedule:1", store=elsewhere, environment=environment)
+    assert shown_again["image"] == shown["image"]
+    done = project.run("lock", project.spec("docker-daemon:missing"), environment=environment, check=False)
+    assert done.returncode != 0
+    assert "docker refuses" in done.stderr
 
 
 def test_another_image_is_verified_with_the_spec_and_the_lock_as_they_are(schedule, skopeo, project):
