@@ -28,12 +28,12 @@ def convert_from_engine(name: str, target: Layout) -> Digest:
     """
     is_tagged = ":" in name.rpartition("/")[2]
     client, _ = find_service(_ENGINE).connect()
-    with contextlib.closing(client), Told(_ENGINE):
-        try:
-            with new_file(target.root) as file:
+    try:
+        with contextlib.closing(client), new_file(target.root) as file:
+            with Told(_ENGINE):  # inside: what the SDK raises is an OSError too
                 for chunk in client.get_image(name if is_tagged else f"{name}:latest"):
                     file.write(chunk)
-                file.flush()
-                return convert_docker_archive(Path(str(file.name)), "", target)
-        except OSError as error:
-            raise StoreError(f"the image of {_ENGINE} cannot be kept: {error.strerror or error}") from error
+            file.flush()
+            return convert_docker_archive(Path(str(file.name)), "", target)
+    except OSError as error:
+        raise StoreError(f"the image of {_ENGINE} cannot be kept: {error.strerror or error}") from error

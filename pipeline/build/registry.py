@@ -72,14 +72,14 @@ class Registry:
         """Return a whole blob, verified; see ``Blobs.read``."""
         if digest in self._manifests:
             return self._manifests[digest]
-        raw = self._again(lambda: self._read(f"blobs/{digest}", limit, "*/*"), str(digest))
+        raw = self._again(lambda: self._read(f"blobs/{digest}", limit, "*/*"), f"blob {digest}")
         return _verified(raw, digest)
 
     @contextlib.contextmanager
     def _opened(self, digest: Digest) -> Iterator[Iterator[bytes]]:
         with contextlib.ExitStack() as stack:
-            blocks = self._again(lambda: stack.enter_context(self._open(f"blobs/{digest}", "*/*")), str(digest))
-            yield self._named(blocks, str(digest))
+            blocks = self._again(lambda: stack.enter_context(self._open(f"blobs/{digest}", "*/*")), f"blob {digest}")
+            yield self._named(blocks, f"blob {digest}")
 
     def open(self, digest: Digest) -> BinaryIO:
         """Open a blob to be streamed; see ``Blobs.open``."""
@@ -93,7 +93,9 @@ class Registry:
             raise self._refused(error, what, hint="run it again: the layers that came whole are kept") from error
 
     def _manifest(self, name: str, wanted: Digest | None) -> tuple[Digest, bytes]:
-        raw = self._again(lambda: self._read(f"manifests/{quote(name, safe=':')}", DOCUMENT_LIMIT, _ACCEPT), name)
+        raw = self._again(
+            lambda: self._read(f"manifests/{quote(name, safe=':')}", DOCUMENT_LIMIT, _ACCEPT), f"manifest {name}"
+        )
         found = wanted or Digest.of(raw)
         self._manifests[found] = _verified(raw, found)
         return found, raw

@@ -181,3 +181,21 @@ def test_locked_image_that_is_gone_is_named(schedule, skopeo, project):
     done = project.run("build", path, store=project.folder / "store", check=False)
     assert done.returncode == 2
     assert f"the lock pins {wanted['manifest']}, and oci:one has no such image any more" in done.stderr
+
+
+def test_image_without_the_python_that_the_suite_starts_is_refused(schedule, skopeo, project):
+    by_skopeo(skopeo, schedule, project.folder / "one")
+    path = project.spec("oci:one")
+    path.write_text(path.read_text().replace("command: [python3,", "command: [/opt/venv/bin/python3,"))
+    done = project.run("lock", path, check=False)
+    assert done.returncode == 2
+    assert "the image has no /opt/venv/bin/python3 that runs, and its suite needs one" in done.stderr
+
+
+def test_tool_in_another_version_than_the_image_has_is_refused_with_both(schedule, skopeo, project):
+    by_skopeo(skopeo, schedule, project.folder / "one")
+    path = project.spec("oci:one")
+    path.write_text(path.read_text().replace('- "pluggy', '- "schedule==1.2.1"\n      - "pluggy'))
+    done = project.run("lock", path, check=False)
+    assert done.returncode == 2
+    assert "schedule 1.2.1, and the image has 1.2.2" in done.stderr

@@ -211,5 +211,5 @@ def test_manifest_that_is_too_long_is_refused(simulated, connections, tmp_path):
 
 def test_missing_tag_is_named(simulated, connections, tmp_path):
     del simulated.pages["/v2/team/app/manifests/1"]
-    with pytest.raises(StoreError, match="the registry has no 1"):
+    with pytest.raises(StoreError, match="the registry has no manifest 1"):
         pulled(simulated, connections, tmp_path)
