@@ -199,3 +199,21 @@ def test_tool_in_another_version_than_the_image_has_is_refused_with_both(schedul
     done = project.run("lock", path, check=False)
     assert done.returncode == 2
     assert "schedule 1.2.1, and the image has 1.2.2" in done.stderr
+
+
+def test_service_of_an_existing_image_runs_as_its_own_user(schedule, skopeo, project):
+    by_skopeo(skopeo, schedule, project.folder / "one")
+    umoci, service = program_of("umoci"), ("--config.user", "1234:20", "--config.entrypoint", "python3")
+    subprocess.run([umoci, "config", "--image", f"{project.folder}/one:made", *service], check=True)
+    path = project.folder / "there.yaml"
+    ask = "import urllib.request as r; assert b'1234 20' in r.urlopen('http://127.0.0.1:8000/id').read()"
+    serve = "import os, http.server as h; open('/tmp/id', 'w').write(f'{os.getuid()} {os.getgid()}'); "
+    serve += "os.chdir('/tmp'); h.test(h.SimpleHTTPRequestHandler, port=8000)"
+    path.write_text(
+        "seatrial: 1\nimage: {from: oci:one}\nhosts: [umask-0077]\n"
+        f"suite: {{command: [python3, -c, {json.dumps(ask)}], results: exit}}\n"
+        f"services: {{web: {{image: {{from: oci:one}}, command: [-c, {json.dumps(serve)}], ready: {{tcp: 8000}}}}}}\n"
+    )
+    shown = project.verify(path)
+    assert shown["tests"]["passed"] == 1
+    assert [each["state"] for each in shown["hosts"]] == ["REFERENCE", "SAME"]
