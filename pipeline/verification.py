@@ -16,12 +16,13 @@ from pipeline.build.leftovers import sweep_store
 from pipeline.build.lock import Lock, lock_path
 from pipeline.build.locks import current_lock, fetcher_of, renew_lock
 from pipeline.build.upgrade import Upgrade
-from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.hosts import Catalogue, find, select
+from pipeline.declare.image import ExistingImage
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.unsupported import unsupported
+from pipeline.existing_run import Told
 from pipeline.image_run import run_on
 from pipeline.report.events import Ended, Planned, Started, Step
 from pipeline.verify import environment, plugin
@@ -112,8 +113,6 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     """
     begin = _clock()
     specs = _open(paths, options)
-    if options.images:
-        raise SpecError(f"{next(iter(options.images))}: another image is not verified with this spec by this version")
     hosts = [select(each, Catalogue.of(each.path), options.hosts, options.seed) for each in specs]
     done: list[EnvironmentResult] = []
     try:
@@ -132,9 +131,12 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
 
 def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Tell) -> EnvironmentResult:
     lock = _lock_of(spec, options, tell)
-    builder, built = _build(spec, lock, options, tell)
+    reference = options.images.get(str(spec.path))
+    instead = ExistingImage(from_=reference) if reference else None
+    builder, built = _build(spec, lock, options, tell, instead=instead)
+    told = _told(spec, built, options, instead)
     asked = ask(
-        spec,
+        told.declare(spec),
         hosts,
         variants=built.variants,
         services=built.services,
@@ -145,6 +147,8 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
         fail_fast=options.fail_fast,
         predicts=options.predict,
     )
+    named = f"{spec.path}={reference}" if reference else asked.spec
+    asked = replace(asked, plan=told.correct(asked.plan), spec=named)
     stop = threading.Event()
     result = None
     try:
@@ -267,7 +271,7 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     """Run a spec's suite, or a command in its place, on one host, some times.
 
     Args:
-        subject: a spec's file, or a name in ``envs/``.
+        subject: a spec's file, or a name in ``envs/``, perhaps with ``=IMAGE``: another image in place of its own.
         host: its name, one that the spec declares too; None for the spec's reference.
         levels: factor → level, over the host's.
         argv: the command; None for the suite's own.
@@ -280,12 +284,15 @@ def run_once(  # noqa: PLR0917 - as the verb calls it
     Raises:
         SpecFaults, LockError, BuildError, FetchError, BackendError: nothing can be run; the message says why.
     """
-    path = Path(subject) if Path(subject).suffix in {".yaml", ".yml"} else Path("envs") / f"{subject}.yaml"
+    name, _, reference = (subject, "", "") if Path(subject).exists() else subject.partition("=")
+    path = Path(name) if Path(name).suffix in {".yaml", ".yml"} else Path("envs") / f"{name}.yaml"
+    instead = ExistingImage(from_=reference) if reference else None
     (spec,) = _open([path], options)
     base = find(spec, Catalogue.of(spec.path), host or spec.reference)
-    builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody)
+    builder, built = _build(spec, _lock_of(spec, options, _nobody), options, _nobody, instead=instead)
     chosen = as_here(Host(name=base.name, factors={**base.factors, **levels}), built.variants)
-    bare = suite_run(spec, built.variants, built.services)
+    told = _told(spec, built, options, instead)
+    bare = told.correct(suite_run(told.declare(spec), built.variants, built.services))
     plan = chosen.apply(replace(bare, argv=argv) if argv else bare)
     kernels = kernels_of(options.store)
     with Backends(builder.layers, builder.layout, kernels, destinations=destinations) as backend:
@@ -342,15 +349,29 @@ def _renew(spec: EnvSpec, options: Options, upgrade: Upgrade, tell: Tell) -> tup
     return new, is_changed
 
 
-def _build(spec: EnvSpec, lock: Lock, options: Options, tell: Tell, *, is_fresh: bool = False) -> tuple[Builder, Built]:
+def _build(
+    spec: EnvSpec,
+    lock: Lock,
+    options: Options,
+    tell: Tell,
+    *,
+    is_fresh: bool = False,
+    instead: ExistingImage | None = None,
+) -> tuple[Builder, Built]:
     tell(Planned(step=Step.BUILD, count=1))
     tell(Started(step=Step.BUILD, subject=spec.name))
     with fetcher_of(spec, options.store, lock) as fetcher:
         builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS, is_fresh=is_fresh)
-        variants = tuple(builder.build(spec, lock, each) for each in spec.architectures)
+        variants = tuple(builder.build(spec, lock, each, instead) for each in spec.architectures)
         services = builder.build_services(spec, lock)
     tell(Ended(step=Step.BUILD, subject=spec.name, result=of_machine(variants).image.short))
     return builder, Built(variants=variants, services=services)
+
+
+def _told(spec: EnvSpec, built: Built, options: Options, instead: ExistingImage | None) -> Told:
+    """Return what the images that exist already say of their runs; ``instead`` is one, whatever the spec's own is."""
+    asked = spec.model_copy(update={"image": instead}) if instead else spec
+    return Told.by(asked, of_machine(built.variants).image, built.services, options.store)
 
 
 def _locked(spec: EnvSpec, found: Lock, changed: bool) -> Locked:  # noqa: FBT001 - it is a field

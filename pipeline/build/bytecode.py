@@ -22,6 +22,9 @@ from runtime.oci.tar import Kind
 from runtime.outcome import Outcome
 from runtime.plan import GIB, OUT, Plan, User
 
+DEBIAN_PYTHON = "/usr/bin/python3"
+"""Where Debian's Python is."""
+
 _RESULTS = f"{OUT}/bytecode.tar.gz"
 _DEADLINE = 600_000
 
@@ -54,7 +57,7 @@ with tarfile.open(out, "w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as ar
 
 
 def compile_bytecode(
-    layers: Sequence[Path], site: str, *, interpreter: str = "/usr/bin/python3", architecture: str = ""
+    layers: Sequence[Path], site: str, *, interpreter: str = DEBIAN_PYTHON, architecture: str = ""
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the byte-code of all modules in a folder of an image.
 

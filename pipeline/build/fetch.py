@@ -39,6 +39,9 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         locate: for archives that are not Debian's, how to find an artifact's URLs.
         snapshot: the lock's time, for which the archive's public snapshot is asked last; None asks no snapshot.
         pause: waits some seconds between rounds.
+
+    Attributes:
+        connections: those that it has open, for what is no artifact.
     """
 
     def __init__(
@@ -55,14 +58,14 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         self._locate = dict(locate or {})
         self._snapshot = snapshot
         self._pause = pause
-        self._connections = Connections(sources, size=THREADS)
+        self.connections = Connections(sources, size=THREADS)
         self._stopped = threading.Event()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
-        self._connections.close()
+        self.connections.close()
 
     def fetch(self, artifact: Artifact, *, urls: Sequence[str] = ()) -> Path:
         """Return a file that holds exactly the artifact's bytes; do not change it.
@@ -117,7 +120,7 @@ class Fetcher(AbstractContextManager["Fetcher"]):
 
     def read_any(self, urls: Sequence[str], limit: int, *, accept: str = "*/*") -> bytes:
         """Return what the first of ``urls`` that answers holds; in everything else as ``read``."""
-        return self._first(urls, lambda url: self._connections.read(url, limit, accept=accept))
+        return self._first(urls, lambda url: self.connections.read(url, limit, accept=accept))
 
     def _all(self, wanted: Sequence[Artifact]) -> Generator[tuple[str, Path], None, None]:
         missing = []
@@ -154,7 +157,7 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         return self.sources.debian_urls(artifact.archive, artifact.path, self._snapshot)
 
     def _download(self, url: str, artifact: Artifact) -> Path:
-        with self._connections.open(url) as blocks:
+        with self.connections.open(url) as blocks:
             return self.cache.put(artifact, self._until_stopped(blocks))
 
     def _until_stopped(self, blocks: Iterator[bytes]) -> Iterator[bytes]:

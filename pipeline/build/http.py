@@ -25,6 +25,14 @@ class TransientError(FetchError):
     """The same request may succeed a little later: name resolution, connection, a busy server, a short read."""
 
 
+class ChallengeError(FetchError):
+    """The server wants to be asked with an authorization; ``challenge`` is how it says so, as hostile as all else."""
+
+    def __init__(self, message: str, *, hint: str = "", challenge: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.challenge = challenge
+
+
 class Connections:
     """A few kept connections to each server; nothing is imported or opened before the first request.
 
@@ -65,8 +73,13 @@ class Connections:
         return b"".join(parts)
 
     @contextlib.contextmanager
-    def open(self, url: str, *, accept: str = "*/*") -> Iterator[Iterator[bytes]]:
+    def open(self, url: str, *, accept: str = "*/*", authorization: str = "") -> Iterator[Iterator[bytes]]:
         """Yield the blocks of what ``url`` holds; redirects are followed, never from TLS to plain HTTP.
+
+        Args:
+            url: of what is wanted.
+            accept: the media types that are.
+            authorization: the header for the server of ``url``, never for one that it redirects to.
 
         Raises:
             TransientError: a later try may succeed; also while the blocks are read.
@@ -77,7 +90,7 @@ class Connections:
             with _open_file(url) as blocks:
                 yield blocks
             return
-        response = self._request(url, accept)
+        response = self._request(url, accept, authorization)
         try:
             yield _blocks(response)
         finally:
@@ -85,9 +98,11 @@ class Connections:
             response.close()
             response.release_conn()
 
-    def _request(self, url: str, accept: str) -> "urllib3.BaseHTTPResponse":
+    def _request(self, url: str, accept: str, authorization: str) -> "urllib3.BaseHTTPResponse":
+        first = urlsplit(url)[:2]
         for _ in range(_REDIRECTS + 1):
-            response = self._request_once(url, accept)
+            own = authorization if urlsplit(url)[:2] == first else ""
+            response = self._request_once(url, accept, own)
             target = response.get_redirect_location()
             if not target:
                 _refuse_status(response)
@@ -101,7 +116,7 @@ class Connections:
             url = following
         raise FetchError(f"it redirects more than {_REDIRECTS} times")
 
-    def _request_once(self, url: str, accept: str) -> "urllib3.BaseHTTPResponse":
+    def _request_once(self, url: str, accept: str, authorization: str) -> "urllib3.BaseHTTPResponse":
         from urllib3.exceptions import HTTPError, LocationValueError, SSLError  # noqa: PLC0415 - a cache hit needs none
 
         # Content-Encoding would change the bytes that are hashed.
@@ -109,7 +124,7 @@ class Connections:
             "Accept": accept,
             "Accept-Encoding": "identity",
             "User-Agent": "seatrial",
-            **self._authorization(url),
+            **({"Authorization": authorization} if authorization else self._authorization(url)),
         }
         try:
             return self._pool(url).request(
@@ -210,8 +225,11 @@ def _refuse_status(response: "urllib3.BaseHTTPResponse") -> None:
         raise MissingError(f"there is no such file (HTTP {status})")
     if status in {408, 425, 429} or status >= 500:
         raise TransientError(f"the server is not able to answer now (HTTP {status})")
-    if status in {401, 403, 407}:
-        raise FetchError(f"access is refused (HTTP {status}); credentials come from netrc or the configured URL")
+    refused = f"access is refused (HTTP {status}); credentials come from netrc or the configured URL"
+    if status == 401:
+        raise ChallengeError(refused, challenge=response.headers.get("WWW-Authenticate", ""))
+    if status in {403, 407}:
+        raise FetchError(refused)
     raise FetchError(f"the server answered with HTTP {status}")
 
 

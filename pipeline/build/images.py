@@ -1,17 +1,19 @@
 """Build an image and a suite from a lock, two trees with two digests, and the images of the services beside them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.build.assemble import assemble_image, assemble_suite
+from pipeline.build.existing import Ways, check_tools, interpreter_of, pin, take
 from pipeline.build.fetch import Fetcher
+from pipeline.build.interpreter import Interpreter
 from pipeline.build.layers import Making, Tools
 from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
-from pipeline.declare.image import BuiltImage
+from pipeline.declare.image import BuiltImage, ExistingImage
 from pipeline.declare.spec import EnvSpec
 from runtime.digest import Digest
 from runtime.oci.image import Image
@@ -56,7 +58,7 @@ class Builder:
         """Return the unpacked layers of an image or a suite, the lowest first."""
         return self.trees.paths(Image.open(self.layout, manifest).layers)
 
-    def build(self, spec: EnvSpec, lock: Lock, architecture: str) -> Variant:
+    def build(self, spec: EnvSpec, lock: Lock, architecture: str, instead: ExistingImage | None = None) -> Variant:
         """Return the digests of the image's and the suite's manifest; what is built already is not built again.
 
         A layer that was never built here is built twice under different conditions, and compared.
@@ -65,14 +67,14 @@ class Builder:
             spec: what is asked for.
             lock: pins it.
             architecture: one of the lock's; one that is not this machine's is built by emulation.
+            instead: an image that the suite is built for, in place of the spec's own.
 
         Raises:
+            ImageError, StoreError, DigestError: an image that exists already cannot be had as it should be.
             BuildError, PackageError: it cannot be built; the message says why.
             NotReproducibleError: two builds of a layer differ.
             FetchError: a package cannot be had.
         """
-        if not isinstance(spec.image, BuiltImage):
-            raise BuildError(f"{spec.path}: an image that exists already is not built")
         platform = lock.platforms[architecture]
         if platform.suite.debian:
             names = ", ".join(each.name for each in platform.suite.debian[:5])
@@ -81,14 +83,18 @@ class Builder:
                 hint="name python3 in image.packages where only the suite uses it",
             )
         is_own = architecture == own_architecture()
-        making = self._making(spec, spec.image, platform, lock.epoch, foreign="" if is_own else architecture)
-        base = making.base()
-        image_layers = [base, *making.app(base)]
-        suite_layers = [making.suite(image_layers)]
         name = spec.name if is_own else f"{spec.name}.{architecture}"
+        making = self._making(spec, platform, lock.epoch, foreign="" if is_own else architecture)
         layout, epoch = self.layout, lock.epoch
-        image = assemble_image(spec.image, image_layers, layout, name=name, architecture=architecture, epoch=epoch)
-        suite = assemble_suite(suite_layers, layout, name=name, architecture=architecture, epoch=epoch)
+        if instead is None and isinstance(spec.image, BuiltImage):
+            base = making.base(spec.image)
+            below = [base, *making.app(spec.image, base)]
+            image = assemble_image(spec.image, below, layout, name=name, architecture=architecture, epoch=epoch)
+        else:
+            taken, python = self._take(spec, platform, architecture, instead)
+            making = replace(making, interpreter=python)
+            image, below = taken.digest, list(taken.layers)
+        suite = assemble_suite([making.suite(below)], layout, name=name, architecture=architecture, epoch=epoch)
         return Variant(architecture=architecture, image=image, suite=suite)
 
     def build_services(self, spec: EnvSpec, lock: Lock) -> Mapping[str, Digest]:
@@ -108,25 +114,41 @@ class Builder:
                 hint=f"add {own} to `architectures`, and lock again",
             )
         for name, service in spec.services.items():
+            tree = lock.platforms[own].services[name]
             if not isinstance(service.image, BuiltImage):
-                raise BuildError(f"{spec.path}: an image that exists already is not built")
-            platform = Platform(image=lock.platforms[own].services[name], suite=LockedTree())
-            making = self._making(spec, service.image, platform, lock.epoch)
-            base = making.base()
-            layers = [base, *making.app(base)]
+                built[name] = take(service.image, tree, self._ways(spec.directory), own).digest
+                continue
+            making = self._making(spec, Platform(image=tree, suite=LockedTree()), lock.epoch)
+            base = making.base(service.image)
+            layers = [base, *making.app(service.image, base)]
             listed = f"{spec.name}/services/{name}"
             built[name] = assemble_image(
                 service.image, layers, self.layout, name=listed, architecture=own, epoch=lock.epoch
             )
         return built
 
-    def _making(self, spec: EnvSpec, image: BuiltImage, platform: Platform, epoch: int, *, foreign: str = "") -> Making:
+    def _take(
+        self, spec: EnvSpec, platform: Platform, architecture: str, instead: ExistingImage | None
+    ) -> tuple[Image, Interpreter | None]:
+        """Return an image that exists already, and the Python of it that the suite needs, if it needs one."""
+        if instead is not None:
+            taken = pin(instead, self._ways(Path()), architecture)
+        else:
+            taken = take(spec.image, platform.image, self._ways(spec.directory), architecture)
+        python = interpreter_of(spec, taken, self.store)
+        if python is not None:
+            check_tools(platform.image, platform.suite.python, python, architecture)
+        return taken, python
+
+    def _ways(self, directory: Path) -> Ways:
+        return Ways(directory=directory, store=self.store, connections=self.fetcher.connections)
+
+    def _making(self, spec: EnvSpec, platform: Platform, epoch: int, *, foreign: str = "") -> Making:
         return Making(
             workshop=self.workshop,
             fetcher=self.fetcher,
             tools=self.tools,
             spec=spec,
-            image=image,
             platform=platform,
             epoch=epoch,
             foreign=foreign,

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.interpreter import Interpreter
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.owners import add_user, adopt, give_home
 from pipeline.build.twice import Conditions, Workshop
 from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
-from pipeline.declare.spec import EnvSpec
+from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.oci.image import Layer
@@ -50,24 +51,24 @@ class Making:
         fetcher: reaches packages.
         tools: what verifying adds to the suite.
         spec: what is asked for.
-        image: its image.
         platform: what is locked for the architecture.
         epoch: the newest time of a file; seconds since 1970.
         foreign: the architecture, where it is not this machine's: the image's programs are emulated.
+        interpreter: the Python that runs the suite, where the image is not built here: one that is has Debian's.
     """
 
     workshop: Workshop
     fetcher: Fetcher
     tools: Tools
     spec: EnvSpec
-    image: BuiltImage
     platform: Platform
     epoch: int
     foreign: str = ""
+    interpreter: Interpreter | None = None
 
-    def base(self) -> Layer:
+    def base(self, image: BuiltImage) -> Layer:
         """Return the layer of the Debian packages."""
-        image, packages, epoch = self.image, self.platform.image.debian, self.epoch
+        packages, epoch = self.platform.image.debian, self.epoch
         key: dict[str, Json] = {
             "debian": [each.artifact.hash for each in packages],
             "locales": list(image.locales),
@@ -90,9 +91,9 @@ class Making:
 
         return self.workshop.layer("debian", key, fill, epoch=epoch, left_out=LEFT_OUT)
 
-    def app(self, base: Layer) -> tuple[Layer, ...]:
+    def app(self, image: BuiltImage, base: Layer) -> tuple[Layer, ...]:
         """Return the layers over it: packages of the language, the app's files, its user."""
-        spec, image, platform, epoch = self.spec, self.image, self.platform, self.epoch
+        spec, platform, epoch = self.spec, self.platform, self.epoch
         python = ".".join(platform.image.interpreter.split(".")[:2])
         local = find_files([each for each in image.files if isinstance(each, LocalFiles)], spec.directory)
         key: dict[str, Json] = {
@@ -131,6 +132,8 @@ class Making:
             "tree": Digest.of(listed).text,
             "epoch": epoch,
         }
+        if self.interpreter is not None:
+            key["interpreter"] = self.interpreter.to_json()
 
         def fill(folder: Path, _: Conditions) -> None:
             from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter  # noqa: PLC0415 - as the docstring says
@@ -138,16 +141,23 @@ class Making:
             top = self.tools.folder.strip("/")
             self._install(folder, platform.suite, top, f"{top.rpartition('/')[0]}/bin")
             with TreeWriter(folder, "the plug-in") as tree:
-                if suite.python is not None:
+                if self._is_python:
                     for path, content in self.tools.files.items():
                         tree.file(f"{top}/{path}", (content,), mode=0o644, mtime=epoch)
-                    tree.file(f"{_SITE}/seatrial.pth", (self.tools.path_file,), mode=0o644, mtime=epoch)
+                    site = self.interpreter.site if self.interpreter else _SITE
+                    tree.file(f"{site}/seatrial.pth", (self.tools.path_file,), mode=0o644, mtime=epoch)
                 tree.file(self.tools.tree_file.strip("/"), (listed,), mode=0o644, mtime=epoch)
             lay_files(local, folder, epoch=epoch)
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
         return self.workshop.layer("suite", key, fill, epoch=epoch)
+
+    @property
+    def _is_python(self) -> bool:
+        """Whether the suite has the plug-in of pytest; an image that exists already may have pytest itself."""
+        has_own = self.interpreter is not None and self.spec.suite.results == ResultsFormat.PYTEST
+        return has_own or self.spec.suite.python is not None
 
     def _install(self, folder: Path, tree: LockedTree, site: str, scripts: str) -> None:
         if tree.python:
@@ -170,12 +180,14 @@ class Making:
         """Settle whose the files of a layer are, and add the byte-code of what was installed into ``site``."""
         lower = self._paths(below)
         adopt(folder, lower[::-1])
-        if tree.python:
-            from pipeline.build.bytecode import compile_bytecode  # noqa: PLC0415 - as the docstring says
+        if tree.python and (self.interpreter is None or self.interpreter.has_bytecode):
+            from pipeline.build.bytecode import DEBIAN_PYTHON, compile_bytecode  # noqa: PLC0415 - as the docstring says
             from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter  # noqa: PLC0415 - as the docstring says
 
             with TreeWriter(folder, "byte-code") as writer:
-                for path, content in compile_bytecode((*lower, folder), f"/{site}", architecture=self.foreign):
+                python = self.interpreter.executable if self.interpreter else DEBIAN_PYTHON
+                compiled = compile_bytecode((*lower, folder), f"/{site}", interpreter=python, architecture=self.foreign)
+                for path, content in compiled:
                     writer.file(f"{site}/{path}", (content,), mode=0o644, mtime=self.epoch)
             adopt(folder, lower[::-1])
 

@@ -21,6 +21,38 @@ _SIZE_LIMIT = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """What is locked of an image that exists already.
+
+    Args:
+        manifest: its digest; that of the architecture's own manifest where there is an index.
+        python: version of the Python that the suite's wheels were chosen for; empty for none.
+        libc: version of the GNU C library that they were chosen for; empty for none.
+    """
+
+    manifest: Digest
+    python: str = ""
+    libc: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it as a lock holds it."""
+        return {"manifest": self.manifest.text, "python": self.python, "libc": self.libc}
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        """Return what ``to_json`` wrote.
+
+        Raises:
+            LockError: it has another form.
+        """
+        match value:
+            case {"manifest": str(manifest), "python": str(python), "libc": str(libc), **rest} if not rest:
+                return cls(manifest=_digest(manifest), python=python, libc=libc)
+            case _:
+                raise LockError("'from' in a lock has the texts 'manifest', 'python' and 'libc', and nothing else")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockedTree:
     """What one tree is made of, the image's or the suite's.
 
@@ -28,11 +60,13 @@ class LockedTree:
         debian: Debian packages, sorted by name; the suite's are those that the image has not.
         python: wheels, sorted by name.
         sources: source distributions whose files the tree takes.
+        existing: of an image that exists already, and holds none of the others.
     """
 
     debian: tuple[LockedPackage, ...] = ()
     python: tuple[LockedPackage, ...] = ()
     sources: tuple[LockedPackage, ...] = ()
+    existing: Existing | None = None
 
     @property
     def packages(self) -> tuple[LockedPackage, ...]:
@@ -41,11 +75,20 @@ class LockedTree:
 
     @property
     def interpreter(self) -> str:
-        """The version of the Debian package that holds Python, such as ``3.11.2-6+deb12u6``; empty for none."""
-        return python_version(self.debian)
+        """The version of Python, of the Debian package that holds it as ``3.11.2-6+deb12u6``; empty for none."""
+        return self.existing.python if self.existing else python_version(self.debian)
+
+    @property
+    def libc(self) -> str:
+        """The version of the GNU C library, as ``interpreter``."""
+        if self.existing:
+            return self.existing.libc
+        return {each.name: each.version for each in self.debian}.get("libc6", "")
 
     def to_json(self) -> dict[str, Json]:
         """Return the tree as a lock holds it."""
+        if self.existing is not None:
+            return {"from": self.existing.to_json()}
         return {
             "debian": [each.to_json() for each in self.debian],
             "python": [each.to_json() for each in self.python],
@@ -60,6 +103,8 @@ class LockedTree:
             LockError: it has another form.
         """
         match value:
+            case {"from": existing, **rest} if not rest:
+                return cls(existing=Existing.from_json(existing))
             case {"debian": [*debian], "python": [*python], "sources": [*sources], **rest} if not rest:
                 return cls(
                     debian=tuple(LockedPackage.from_json(each) for each in debian),
@@ -67,7 +112,9 @@ class LockedTree:
                     sources=tuple(LockedPackage.from_json(each) for each in sources),
                 )
             case _:
-                raise LockError("a tree in a lock has the lists 'debian', 'python' and 'sources', and nothing else")
+                raise LockError(
+                    "a tree in a lock has the lists 'debian', 'python' and 'sources', or 'from', and nothing else"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +147,7 @@ class Lock:
         answers: digest of the parts of the spec that it answers.
         epoch: seconds since 1970; no time in the image or the suite is later.
         locked: when the archives were read, seconds since 1970: the time for their snapshot services.
-        debian: the suite whose packages these are, such as ``bookworm``.
+        debian: the suite whose packages these are, such as ``bookworm``; empty where the image exists already.
         platforms: Debian architecture → what is locked for it.
     """
 

@@ -1,6 +1,6 @@
 """Make a lock: resolve what a spec asks for, keep what an older lock chose, and find the epoch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,16 @@ from pipeline.build.ecosystems.pypi.index import lock_sdist
 from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.wheel import newest_time
+from pipeline.build.existing import Ways, interpreter_of, pin, target_of
 from pipeline.build.fetch import Fetcher
-from pipeline.build.lock import Lock, LockedTree, Platform, python_version
+from pipeline.build.interpreter import Interpreter
+from pipeline.build.leftovers import RESOLVER
+from pipeline.build.lock import Existing, Lock, LockedTree, Platform, python_version
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
-from pipeline.declare.errors import LockError, NoArchitectureError, PackageError, PipelineError
+from pipeline.declare.errors import NoArchitectureError, PackageError, PipelineError
 from pipeline.declare.faults import SpecFaults
-from pipeline.declare.image import AnyImage, BuiltImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
+from pipeline.declare.image import AnyImage, BuiltImage, ExistingImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import key_place
 
@@ -32,17 +35,17 @@ COMPILER = ("libc-bin", "locales")
 
 
 def make_lock(
-    spec: EnvSpec, fetcher: Fetcher, *, now: datetime, work: Path, old: Lock | None, upgrade: Upgrade
+    spec: EnvSpec, fetcher: Fetcher, *, now: datetime, store: Path, old: Lock | None, upgrade: Upgrade
 ) -> Lock:
     """Return the lock of a spec.
 
     Every package is downloaded: the epoch is the newest time inside them.
 
     Args:
-        spec: what is asked for; its image is built, not taken from elsewhere.
+        spec: what is asked for; an image that exists already is taken into the store.
         fetcher: reaches the archives.
         now: the time of locking.
-        work: a folder for the resolvers' own caches.
+        store: takes images that exist already, and the resolvers' own caches.
         old: an older lock of this spec: what it chose stays where it can, so that only what is asked for changes.
         upgrade: what is chosen anew all the same.
 
@@ -50,18 +53,13 @@ def make_lock(
         LockError, ResolveError, ArchiveError: no lock can be made; the message says why.
         FetchError: an archive cannot be read.
     """
-    image = _built(spec, spec.image)
-    if old is not None and old.debian != image.debian.suite:
+    debian = spec.image.debian.suite if isinstance(spec.image, BuiltImage) else ""
+    if old is not None and old.debian != debian:
         old = None  # its packages are those of another suite
-    services = {name: _built(spec, each.image) for name, each in spec.services.items()}
-    resolver = _Resolver(
-        spec=spec, image=image, services=services, fetcher=fetcher, now=now, work=work, upgrade=upgrade
-    )
+    resolver = _Resolver(spec=spec, fetcher=fetcher, now=now, store=store, upgrade=upgrade)
     platforms = {name: resolver.platform(name, old.platforms.get(name) if old else None) for name in spec.architectures}
-    epoch = _epoch(image, platforms.values(), fetcher)
-    lock = Lock(
-        answers=answers(spec), epoch=epoch, locked=int(now.timestamp()), debian=image.debian.suite, platforms=platforms
-    )
+    epoch = _epoch(spec.image, platforms.values(), fetcher)
+    lock = Lock(answers=answers(spec), epoch=epoch, locked=int(now.timestamp()), debian=debian, platforms=platforms)
     # The time of an older lock stays where nothing else changed: locking again writes the same bytes.
     return old if old is not None and old.digest == lock.digest else lock
 
@@ -69,24 +67,66 @@ def make_lock(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Resolver:
     spec: EnvSpec
-    image: BuiltImage
-    services: Mapping[str, BuiltImage]
     fetcher: Fetcher
     now: datetime
-    work: Path
+    store: Path
     upgrade: Upgrade
+
+    @property
+    def work(self) -> Path:
+        """Where the resolvers have their own caches."""
+        return self.store / RESOLVER
+
+    @property
+    def _ways(self) -> Ways:
+        return Ways(directory=self.spec.directory, store=self.store, connections=self.fetcher.connections)
 
     def platform(self, architecture: str, old: Platform | None) -> Platform:
         """Return what is locked for one architecture; image, suite and services see the archive at one moment."""
         old = old or Platform(image=LockedTree(), suite=LockedTree())
-        universe = self._universe(self.image, architecture)
-        image = self._image(self.image, architecture, universe, old.image)
-        suite = self._suite(architecture, universe, image, old.suite)
+        own, universe = self.spec.image, None
+        if isinstance(own, BuiltImage):
+            universe = self._universe(own, architecture)
+            image = self._image(own, architecture, universe, old.image)
+            suite = self._suite(own, architecture, universe, image, old.suite)
+        else:
+            image, python = self._existing(own, architecture)
+            suite = self._suite_beside(python, architecture, old.suite)
         services = {}
-        for name, part in self.services.items():
-            seen = universe if part.debian == self.image.debian else self._universe(part, architecture)
-            services[name] = self._image(part, architecture, seen, old.services.get(name, LockedTree()))
+        for name, service in self.spec.services.items():
+            part, before = service.image, old.services.get(name, LockedTree())
+            if not isinstance(part, BuiltImage):
+                services[name] = self._pinned(part, architecture)
+                continue
+            is_same = isinstance(own, BuiltImage) and part.debian == own.debian
+            seen = universe if is_same and universe else self._universe(part, architecture)
+            services[name] = self._image(part, architecture, seen, before)
         return Platform(image=image, suite=suite, services=services)
+
+    def _existing(self, part: ExistingImage, architecture: str) -> tuple[LockedTree, Interpreter | None]:
+        """Return what is locked of an image that exists already, and its Python, where the suite needs one."""
+        image = pin(part, self._ways, architecture)
+        python = interpreter_of(self.spec, image, self.store)
+        version, libc = (python.version, python.libc) if python else ("", "")
+        return LockedTree(existing=Existing(manifest=image.digest, python=version, libc=libc)), python
+
+    def _pinned(self, part: ExistingImage, architecture: str) -> LockedTree:
+        image = pin(part, self._ways, architecture)
+        return LockedTree(existing=Existing(manifest=image.digest))
+
+    def _suite_beside(self, image: Interpreter | None, architecture: str, old: LockedTree) -> LockedTree:
+        """Return what is locked of the suite of an image that exists already: wheels for its own Python."""
+        part, python = self.spec.suite, tuple[LockedPackage, ...]()
+        if part.python is not None and image is not None:
+            python = lock_tools(
+                Wanted.of(part.python, self.spec.directory),
+                target_of(image, architecture),
+                image=image.packages,
+                fetcher=self.fetcher,
+                work=self.work,
+                preferred=self._preferred(old.python),
+            )
+        return LockedTree(python=python, sources=self._sources(part.files))
 
     def _universe(self, part: BuiltImage, architecture: str) -> Universe:
         try:
@@ -113,11 +153,13 @@ class _Resolver:
             )
         return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
 
-    def _suite(self, architecture: str, universe: Universe, image: LockedTree, old: LockedTree) -> LockedTree:
+    def _suite(
+        self, built: BuiltImage, architecture: str, universe: Universe, image: LockedTree, old: LockedTree
+    ) -> LockedTree:
         part = self.spec.suite
         debian: tuple[LockedPackage, ...] = ()
         if part.packages or part.python is not None:
-            request = self._request(self.image, architecture, *part.packages, *_implied(part.python))
+            request = self._request(built, architecture, *part.packages, *_implied(part.python))
             debian = self._debian(request, universe, image.debian, old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
@@ -156,12 +198,6 @@ class _Resolver:
         return tuple(lock_sdist(each, self.fetcher) for each in wanted)
 
 
-def _built(spec: EnvSpec, image: AnyImage) -> BuiltImage:
-    if not isinstance(image, BuiltImage):
-        raise LockError(f"{spec.path}: an image that exists already is not locked by this version")
-    return image
-
-
 def _implied(part: PythonPart | None) -> tuple[str, ...]:
     return () if part is None else (INTERPRETER,)
 
@@ -171,11 +207,11 @@ def _target(debian: tuple[LockedPackage, ...], architecture: str) -> Target:
     return Target.of_debian(python=python_version(debian), libc=libc, architecture=architecture)
 
 
-def _epoch(image: BuiltImage, platforms: Iterable[Platform], fetcher: Fetcher) -> int:
+def _epoch(image: AnyImage, platforms: Iterable[Platform], fetcher: Fetcher) -> int:
     """Return the newest time in the packages of image and suite: what runs beside them changes no byte of an image."""
     packages = [package for each in platforms for package in (*each.image.packages, *each.suite.packages)]
     paths = fetcher.fetch_all([each.artifact for each in packages])
-    if image.epoch is not None:
+    if isinstance(image, BuiltImage) and image.epoch is not None:
         return parse_epoch(image.epoch)
     return max((_newest(each, path) for each, path in zip(packages, paths, strict=True)), default=0)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
-from pipeline.build.leftovers import RESOLVER
 from pipeline.build.lock import Lock, check_answers, lock_path, read_lock, write_lock
 from pipeline.build.sources import read_sources
 from pipeline.build.upgrade import Upgrade
@@ -52,7 +51,7 @@ def renew_lock(spec: EnvSpec, store: Path, upgrade: Upgrade) -> tuple[Lock, bool
     old = read_lock(path) if path.exists() else None
     now = datetime.now(UTC)
     with fetcher_of(spec, store, old) as fetcher:
-        new = make_lock(spec, fetcher, now=now, work=store / RESOLVER, old=old, upgrade=upgrade)
+        new = make_lock(spec, fetcher, now=now, store=store, old=old, upgrade=upgrade)
     if new != old:
         write_lock(new, path)
     return new, new != old

@@ -30,8 +30,12 @@ def launch_early(argv: Sequence[str]) -> "Launched | None":
 
 
 def is_image(subject: str) -> bool:
-    """Tell whether ``run SUBJECT`` means an image: neither the file of a spec nor the name of one in ``envs/``."""
-    return not subject.endswith((".yaml", ".yml")) and not os.path.isfile(f"envs/{subject}.yaml")  # noqa: PTH113 - see above
+    """Tell whether ``run SUBJECT`` means an image: neither the file of a spec nor the name of one in ``envs/``.
+
+    A spec may be followed by ``=IMAGE``: its suite is run in that image.
+    """
+    name = subject.partition("=")[0]
+    return not name.endswith((".yaml", ".yml")) and not os.path.isfile(f"envs/{name}.yaml")  # noqa: PTH113 - see above
 
 
 def _subject(argv: Sequence[str]) -> str:

@@ -7,8 +7,10 @@ from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import KeyPath, key_place
 from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
 from runtime.oci.platform import MACHINES
+from runtime.oci.remote import is_remote
 
-_IMAGE_KEYS = (("from", "images that exist already"), ("node", "packages from npm"), ("stages", "stages"))
+_IMAGE_KEYS = (("node", "packages from npm"), ("stages", "stages"))
+_SOURCES = ("oci:", "docker-archive:", "docker-daemon:")
 _SUITE_KEYS = (
     ("node", "packages from npm"),
     ("packages", "Debian packages of a suite"),
@@ -42,6 +44,13 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
     for path, what in keys:
         if _at(root, path) is not None:
             yield path, what
+    for image in images:
+        node = _at(root, (*image, "from"))
+        if isinstance(node, Scalar) and not node.text.startswith(_SOURCES) and not is_remote(node.text):
+            yield (
+                (*image, "from"),
+                "an image in no registry (HOST/NAME:TAG), oci:DIR, docker-archive:FILE or docker-daemon:NAME",
+            )
     for path, value, what in _VALUES:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:

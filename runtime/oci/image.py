@@ -20,7 +20,7 @@ from runtime.oci.descriptor import (
 )
 from runtime.oci.document import DOCUMENT_LIMIT, items, member, parse_document, text, text_map, texts
 from runtime.oci.refusal import Refusal, RefusedError
-from runtime.oci.store import Store
+from runtime.oci.store import Blobs
 
 SUITE = "application/vnd.seatrial.suite.v1"
 """The artifact type of a suite tree."""
@@ -58,7 +58,7 @@ class Image:
     layers: tuple[Layer, ...]
 
     @classmethod
-    def open(cls, store: Store, digest: Digest) -> Self:
+    def open(cls, store: Blobs, digest: Digest) -> Self:
         """Read the manifest and the config of an image.
 
         Raises:

@@ -106,7 +106,7 @@ def find_image(reference: Reference, layout: Layout, architecture: str) -> Diges
             raise _missing(reference, layout, f"it holds no blob {reference.digest}")
         found = Descriptor(media_type=_kind_of(layout, reference.digest), digest=reference.digest, size=0)
     if found.media_type in _INDEXES:
-        return _of_platform(reference, layout, found.digest, architecture)
+        return pick(reference.text, layout.read(found.digest, DOCUMENT_LIMIT), found.digest, architecture)
     if found.media_type not in _MANIFESTS:
         raise ImageError(f"{reference.text} is {found.media_type!r}, no image")
     return found.digest
@@ -131,21 +131,37 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
     return next(iter(images.values()))
 
 
-def _of_platform(reference: Reference, layout: Layout, digest: Digest, architecture: str) -> Digest:
-    """Return the one image of an index that is for Linux on the architecture; what it lists for no platform is none."""
-    listed = [each for each in _parse_index(layout.read(digest, DOCUMENT_LIMIT), str(digest)) if _is_image(each)]
+def is_index(document: Mapping[str, Json]) -> bool:
+    """Tell an index from a manifest."""
+    return _kind(document) in _INDEXES
+
+
+def pick(text: str, raw: bytes, digest: Digest, architecture: str) -> Digest:
+    """Return the one image of an index that is for Linux on the architecture; what it lists for no platform is none.
+
+    Args:
+        text: how the index was named.
+        raw: its bytes.
+        digest: of them.
+        architecture: which of several to take.
+
+    Raises:
+        ImageError: there is none, or there are several.
+        RefusedError: the index is malformed.
+    """
+    listed = [each for each in _parse_index(raw, str(digest)) if _is_image(each)]
     fitting = {each.digest for each in listed if _platform_of(each) == f"linux/{architecture}"}
     if len(fitting) == 1:
         return fitting.pop()
     if not listed:
-        raise ImageError(f"{reference.text}: the index {digest.short} lists no image")
+        raise ImageError(f"{text}: the index {digest.short} lists no image")
     if fitting:
         several = [f"{each.digest}" for each in listed if each.digest in fitting]
         raise ImageError(
-            f"{reference.text} is ambiguous: its index lists {len(fitting)} images for linux/{architecture}",
+            f"{text} is ambiguous: its index lists {len(fitting)} images for linux/{architecture}",
             hint=f"name one by its digest: {_some(several)}",
         )
-    raise wrong_platform(reference.text, sorted({_platform_of(each) for each in listed}), architecture)
+    raise wrong_platform(text, sorted({_platform_of(each) for each in listed}), architecture)
 
 
 def wrong_platform(text: str, there: list[str], architecture: str) -> ImageError:
@@ -179,7 +195,10 @@ def _check_kind(index: Mapping[str, Json], what: str) -> None:
 
 def _kind_of(layout: Layout, digest: Digest) -> str:
     """Return the media type of a blob that was named by its digest alone: it is a manifest, or an index."""
-    document = parse_document(layout.read(digest, DOCUMENT_LIMIT), f"blob {digest}")
+    return _kind(parse_document(layout.read(digest, DOCUMENT_LIMIT), f"blob {digest}"))
+
+
+def _kind(document: Mapping[str, Json]) -> str:
     said = document.get("mediaType")
     return said if isinstance(said, str) else INDEX if "manifests" in document else MANIFEST
 

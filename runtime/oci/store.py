@@ -7,11 +7,8 @@ from runtime.digest import Digest
 from runtime.oci.descriptor import Descriptor
 
 
-class Store(Protocol):
-    """Content by digest. Writes are idempotent, reads verify."""
-
-    def has(self, digest: Digest) -> bool:
-        """Tell whether the blob is here; its bytes are not looked at."""
+class Blobs(Protocol):
+    """Content by digest, to be read. Reads verify."""
 
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return a whole blob, verified.
@@ -27,6 +24,13 @@ class Store(Protocol):
         Raises:
             StoreError: it is not here.
         """
+
+
+class Store(Blobs, Protocol):
+    """Content by digest. Writes are idempotent, reads verify."""
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether the blob is here; its bytes are not looked at."""
 
     def write(self, content: bytes | Iterable[bytes], media_type: str, *, expected: Digest | None = None) -> Descriptor:
         """Put a blob in; nothing happens if it is here.

@@ -33,6 +33,8 @@ def test_spec_is_no_image(tmp_path, monkeypatch):
     (tmp_path / "envs" / "web.yaml").touch()
     assert not early.is_image("web")
     assert not early.is_image("other/web.yml")
+    assert not early.is_image("web=oci:web.d")
+    assert not early.is_image("other/web.yml=oci:web.d")
     assert early.is_image("db")
     assert early.is_image("oci:web.d")
 

@@ -196,3 +196,22 @@ def test_duration_printed_is_the_text_that_was_parsed(text):
 @pytest.mark.parametrize(("text", "seconds"), [("1970-01-02", 86400), ("1767225600", 1767225600)])
 def test_parse_epoch_reads_dates_as_utc(text, seconds):
     assert parse_epoch(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("image", "is_known"),
+    [
+        ("oci:DIR", True),
+        ("docker-archive:FILE", True),
+        ("docker-daemon:web:1", True),
+        ("registry.example.org/web:1", True),
+        ("localhost:5000/web", True),
+        ("web:1", False),
+        ("team/web:1", False),
+        ("containers-storage:web", False),
+    ],
+)
+def test_image_that_exists_elsewhere_than_is_read_is_named_with_its_line(project, image, is_known):
+    text = f"seatrial: 1\nimage:\n  from: {image}\nsuite:\n  command: [a]\n"
+    found = unsupported(read_spec(write(project, text)))
+    assert [fault.line for fault in found] == ([] if is_known else [3])

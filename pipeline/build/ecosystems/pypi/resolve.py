@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -25,6 +25,18 @@ _OTHER_PLACES = re.compile(
     re.MULTILINE,
 )
 _BY_FILES = "take local code by 'files'; the index is configured on the machine (UV_DEFAULT_INDEX, pip's index-url)"
+
+
+class Present(Protocol):
+    """A Python package that an image has."""
+
+    @property
+    def name(self) -> str:
+        """As its archive, or its own record, writes it."""
+
+    @property
+    def version(self) -> str:
+        """Likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +115,7 @@ def lock_tools(
     wanted: Wanted,
     target: Target,
     *,
-    image: Sequence[LockedPackage],
+    image: Sequence[Present],
     fetcher: Fetcher,
     work: Path,
     preferred: Mapping[str, str] | None = None,

@@ -1,0 +1,129 @@
+"""Images that other people's tools made, and a registry of this machine."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "conformance"))
+
+from engines import DEBIAN_PATH, program_of, started_dockerd
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def skopeo():
+    program = program_of("skopeo")
+
+    def call(*arguments):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def docker():
+    """Start Debian's dockerd with everything of its own, and return what calls its client."""
+    client = program_of("docker")
+    with started_dockerd() as address:
+
+        def call(*arguments):
+            environment = {"PATH": DEBIAN_PATH, "HOME": "/nonexistent", "DOCKER_HOST": address}
+            command = [client, *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+            assert done.returncode == 0, done.stderr
+            return done
+
+        call.host = address
+        yield call
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory):
+    """Start Debian's docker-registry on loopback, and return its address."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = f"""version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: 127.0.0.1:{port}}}
+"""
+    (folder / "config.yml").write_text(config)
+    server = subprocess.Popen(
+        [program_of("docker-registry"), "serve", folder / "config.yml"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(port)
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait(port):
+    for _ in range(100):
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/v2/")
+            assert connection.getresponse().status == 200
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+        finally:
+            connection.close()
+    raise AssertionError("the registry does not answer")
+
+
+class Project:
+    """A folder with specs whose images are elsewhere, and the command of a user in it."""
+
+    def __init__(self, folder, store):
+        self.folder = folder
+        self.store = store
+
+    def run(self, *arguments, store=None, environment=None, check=True):
+        own = {"SEATRIAL_STORE": str(store or self.store), "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **own, **(environment or {})}
+        command = [sys.executable, "-m", "pipeline.cli.main", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def verify(self, *arguments, **options):
+        done = self.run("verify", "--json", *arguments, **options)
+        return json.loads(done.stdout)["environments"][0]
+
+    def spec(self, image):
+        """Write a spec with the suite of `schedule`, as envs/schedule.yaml has it."""
+        text = (ROOT / "envs/schedule.yaml").read_text()
+        path = self.folder / "there.yaml"
+        suite = text[text.index("suite:") :]
+        path.write_text(f"seatrial: 1\nimage: {{from: {json.dumps(image)}}}\nhosts: [umask-0077]\n{suite}")
+        return path
+
+
+@pytest.fixture
+def project(tmp_path, store):
+    return Project(tmp_path, store)
+
+
+@pytest.fixture
+def schedule(build):
+    """Where other tools find the image of `schedule`."""
+    return f"oci:{build('schedule').layout.root}:schedule"
