@@ -191,7 +191,9 @@ class _Environment:
             waiting = self._order()
             while waiting:
                 _finish([pool.submit(self._try_host, index, is_usable) for index in waiting])
-                _finish([pool.submit(self._explain, group) for group in in_turns(self._take_differing())])
+                groups = in_turns(self._take_differing())
+                explaining = [pool.submit(self._explain, group) for group in groups]
+                _finish([*explaining, *(pool.submit(self._foresee, group[0]) for group in groups)])
                 waiting = [] if self._has_failed() else [index for index in waiting if index in self._put_off]
                 self._put_off.difference_update(waiting)
             if is_usable.result() and not any(each.seen is not None for each in self._hosts.values()):
@@ -266,6 +268,9 @@ class _Environment:
         proven = Proven()
         for each in group:
             self._keep(self._inquiry.hosts.index(each.choice), self._trial.explain(each, proven))
+
+    def _foresee(self, host: Differing) -> None:
+        self._foresight.prepare(host.choice.host, host.differences)
 
     def _keep(self, index: int, tried: Tried) -> None:
         self._hosts[index] = tried

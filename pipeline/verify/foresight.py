@@ -24,7 +24,7 @@ from runtime.plan import Plan
 _FEW_LEVELS = 4
 """Levels of which two runs tell without a prediction which of them matters: a traced run takes as long."""
 
-_SHORT = 3_000
+_SHORT = 1_000
 """Milliseconds of a suite that is traced as a whole."""
 
 _LONGEST = 60_000
@@ -73,12 +73,17 @@ class Foresight:
             differences: all of them: one traced run tells of all.
             seen: its first run.
         """
-        if not self._inquiry.predicts or len(host.differing) <= _FEW_LEVELS:
+        if not self._is_worth_a_run(host):
             return lambda _, __: NOTHING
-        tests = tuple(sorted(each.id for each in differences if each.kind is Kind.TEST))
+        tests = _tests(differences)
         return lambda difference, needs_others: predict(
             self._signs(difference, tests, seen) | ({NEEDS_OTHERS: 1.0} if needs_others else {}), self._factors
         )
+
+    def prepare(self, host: Host, differences: Sequence[Difference]) -> None:
+        """Make the traced run that ``on`` needs for a host, while others make the first reruns, which need none."""
+        if self._is_worth_a_run(host):
+            self._trace(_tests(differences))
 
     def likeliness(self, hosts: Sequence[Host]) -> Mapping[str, float]:
         """Return the name of each host → how likely it is to differ, by a trace of the whole suite.
@@ -92,6 +97,9 @@ class Foresight:
             return {}
         found = predict(telling(traced.trace, (), memory=traced.resources.peak_memory), self._factors)
         return {host.name: sum(found.weight(name) - 1 for name in host.differing) for host in hosts}
+
+    def _is_worth_a_run(self, host: Host) -> bool:
+        return self._inquiry.predicts and len(host.differing) > _FEW_LEVELS
 
     def _earlier(self) -> Observation | None:
         """Return what a trace of the whole suite showed, if one was made in an earlier verification."""
@@ -135,6 +143,10 @@ class Foresight:
         reference = self._inquiry.reference
         # Not the first run of the reference: that is told as a piece of work of its own.
         return Cell(plan=reference.apply(traced(self._inquiry.plan, tests)), host=reference, index=1)
+
+
+def _tests(differences: Iterable[Difference]) -> tuple[str, ...]:
+    return tuple(sorted(each.id for each in differences if each.kind is Kind.TEST))
 
 
 def traced(plan: Plan, tests: Iterable[str] = ()) -> Plan:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -27,14 +28,21 @@ def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation
 
     Args:
         runs: the first ones.
-        run: makes run ``index``, from 0.
+        run: makes run ``index``, from 0; called in threads, as those that are needed in any case go side by side.
     """
-    found = [*runs, *(run(index) for index in range(len(runs), USUAL))]
-    if any(is_failing(each) for each in found):
-        found += [run(index) for index in range(len(found), FAILING)]
-    if any(compare(found[0], each) for each in found[1:]):
-        found += [run(index) for index in range(len(found), UNSTABLE)]
-    return tuple(found)
+
+    def more(found: tuple[Observation, ...], count: int) -> tuple[Observation, ...]:
+        missing = range(len(found), count)
+        if not missing:
+            return found
+        with ThreadPoolExecutor(max_workers=len(missing), thread_name_prefix="reference") as pool:
+            return (*found, *pool.map(run, missing))
+
+    for _ in range(2):  # a run that fails may be the first or a later one
+        runs = more(runs, FAILING if any(is_failing(each) for each in runs) else USUAL)
+    if any(compare(runs[0], each) for each in runs[1:]):
+        runs = more(runs, UNSTABLE)
+    return runs
 
 
 def is_failing(observation: Observation) -> bool:

@@ -116,7 +116,9 @@ class ResultCache:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, to_canonical_json(to_json(observation)), beside=self._directory)
+            content = to_canonical_json(to_json(observation))
+            # What a machine loses with its power can be run again; nobody should wait for the disk after every run.
+            write_whole(path, content, beside=self._directory, is_lasting=False)
         except OSError as error:
             raise VerifyError(f"cannot keep a result in {path.parent}: {error.strerror}") from error
 

@@ -72,7 +72,12 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_whole(
-    path: Path, content: bytes | Iterable[bytes], *, beside: Path | None = None, prefix: str = PREFIX
+    path: Path,
+    content: bytes | Iterable[bytes],
+    *,
+    beside: Path | None = None,
+    prefix: str = PREFIX,
+    is_lasting: bool = True,
 ) -> None:
     """Write a file whole or not at all; the disk has it when this returns.
 
@@ -81,6 +86,7 @@ def write_whole(
         content: its bytes, or its parts in order.
         beside: a folder of the same file system for the unfinished file; the file's own by default.
         prefix: of the unfinished file's name.
+        is_lasting: False does not wait for the disk: a machine that loses power may lose the file, or have it empty.
 
     Raises:
         OSError: it cannot be written; what was there is as it was.
@@ -90,9 +96,11 @@ def write_whole(
             file.write(block)
         file.flush()
         os.fchmod(file.fileno(), 0o644)
-        os.fsync(file.fileno())
+        if is_lasting:
+            os.fsync(file.fileno())
         Path(file.name).replace(path)
-    sync_folder(path.parent)
+    if is_lasting:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,10 +13,9 @@ sets no variable, holds no descriptor open, and swallows its own errors.
 
 # Python 3.6 and a foreign process: no pathlib, no annotations, no error that reaches the suite.
 # ruff: noqa: ANN001, ANN003, ANN201, ANN204, ARG002, BLE001, FURB188, PTH100, PTH109, PTH112, PTH113, PTH118, PTH123
-# ruff: noqa: S102, S110, S112, SIM105, SLF001, UP031
+# ruff: noqa: PLC0415, S102, S110, S112, SIM105, SLF001, UP031
 # mypy: ignore-errors
 
-import hashlib
 import importlib.machinery
 import json
 import os
@@ -36,6 +35,8 @@ TOOLS = ROOT + "/python"
 FORMAT = 1
 MESSAGE = 2000
 CHUNK = 200
+PASSED = b'{"event":"test","n":%d,"outcome":"passed","phase":"%s"}'
+PHASES = {"setup": b"setup", "call": b"call"}
 
 
 class Lines:
@@ -46,21 +47,31 @@ class Lines:
         self.open = os.open
         self.write = os.write
         self.close = os.close
-        self.dumps = json.dumps
+        self.encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
         self.flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
     def put(self, event, **values):
         """Append one event; nothing happens if that is impossible."""
         values["event"] = event
         try:
-            line = self.dumps(values, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n"
-            descriptor = self.open(self.path, self.flags, 0o666)
-            try:
-                self.write(descriptor, line)
-            finally:
-                self.close(descriptor)
+            self.append(self.encode(values).encode("ascii"))
         except Exception:  # a full disk, a limit, a text that has no JSON form
             pass
+
+    def put_passed(self, number, phase):
+        """Append that a phase of a test passed: of a thousand lines nearly all, so without the way through JSON."""
+        try:
+            self.append(PASSED % (number, phase))
+        except Exception:
+            pass
+
+    def append(self, line):
+        """Append a line, whole."""
+        descriptor = self.open(self.path, self.flags, 0o666)
+        try:
+            self.write(descriptor, line + b"\n")
+        finally:
+            self.close(descriptor)
 
 
 class Session:
@@ -84,11 +95,15 @@ class Session:
 
     def report(self, report):
         """Write one phase of one test."""
-        if report.when == "teardown" and report.outcome == "passed":
-            return
-        values = {"phase": report.when, "outcome": report.outcome}
         name = self.prefix + report.nodeid
         number = self.numbers.get(name)
+        if report.outcome == "passed":
+            if report.when == "teardown":
+                return
+            if number is not None and report.when in PHASES:
+                self.lines.put_passed(number, PHASES[report.when])
+                return
+        values = {"phase": report.when, "outcome": report.outcome}
         if number is None:
             values["id"] = name
         else:
@@ -159,6 +174,8 @@ def in_order(items, order):
         return sorted(items, key=lambda item: -places[item.nodeid])
     if not order.startswith("random"):
         return items
+    import hashlib  # loads a library of cryptography, which no other order needs
+
     return sorted(
         items, key=lambda item: hashlib.sha256((order + " " + item.nodeid).encode("utf-8", "replace")).digest()
     )
