@@ -124,8 +124,11 @@ class NativeRunning:
             case "failed", _, str(text), str(hint):
                 self._error = BackendError(text, hint=hint)
                 self._finish()
+            case "lost", _, str(how):
+                self._error = BackendError(f"the run was lost: the warm process {how}")
+                self._finish()
             case _:
-                self._error = BackendError("the run was lost: the warm process is gone")
+                self._error = BackendError("the run was lost: the warm process says what cannot be understood")
                 self._finish()
         self._begun.set()
 

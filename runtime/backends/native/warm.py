@@ -140,5 +140,25 @@ class WarmProcess:
         with self._lock:
             self._alive = False
             answers = dict(self._answers)
+        how = self._how_it_ended() if answers else ""
         for number, answer in answers.items():
-            answer(("lost", number), [])
+            answer(("lost", number, how), [])
+
+    def _how_it_ended(self) -> str:
+        """Return what the kernel says of its end, and leave that for who waits for it."""
+        try:
+            ending = os.pidfd_open(self._pid)
+        except ProcessLookupError:
+            return "is gone"
+        try:
+            if not select.select([ending], [], [], _ENDING_TIME)[0]:
+                return "listens no more"
+            found = os.waitid(os.P_PIDFD, ending, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            found = None
+        finally:
+            os.close(ending)
+        if found is None:
+            return "is gone"
+        is_exit = found.si_code == os.CLD_EXITED
+        return f"ended with {found.si_status}" if is_exit else f"was ended by signal {found.si_status}"

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -138,8 +139,30 @@ class Zygote:
         self._runs[number] = run
         self._together = max(self._together, len(self._runs))
         run.control.setblocking(False)  # noqa: FBT003 - the interface of sockets
-        self._selector.register(run.control, selectors.EVENT_READ, lambda: self._hear(run))
-        self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+        self._selector.register(run.control, selectors.EVENT_READ, lambda: self._attend(run, self._hear))
+        self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._attend(run, self._reap))
+
+    def _attend(self, run: Supervised, attend: Callable[[Supervised], None]) -> None:
+        """Attend to one run; what fails is its own, and ends no other."""
+        try:
+            attend(run)
+        except (BrokenPipeError, ConnectionResetError):  # the client is gone
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run is lost and its client must hear of it
+            if run.number in self._runs:
+                self._lose(run, error)
+
+    def _lose(self, run: Supervised, error: Exception) -> None:
+        """End a run of which we cannot tell any more how it went."""
+        run.kill()
+        with suppress(KeyError):
+            self._selector.unregister(run.pidfd)
+        with suppress(ChildProcessError):
+            os.waitpid(run.pid, 0)
+        with suppress(OSError):
+            self._forget(run)
+        self._runs.pop(run.number, None)
+        wire.send(self._client, ("failed", run.number, f"the run was lost: {_named(error)}", ""))
 
     def _companions_of(self, run: Supervised) -> Companions:
         return Companions(
@@ -265,7 +288,7 @@ class Zygote:
                 self._tell_end(run)
                 return
             run.start_collecting()
-            self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._reap(run))
+            self._selector.register(run.pidfd, selectors.EVENT_READ, lambda: self._attend(run, self._reap))
 
     def _tell_end(self, run: Supervised) -> None:
         """Tell of a run that is read and whose services have ended; who hears of it finds nothing left."""
@@ -362,7 +385,15 @@ def main() -> None:
 def _told(error: Exception) -> tuple[str, str]:
     if isinstance(error, SeatrialError):
         return error.message, error.hint
-    return f"cannot start the run: {type(error).__name__}: {error}", ""
+    return f"cannot start the run: {_named(error)}", ""
+
+
+def _named(error: Exception) -> str:
+    where = error.__traceback__
+    while where and where.tb_next:
+        where = where.tb_next
+    place = f" ({where.tb_frame.f_code.co_name}, line {where.tb_lineno})" if where else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 if __name__ == "__main__":

@@ -78,11 +78,35 @@ def test_run_is_lost_when_the_warm_process_dies_and_the_backend_recovers(rootfs,
     with NativeBackend(lambda _: (rootfs,)) as backend:
         running = backend.start(plan("sleep", "60"))
         os.kill(backend._process().pid, signal.SIGKILL)
-        with pytest.raises(BackendError, match="lost"):
+        with pytest.raises(BackendError, match="the run was lost: the warm process was ended by signal 9"):
             running.wait()
         running.close()
         with backend.start(plan("true")) as again:
             assert again.wait().exit_code == 0
+
+
+def test_what_fails_of_one_run_ends_no_other(rootfs, plan):
+    with NativeBackend(lambda _: (rootfs,)) as backend:
+        longer = backend.start(plan("sleep", "2"))
+        with backend.start(plan("sleep", MARKER)) as running:
+            if not take_away_groups(backend._process().pid, number=2):
+                pytest.skip("no control groups can be made here")
+            assert wait_for_sleepers(1) == 1
+            os.kill(int(sleepers()[0]), signal.SIGTERM)
+            with pytest.raises(BackendError, match="the run was lost: FileNotFoundError"):
+                running.wait()
+        assert longer.wait().exit_code == 0
+
+
+def take_away_groups(warm, number):
+    """Remove the control groups of a run that goes on, as another program of this machine may."""
+    mine = [Path(each) for each in groups() if f"/seatrial-{warm}-" in each and each.endswith(f"-{number}")]
+    for group in mine:
+        while pids := (group / "cgroup.procs").read_text().split():
+            for pid in pids:
+                (group.parent / "cgroup.procs").write_text(pid)
+        group.rmdir()
+    return mine
 
 
 def test_closed_run_leaves_nothing_and_says_so(native, plan):
