@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 BUDGET = "20m"
 """How long the search for causes may take by default."""
 
+NOTHING = "0s"
+"""The budget that looks for no cause: a host is run and compared, no more."""
+
 
 def store_path(arguments: argparse.Namespace) -> Path:
     """Return the folder of the store: ``--store``, ``SEATRIAL_STORE``, or the user's data folder."""
@@ -35,8 +38,9 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
     """
     from pipeline.declare.values import parse_duration  # noqa: PLC0415 - loads pydantic
 
+    wanted = getattr(arguments, "budget", None) or BUDGET
     try:
-        budget = parse_duration(getattr(arguments, "budget", None) or BUDGET)
+        budget = 0 if wanted == NOTHING else parse_duration(wanted)
     except ValueError as error:
         raise UsageError(f"--budget: {error}", hint="for example --budget 20m") from error
 
@@ -52,5 +56,5 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
         locked=getattr(arguments, "locked", False),
         fail_fast=getattr(arguments, "fail_fast", False),
         images=images or {},
-        predict=not getattr(arguments, "no_prediction", False),
+        predict=budget > 0 and not getattr(arguments, "no_prediction", False),
     )

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     parser.add_argument("specs", nargs="*", metavar="SPEC[=IMAGE]", help="a file, or a name in envs/ (envs/*.yaml)")
     parser.add_argument("--hosts", metavar="SET", help="a set of hosts, or their names with commas")
-    parser.add_argument("--budget", metavar="TIME", help="how long to look for causes (20m)")
+    parser.add_argument("--budget", metavar="TIME", help="how long to look for causes (20m); 0s only compares")
     parser.add_argument("--fail-fast", action="store_true", help="end with the first host that fails")
     parser.add_argument("--fresh", action="store_true", help="run everything again, use no earlier run")
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from itertools import compress
 
 from pipeline.verify.baseline import Baseline
 from pipeline.verify.conclude import conclude_environment
@@ -265,9 +266,22 @@ class _Environment:
             self._keep(index, tried)
 
     def _explain(self, group: Sequence[Differing]) -> None:
+        """Explain hosts that share behaviors in turns; those of which all is proven by then go at once."""
         proven = Proven()
-        for each in group:
-            self._keep(self._inquiry.hosts.index(each.choice), self._trial.explain(each, proven))
+        waiting = list(group)
+        while waiting:
+            is_proven = [self._trial.is_proven(each, proven) for each in waiting]
+            if any(is_proven):
+                self._explain_at_once(list(compress(waiting, is_proven)), proven)
+                waiting = [each for each, known in zip(waiting, is_proven, strict=True) if not known]
+            else:
+                self._explain_at_once([waiting.pop(0)], proven)
+
+    def _explain_at_once(self, hosts: Sequence[Differing], proven: Proven) -> None:
+        with ThreadPoolExecutor(max_workers=len(hosts), thread_name_prefix="explain") as pool:
+            tried = pool.map(lambda each: self._trial.explain(each, proven), hosts)
+            for each, result in zip(hosts, tried, strict=True):
+                self._keep(self._inquiry.hosts.index(each.choice), result)
 
     def _foresee(self, host: Differing) -> None:
         self._foresight.prepare(host.choice.host, host.differences)

@@ -35,7 +35,7 @@ class _Cause:
 
 @dataclass(slots=True)
 class Proven:
-    """The causes found so far. It is for one thread: hosts that share behaviors are explained in turns."""
+    """The causes found so far. Hosts that share behaviors are explained in turns; at once only those that add none."""
 
     _causes: dict[tuple[Key, str, bool], list[_Cause]] = field(default_factory=dict)
     _alone: dict[tuple[Key, frozenset[tuple[str, str]]], bool] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.verify.baseline import Baseline
-from pipeline.verify.compare import Difference, Key, Kind
+from pipeline.verify.compare import Difference, Key, Kind, behaviors
 from pipeline.verify.events import Explaining, Tell
 from pipeline.verify.explain import Cause, CauseState, explain
 from pipeline.verify.foresight import Foresight
@@ -127,13 +127,7 @@ class Trial:
         known = self._baseline.settle()
         found = explain(
             host.differences,
-            Pair(
-                plan=patient(self._inquiry.plan, known.usual, host.run.observation),
-                reference=self._inquiry.reference,
-                host=host.choice.host,
-                seen_reference=known.usual,
-                seen_host=host.run.observation,
-            ),
+            self._pair(host),
             runner=self._runner,
             budget=self._budget,
             normalization=known.normalization,
@@ -150,6 +144,26 @@ class Trial:
             for each, cause in found.causes.items()
         ]
         return self._judged(host.choice, host.run, (*host.accepted, *findings), runs=found.runs, cached=found.cached)
+
+    def is_proven(self, host: Differing, proven: Proven) -> bool:
+        """Tell whether every difference of a host has a cause that hosts before it have shown."""
+        pair = self._pair(host)
+        shown = behaviors(host.run.observation, self._baseline.settle().normalization)
+        is_whole = self._inquiry.suite.results is not Results.PYTEST
+        return all(
+            proven.of((each.kind, each.id), shown.get((each.kind, each.id), ""), pair, whole=is_whole)
+            for each in host.differences
+        )
+
+    def _pair(self, host: Differing) -> Pair:
+        known = self._baseline.settle()
+        return Pair(
+            plan=patient(self._inquiry.plan, known.usual, host.run.observation),
+            reference=self._inquiry.reference,
+            host=host.choice.host,
+            seen_reference=known.usual,
+            seen_host=host.run.observation,
+        )
 
     def unexplained(self, host: Differing, why: str) -> Tried:
         """Judge a host whose differences were not rerun to their end.

@@ -83,6 +83,7 @@ def test_command_after_dashes_is_left_as_it_is():
         (["build"], "SPEC"),
         ([], "no command given"),
         (["verify", "--budget", "20"], "--budget"),
+        (["verify", "--budget", "0m"], "longer than zero"),
         (["run", "x", "--set", "umask"], "want FACTOR=LEVEL"),
         (["report", "--format", "html"], "this version cannot write it yet"),
         (["report", "--format", "htm"], "there is no such format"),

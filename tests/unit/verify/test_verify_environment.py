@@ -379,6 +379,30 @@ def test_verify_spent_budget_before_confirmation_is_inconclusive():
     assert "budget" in result.hosts[1].reasons[0]
 
 
+def test_verify_budget_of_nothing_compares_and_looks_for_no_cause():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077")})
+    result = verify(app, HARDENED, COLUMNS, milliseconds=0, predicts=False)
+    assert [each.state for each in result.hosts] == [State.REFERENCE, State.INCONCLUSIVE, State.SAME]
+    assert result.work.runs == 4  # the reference twice, as something differs
+
+
+def test_verify_hosts_of_which_all_is_proven_are_explained_at_the_same_time():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077")})
+    more = ({"cpus": "1"}, {"open-files": "64"})
+    alike = [replace(HARDENED, name=f"hardened-{'-'.join(each)}", factors=HARDENED.factors | each) for each in more]
+    together = threading.Barrier(len(alike))
+
+    class Meeting:
+        def run(self, cell):
+            if cell.series in {each.digest.text for each in alike} and cell.index == 1:
+                together.wait(timeout=30)
+            return app.run(cell)
+
+    result = verify(Meeting(), UMASK, *alike)
+    assert {dict(each.findings[0].cause.factors)["umask"] for each in result.hosts[1:]} == {"0077"}
+    assert not together.broken
+
+
 def test_verify_spent_budget_after_confirmation_is_failed_with_an_inconclusive_cause():
     app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077", locale="C")})
     result = verify(app, HARDENED, runs=18)
