@@ -1,5 +1,7 @@
 """Attacks by mirrors and packages: each is refused with its reason, and the cache has only what is right."""
 
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,3 +55,34 @@ def test_attack_is_not_refused_so_by_a_seatrial_without_the_check(case, attacked
 def test_no_two_attacks_are_equal_in_check_and_input():
     assert len({(each["check"], each["wrong"]) for each in CASES}) == len(CASES)
     assert len({each["name"] for each in CASES}) == len(CASES)
+
+
+@pytest.fixture
+def full_store(tmp_path):
+    """A store on a disk of 64 KiB, all but ``free`` bytes of them taken."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a file system of its own")
+    store = tmp_path / "small"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(store)], check=True)
+
+    def fill(free):
+        (store / "other").write_bytes(b"x" * ((64 << 10) - free))
+        return store
+
+    yield fill
+    subprocess.run(["umount", str(store)], check=True)
+
+
+@pytest.mark.bar("5 full disk")
+@pytest.mark.parametrize("free", [0, 4 << 10, 12 << 10])
+def test_full_disk_is_said_and_what_was_written_is_whole(desk, world, full_store, free):
+    user = replace(desk, environment=world.environment, store=full_store(free), left=frozenset())
+    write_spec(user.project, world, {})
+    seen = user.type("lock", "spec.yaml", "--no-progress")
+    assert (seen.code, "No space left on device" in " ".join(seen.stderr.split())) == (EXIT, True), seen
+    assert not (user.project / "spec.lock.json").exists()
+    (user.store / "other").unlink()
+    locked = user.type("lock", "spec.yaml", "--no-progress")
+    assert locked.code == 0, locked
+    check_store(user)
