@@ -58,17 +58,21 @@ class Cache:
             self._write(target, _verified(artifact, blocks))
             self._write(_stamp_path(target), _stamp(target.stat()).encode())
         except OSError as error:
-            raise FetchError(
-                f"cannot write to the cache {self.folder}: {error.strerror}",
-                hint="free some space there, or name another folder with --store",
-            ) from error
+            raise self._unwritten(error) from error
         return target
 
     def remember(self, name: str, content: bytes) -> None:
-        """Keep a small note under ``name``, atomically, in place of an earlier one."""
+        """Keep a small note under ``name``, atomically, in place of an earlier one.
+
+        Raises:
+            FetchError: the disk takes no more; an earlier note stays.
+        """
         path = self.folder / "notes" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._write(path, content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(path, content)
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def recall(self, name: str) -> bytes:
         """Return the note that was kept under ``name``; empty if there is none."""
@@ -80,6 +84,12 @@ class Cache:
     def sweep(self) -> int:
         """Remove what killed processes left half-written, beside any living ones; return how many files that were."""
         return temporary.sweep(self._partial)
+
+    def _unwritten(self, error: OSError) -> FetchError:
+        return FetchError(
+            f"cannot write to the cache {self.folder}: {error.strerror}",
+            hint="free some space there, or name another folder with --store",
+        )
 
     @property
     def _partial(self) -> Path:

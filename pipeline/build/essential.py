@@ -104,6 +104,8 @@ def _entry(member: tarfile.TarInfo, limits: Limits) -> Entry:
     kind = _KINDS.get(member.type)
     if kind is None:
         raise PackageError(f"{member.name!r} is a device, a pipe or a sparse file, which is refused")
+    if member.issparse():  # as pax headers say it, a plain file of any size in a few bytes
+        raise PackageError(f"{member.name!r} is a sparse file of {member.size} bytes, which is refused")
     target = os.fsencode(member.linkname)
     return Entry(
         path=_in_usr(check_path(os.fsencode(member.name), limits)),

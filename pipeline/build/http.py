@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ BLOCK = 1 << 20
 _REDIRECTS = 5
 _CONNECT_SECONDS = 20.0
 _READ_SECONDS = 60.0
+_SLOW_SECONDS = 20.0
+_SLOW_RATE = 1024
+"""Bytes a second below which a server is given up, judged whenever it was waited for ``_SLOW_SECONDS``."""
 
 
 class TransientError(FetchError):
@@ -210,10 +214,22 @@ def _file_blocks(path: Path) -> Iterator[Iterator[bytes]]:
 def _blocks(response: "urllib3.BaseHTTPResponse") -> Iterator[bytes]:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - a cache hit needs none
 
-    try:
-        yield from response.stream(BLOCK, decode_content=False)
-    except (HTTPError, OSError) as error:
-        raise TransientError(f"the connection ended early: {_reason(error)}") from error
+    waited, received = 0.0, 0
+    while True:
+        before = time.monotonic()
+        try:
+            # What has come by now: a whole block of a server that drips would be waited for without an end.
+            block = response.read1(BLOCK, decode_content=False)
+        except (HTTPError, OSError) as error:
+            raise TransientError(f"the connection ended early: {_reason(error)}") from error
+        if not block:
+            return
+        waited, received = waited + time.monotonic() - before, received + len(block)
+        if waited >= _SLOW_SECONDS:
+            if received < _SLOW_RATE * waited:
+                raise FetchError(f"it came more slowly than {_SLOW_RATE} bytes a second")
+            waited, received = 0.0, 0
+        yield block
 
 
 def _refuse_status(response: "urllib3.BaseHTTPResponse") -> None:

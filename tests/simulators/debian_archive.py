@@ -22,13 +22,18 @@ def make_deb(
     *,
     mtime: int = 1_700_000_000,
     devices: tuple[str, ...] = (),
+    links: dict[str, str] | None = None,
+    sparse: dict[str, int] | None = None,
 ) -> bytes:
-    """Return a ``.deb`` with the control fields, files by path, and block devices."""
+    """Return a ``.deb`` with the control fields, files by path, block devices, links, and sparse files by size."""
     control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
     members = {
         "debian-binary": b"2.0\n",
         "control.tar.xz": lzma.compress(_tar({"./control": control}, mtime)),
-        "data.tar.xz": lzma.compress(_tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices)),
+        "data.tar.xz": lzma.compress(
+            _odd(links or {}, sparse or {})
+            + _tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices)
+        ),
     }
     return make_ar(members)
 
@@ -54,6 +59,26 @@ def _tar(files: dict[str, bytes], mtime: int, devices: tuple[str, ...] = ()) -> 
             entry.type = tarfile.BLKTYPE
             archive.addfile(entry)
     return raw.getvalue()
+
+
+def _odd(links: dict[str, str], sparse: dict[str, int]) -> bytes:
+    """Return the members that come first: symbolic links, and files of zeros as pax headers describe them."""
+    members = []
+    for name, target in links.items():
+        entry = tarfile.TarInfo(f"./{name}")
+        entry.type, entry.linkname = tarfile.SYMTYPE, target
+        members.append(entry.tobuf(tarfile.GNU_FORMAT))
+    for name, size in sparse.items():
+        entry = tarfile.TarInfo(f"./{name}")
+        entry.size = 512
+        entry.pax_headers = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.name": f"./{name}",
+            "GNU.sparse.realsize": str(size),
+        }
+        members.append(entry.tobuf(tarfile.PAX_FORMAT) + f"1\n{size}\n0\n".encode().ljust(512, b"\0"))
+    return b"".join(members)
 
 
 @dataclass

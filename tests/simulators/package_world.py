@@ -46,10 +46,12 @@ class World:
         self.add_wheel("blue")
         self.add_wheel("red", requires=("blue",))
         self.authority = _Authority(folder)
+        self.answers = {}  # by the end of a path, what answers in place of the served file
 
     def __enter__(self):
         self._server = _Server(("127.0.0.1", 0), partial(_Handler, directory=self.served))
         self._server.authority = self.authority
+        self._server.answers = self.answers
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -77,10 +79,10 @@ class World:
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
 
-    def add_deb(self, name, version="1", *, files=None, device="", **fields):
+    def add_deb(self, name, version="1", *, files=None, device="", links=None, sparse=None, **fields):
         """Add a package with files, whatever their paths are, and perhaps a device."""
         control = {"Package": name, "Version": version, "Architecture": "all", **fields}
-        content = make_deb(control, files or {}, devices=(device,) if device else ())
+        content = make_deb(control, files or {}, devices=(device,) if device else (), links=links, sparse=sparse)
         path = f"pool/main/{name[0]}/{name}/{name}_{version}_all.deb"
         target = self.served / "debian" / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -145,6 +147,11 @@ class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        for end, answer in self.server.answers.items():
+            if self.path.endswith(end):
+                self.close_connection = True
+                answer(self)
+                return
         if self.path.startswith("/"):
             super().do_GET()
         else:

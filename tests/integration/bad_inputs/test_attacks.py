@@ -1,0 +1,88 @@
+"""Attacks by mirrors and packages: each is refused with its reason, and the cache has only what is right."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import attacks
+import pytest
+import yaml
+from bad_inputs_desk import check_store
+from test_bad_packages import write_spec
+
+CASES = yaml.safe_load(Path(__file__).with_name("attacks.yaml").read_text(encoding="utf-8"))
+EXIT = 2
+
+
+def named(cases):
+    return [pytest.param(each, id=each["name"]) for each in cases]
+
+
+@pytest.fixture
+def attacked(desk, world, tmp_path):
+    """Prepare a case and return the user who types its command, with an empty store."""
+    user = replace(desk, environment=world.environment, store=tmp_path / "store", left=frozenset())
+
+    def prepare(case):
+        write_spec(user.project, world, case)
+        if case.get("locked"):
+            locked = replace(user, store=tmp_path / "elsewhere").type("lock", "spec.yaml", "--no-progress")
+            assert locked.code == 0, locked
+        getattr(attacks, case["wrong"])(world, user.project)
+        return user
+
+    return prepare
+
+
+@pytest.mark.bar("5 attacks", slice=5)
+@pytest.mark.parametrize("case", named(CASES))
+def test_attack_is_refused_with_its_reason_and_the_cache_is_not_poisoned(case, attacked):
+    user = attacked(case)
+    seen = user.type(*case["arguments"], "--no-progress")
+    assert seen.code == EXIT, seen
+    assert " ".join(case["part"].split()) in " ".join(seen.stderr.split())
+    check_store(user)
+
+
+@pytest.mark.bar("5 attack mutants", slice=2)
+@pytest.mark.parametrize("case", named([each for each in CASES if "mutant" in each]))
+def test_attack_is_not_refused_so_by_a_seatrial_without_the_check(case, attacked):
+    seen = attacked(case).type(*case["arguments"], "--no-progress", mutant=case["mutant"])
+    assert " ".join(case["part"].split()) not in " ".join(seen.stderr.split())
+
+
+def test_no_two_attacks_are_equal_in_check_and_input():
+    assert len({(each["check"], each["wrong"]) for each in CASES}) == len(CASES)
+    assert len({each["name"] for each in CASES}) == len(CASES)
+
+
+@pytest.fixture
+def full_store(tmp_path):
+    """A store on a disk of 64 KiB, all but ``free`` bytes of them taken."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a file system of its own")
+    store = tmp_path / "small"
+    store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(store)], check=True)
+
+    def fill(free):
+        (store / "other").write_bytes(b"x" * ((64 << 10) - free))
+        return store
+
+    yield fill
+    subprocess.run(["umount", str(store)], check=True)
+
+
+@pytest.mark.bar("5 full disk")
+@pytest.mark.parametrize("free", [0, 4 << 10, 12 << 10])
+def test_full_disk_is_said_and_what_was_written_is_whole(desk, world, full_store, free):
+    user = replace(desk, environment=world.environment, store=full_store(free), left=frozenset())
+    write_spec(user.project, world, {})
+    seen = user.type("lock", "spec.yaml", "--no-progress")
+    assert (seen.code, "No space left on device" in " ".join(seen.stderr.split())) == (EXIT, True), seen
+    assert not (user.project / "spec.lock.json").exists()
+    (user.store / "other").unlink()
+    locked = user.type("lock", "spec.yaml", "--no-progress")
+    assert locked.code == 0, locked
+    check_store(user)
