@@ -16,6 +16,7 @@ LEFT_OUT = tuple(
         "etc/passwd-",
         "etc/resolv.conf",
         "etc/shadow-",
+        "run/adduser",
         "usr/sbin/policy-rc.d",
         "var/cache/debconf/config.dat-old",
         "var/cache/debconf/passwords.dat",
