@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from trees import Difference, Exempt, count_scripts, differences, mmdebstraps, ours, read_tree, shipped
+from debian_trees import Difference, Exempt, count_scripts, differences, mmdebstraps, ours, read_tree, shipped
 
 from pipeline.build.ecosystems.debian.archive import DebianRequest, read_universe
 from pipeline.build.ecosystems.debian.deb import read_deb

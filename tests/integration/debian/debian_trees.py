@@ -102,7 +102,7 @@ def mmdebstraps(suite: str, packages: Mapping[str, Path], folder: Path) -> Path:
         (archive / f"{name}.deb").hardlink_to(path) if _is_beside(path, archive) else _copy(path, archive, name)
     (archive / "Packages").write_text("\n".join(_stanza(archive / f"{name}.deb") for name in sorted(packages)))
     out = folder / "mmdebstrap.tar"
-    command = ["mmdebstrap", "--variant=apt", "--skip=output/dev", f"--hook-dir={_MERGED_USR}"]
+    command = ["mmdebstrap", "--variant=apt", f"--hook-dir={_MERGED_USR}"]
     command += [f"--include={','.join(sorted(packages))}"]
     command += [suite, str(out), f"deb [trusted=yes] copy://{archive} ./"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8"}
