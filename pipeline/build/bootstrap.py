@@ -28,6 +28,14 @@ _DPKG = ("var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates")
 _BEGIN = """set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
 """
+_END = """find /run -xdev -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
+find /tmp -xdev -mindepth 1 -delete
+if [ -e /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
+"""
+"""What scripts leave for this boot, and the name of this machine: an empty file is filled when a machine first starts.
+
+Source: machine-id(5), of images that are used on many machines.
+"""
 _ACT = "dpkg --force-unsafe-io --force-depends"
 _SYNC = ("fsync", "fdatasync", "msync", "sync", "syncfs", "sync_file_range")
 """What dpkg calls after every file and every change of its database; the tree is packed and thrown away."""
@@ -61,7 +69,7 @@ def bootstrap(
     _copy(packages, folder / PACKAGES)
     names = sorted(packages)
     stages = run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
-    install = _BEGIN + "".join(_stage(each) for each in stages) + after_scripts(names)
+    install = _BEGIN + "".join(_stage(each) for each in stages) + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch, hostname), architecture=architecture)
     outcome = run_in_tree(folder, plan)
