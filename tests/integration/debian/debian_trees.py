@@ -23,12 +23,19 @@ EPOCH = 1_700_000_000
 
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 _SCRIPTS = {"preinst": "install", "postinst": "configure"}
+_ACCOUNTS = frozenset(f"etc/{name}" for name in ("passwd", "group", "shadow", "gshadow"))
 _CONFIGURED = re.compile(r" (install|configure) ([a-z0-9.+-]+):")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """What a tree has at a path; ``linked`` are all paths of the same file, in order."""
+    """What a tree has at a path.
+
+    Args:
+        content: the digest of a file.
+        linked: all paths of the same file, in order.
+        accounts: the lines of an account file in order of their names, and without ids.
+    """
 
     kind: bytes
     mode: int
@@ -37,6 +44,7 @@ class Node:
     target: str
     linked: tuple[str, ...]
     attributes: tuple[tuple[str, str], ...]
+    accounts: tuple[str, ...] = ()
 
     def differing(self, other: "Node") -> tuple[str, ...]:
         """Return what differs, by name."""
@@ -133,6 +141,7 @@ def read_tree(path: Path) -> dict[str, Node]:
                 target=owner.linkname if owner.issym() else "",
                 linked=tuple(sorted(linked[first])),
                 attributes=tuple(sorted((k, v) for k, v in owner.pax_headers.items() if "xattr" in k)),
+                accounts=_without_ids(archive, owner, groups) if name in _ACCOUNTS else (),
             )
         return found
 
@@ -180,6 +189,16 @@ def _stanza(path: Path) -> str:
 def _names(archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], name: str) -> dict[int, str]:
     lines = archive.extractfile(members[name]).read().decode().splitlines()
     return {int(fields[2]): fields[0] for line in lines if len(fields := line.split(":")) > 2}
+
+
+def _without_ids(archive: tarfile.TarFile, member: tarfile.TarInfo, groups: Mapping[int, str]) -> tuple[str, ...]:
+    lines = [line.split(":") for line in archive.extractfile(member).read().decode().splitlines()]
+    match member.name.rpartition("/")[2]:
+        case "passwd":
+            lines = [[name, word, groups[int(gid)], *rest] for name, word, _, gid, *rest in lines]
+        case "group":
+            lines = [[name, word, members] for name, word, _, members in lines]
+    return tuple(sorted(":".join(line) for line in lines))
 
 
 def _digest(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:

@@ -111,6 +111,7 @@ CHANGES = {
     "target": {"link": "elsewhere"},
     "linked": {"hard": "etc/b"},
     "attributes": {"attribute": "other"},
+    "accounts": {"shell": "/bin/sh"},
 }
 
 
@@ -129,9 +130,9 @@ def test_path_of_one_side_is_told(tmp_path):
     assert differences(rest, tree) == (Difference(path="etc/file", side="mmdebstrap"),)
 
 
-def _archive(path, *, content=b"same", mode=0o644, uid=0, link="file", hard="etc/a", attribute="same"):
-    accounts = b"root:x:0:0\nbin:x:7:7\n"
-    files = {"etc/passwd": accounts, "etc/group": accounts, "etc/a": b"1", "etc/b": b"1", "etc/file": content}
+def _archive(path, *, content=b"same", mode=0o644, uid=0, link="file", hard="etc/a", attribute="same", shell=""):
+    users, groups = f"root:x:0:0:::\nbin:x:7:7:::{shell}\n".encode(), b"root:x:0:\nbin:x:7:\n"
+    files = {"etc/passwd": users, "etc/group": groups, "etc/a": b"1", "etc/b": b"1", "etc/file": content}
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(f"./{name}")
