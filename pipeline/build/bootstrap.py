@@ -28,11 +28,13 @@ _DPKG = ("var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates")
 _BEGIN = """set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
 """
-_END = """find /run -xdev -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
+_END = """find /run -xdev -mindepth 1 ! -type d -delete
 find /tmp -xdev -mindepth 1 -delete
 if [ -e /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
 """
 """What scripts leave for this boot, and the name of this machine: an empty file is filled when a machine first starts.
+
+Folders in /run stay: services expect them, and in a container nothing that boots makes them.
 
 Source: machine-id(5), of images that are used on many machines.
 """
