@@ -22,6 +22,9 @@ EPOCH = 1_700_000_000
 """Of both: SOURCE_DATE_EPOCH."""
 
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
+_NAMED = ("unshare", "--uts", "sh", "-c", 'echo seatrial > /proc/sys/kernel/hostname && exec "$@"', "sh")
+"""Some scripts write the name of the machine: it is the same for both trees."""
+
 _SCRIPTS = {"preinst": "install", "postinst": "configure"}
 _ACCOUNTS = frozenset(f"etc/{name}" for name in ("passwd", "group", "shadow", "gshadow"))
 _CONFIGURED = re.compile(r" (install|configure) ([a-z0-9.+-]+):")
@@ -110,7 +113,7 @@ def mmdebstraps(suite: str, packages: Mapping[str, Path], folder: Path) -> Path:
         (archive / f"{name}.deb").hardlink_to(path) if _is_beside(path, archive) else _copy(path, archive, name)
     (archive / "Packages").write_text("\n".join(_stanza(archive / f"{name}.deb") for name in sorted(packages)))
     out = folder / "mmdebstrap.tar"
-    command = ["mmdebstrap", "--variant=apt", f"--hook-dir={_MERGED_USR}"]
+    command = [*(_NAMED if os.geteuid() == 0 else ()), "mmdebstrap", "--variant=apt", f"--hook-dir={_MERGED_USR}"]
     command += [f"--include={','.join(sorted(packages))}"]
     command += [suite, str(out), f"deb [trusted=yes] copy://{archive} ./"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8"}
