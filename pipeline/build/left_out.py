@@ -18,7 +18,6 @@ LEFT_OUT = tuple(
         "etc/shadow-",
         "usr/sbin/policy-rc.d",
         "var/cache/debconf/config.dat-old",
-        "var/cache/debconf/passwords.dat",
         "var/cache/debconf/templates.dat-old",
         "var/cache/ldconfig/aux-cache",
         "var/lib/dbus/machine-id",

@@ -9,13 +9,14 @@ from pipeline.build.essential import answers_of, providers_of
 def unpack_stages(packages: Mapping[str, Deb], needed: Collection[str]) -> tuple[tuple[str, ...], ...]:
     """Return the packages by name, in stages: each is unpacked, and configured before the next.
 
-    Nearly all packages are of the first stage. One is of a later stage when it has a script that runs before its files
-    are there, and pre-depends on what works only when it is configured. What depends on a package is of its stage, or
-    a later one.
+    The essential packages are of the first stage: scripts of others expect what theirs make, such as the folders below
+    /usr/local. Nearly all others are of the second. One is of a later stage when it has a script that runs before its
+    files are there, and pre-depends on what works only when it is configured. What depends on a package is of its
+    stage, or a later one.
 
     Args:
         packages: name → package, all that will be installed.
-        needed: the essential packages and what they depend on: they work when they are unpacked.
+        needed: the essential packages and what they depend on.
 
     Source: Debian policy, section 7.2, of Pre-Depends.
     """
@@ -27,7 +28,7 @@ def unpack_stages(packages: Mapping[str, Deb], needed: Collection[str]) -> tuple
         for field, step in steps.items():
             answers = answers_of(controls[name].get(field, ""), providers)
             edges += [(name, other, step) for other in answers if other not in needed]
-    levels = dict.fromkeys(sorted(packages), 0)
+    levels = {name: int(name not in needed) for name in sorted(packages)}
     for _ in packages:  # no chain is longer; a circle of Pre-Depends, which policy forbids, ends here too
         risen = [(name, levels[other] + step) for name, other, step in edges if levels[name] < levels[other] + step]
         for name, level in risen:

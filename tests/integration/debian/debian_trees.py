@@ -26,7 +26,8 @@ _NAMED = ("unshare", "--uts", "sh", "-c", 'echo seatrial > /proc/sys/kernel/host
 """Some scripts write the name of the machine: it is the same for both trees."""
 
 _SCRIPTS = {"preinst": "install", "postinst": "configure"}
-_ACCOUNTS = frozenset(f"etc/{name}" for name in ("passwd", "group", "shadow", "gshadow"))
+_UNORDERED = frozenset(f"etc/{name}" for name in ("passwd", "group", "shadow", "gshadow", "shells"))
+_UNORDERED |= {"var/lib/dpkg/triggers/File"}
 _CONFIGURED = re.compile(r" (install|configure) ([a-z0-9.+-]+):")
 
 
@@ -37,7 +38,7 @@ class Node:
     Args:
         content: the digest of a file.
         linked: all paths of the same file, in order.
-        accounts: the lines of an account file in order of their names, and without ids.
+        lines: those of a file whose order is free, such as that of accounts: sorted, and without ids.
     """
 
     kind: bytes
@@ -47,7 +48,7 @@ class Node:
     target: str
     linked: tuple[str, ...]
     attributes: tuple[tuple[str, str], ...]
-    accounts: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
     def differing(self, other: "Node") -> tuple[str, ...]:
         """Return what differs, by name."""
@@ -144,7 +145,7 @@ def read_tree(path: Path) -> dict[str, Node]:
                 target=owner.linkname if owner.issym() else "",
                 linked=tuple(sorted(linked[first])),
                 attributes=tuple(sorted((k, v) for k, v in owner.pax_headers.items() if "xattr" in k)),
-                accounts=_without_ids(archive, owner, groups) if name in _ACCOUNTS else (),
+                lines=_without_ids(archive, owner, groups) if name in _UNORDERED else (),
             )
         return found
 

@@ -111,7 +111,7 @@ CHANGES = {
     "target": {"link": "elsewhere"},
     "linked": {"hard": "etc/b"},
     "attributes": {"attribute": "other"},
-    "accounts": {"shell": "/bin/sh"},
+    "lines": {"shell": "/bin/sh"},
 }
 
 

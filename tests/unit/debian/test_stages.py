@@ -33,10 +33,11 @@ def test_what_a_needed_package_depends_on_is_configured_with_it():
 
 
 @pytest.mark.parametrize("relation", ["base", "virtual", "absent | base"])
-def test_essential_packages_are_waited_for_by_none(relation):
+def test_essential_packages_are_first(relation):
     packages = {"a": package(preinst=True, pre_depends=relation), "base": package(provides="virtual")}
-    assert unpack_stages(packages, ("base",)) == (("a", "base"),)
-    assert unpack_stages(packages, ()) == (("base",), ("a",))
+    packages |= {"b": package(), "c": package(preinst=True, pre_depends="b")}
+    assert unpack_stages(packages, ("base",)) == (("base",), ("a", "b"), ("c",))
+    assert unpack_stages(packages, ()) == (("b", "base"), ("a", "c"))
 
 
 def test_circle_ends():
