@@ -31,10 +31,14 @@ printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/
 _END = """find /run -xdev -mindepth 1 ! -type d -delete
 find /tmp -xdev -mindepth 1 -delete
 if [ -e /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
+for each in /var/cache/apt/archives/partial /var/lib/apt/lists/partial; do
+  if [ -d "$each" ]; then chown _apt:root "$each" && chmod 700 "$each"; fi
+done
 """
 """What scripts leave for this boot, and the name of this machine: an empty file is filled when a machine first starts.
 
-Folders in /run stay: services expect them, and in a container nothing that boots makes them.
+Folders in /run stay: services expect them, and in a container nothing that boots makes them. Those into which apt
+downloads are closed, as it does itself when it first runs.
 
 Source: machine-id(5), of images that are used on many machines.
 """

@@ -70,16 +70,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exempt:
-    """A pattern of paths that may differ, on the one side that it says; of ``both``, in the parts that it says."""
+    """A pattern of paths that may differ, on the side or sides that it says; of ``both``, in the parts that it says."""
 
     path: str
-    side: str
+    side: str | list[str]
     reason: str
     parts: tuple[str, ...] | list[str] = ()
 
     def covers(self, difference: Difference) -> bool:
         """Return whether a difference is one of these."""
-        is_so = self.side == difference.side and set(difference.parts) <= set(self.parts)
+        sides = [self.side] if isinstance(self.side, str) else self.side
+        is_so = difference.side in sides and set(difference.parts) <= set(self.parts)
         return is_so and fnmatch.fnmatchcase(difference.path, self.path)
 
 
