@@ -32,7 +32,7 @@ _END = """find /run -xdev -mindepth 1 ! -type d -delete
 find /tmp -xdev -mindepth 1 -delete
 if [ -e /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
 for each in /var/cache/apt/archives/partial /var/lib/apt/lists/partial; do
-  if [ -d "$each" ]; then chown _apt:root "$each" && chmod 700 "$each"; fi
+  if [ -d "$each" ] && id _apt >/dev/null 2>&1; then chown _apt:root "$each" && chmod 700 "$each"; fi
 done
 """
 """What scripts leave for this boot, and the name of this machine: an empty file is filled when a machine first starts.
