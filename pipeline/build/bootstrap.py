@@ -122,6 +122,7 @@ def _plan(script: str, epoch: int, hostname: str) -> Plan:
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
         "DEBCONF_NONINTERACTIVE_SEEN": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",  # scripts compile what they mean to, by hash; an import would, by time
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": str(epoch),
     }
