@@ -10,6 +10,7 @@ from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import essential_closure, unpack_packages
 from pipeline.build.first_use import after_scripts, before_scripts
 from pipeline.build.left_out import PACKAGES
+from pipeline.build.stages import unpack_stages
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import run_in_tree
 from runtime.backends.native.idmap import BASE
@@ -24,11 +25,24 @@ from runtime.plan import Denial, Plan, User
 _MERGED = ("bin", "sbin", "lib", "lib64")
 _FOLDERS = ("usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "proc", "sys", "dev", "etc", "root", "var", "var/lib")
 _DPKG = ("var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates")
-_UNPACK = """set -e
+_BEGIN = """set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-dpkg --force-unsafe-io --force-depends --unpack /debs/*.deb
 """
-_FINISH = "dpkg --force-unsafe-io --force-depends --configure -a\n"
+_END = """find /run -xdev -mindepth 1 ! -type d -delete
+find /tmp -xdev -mindepth 1 -delete
+if [ -e /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
+for each in /var/cache/apt/archives/partial /var/lib/apt/lists/partial; do
+  if [ -d "$each" ] && id _apt >/dev/null 2>&1; then chown _apt:root "$each" && chmod 700 "$each"; fi
+done
+"""
+"""What scripts leave for this boot, and the name of this machine: an empty file is filled when a machine first starts.
+
+Folders in /run stay: services expect them, and in a container nothing that boots makes them. Those into which apt
+downloads are closed, as it does itself when it first runs.
+
+Source: machine-id(5), of images that are used on many machines.
+"""
+_ACT = "dpkg --force-unsafe-io --force-depends"
 _SYNC = ("fsync", "fdatasync", "msync", "sync", "syncfs", "sync_file_range")
 """What dpkg calls after every file and every change of its database; the tree is packed and thrown away."""
 _TIMEOUT = 900_000
@@ -60,8 +74,8 @@ def bootstrap(
     """
     _copy(packages, folder / PACKAGES)
     names = sorted(packages)
-    run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
-    install = _UNPACK + before_scripts(names) + _FINISH + after_scripts(names)
+    stages = run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
+    install = _BEGIN + "".join(_stage(each) for each in stages) + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch, hostname), architecture=architecture)
     outcome = run_in_tree(folder, plan)
@@ -80,14 +94,25 @@ def _copy(packages: Mapping[str, Path], to: Path) -> None:
             os.chown(each, BASE, BASE)
 
 
-def _unpack(root: int, names: Sequence[str], epoch: int) -> None:
-    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files."""
+def _stage(names: Sequence[str]) -> str:
+    """Return the lines of shell that install one stage of the packages."""
+    files = " ".join(f"/debs/{name}.deb" for name in names)
+    return f"{_ACT} --unpack {files}\n{before_scripts(names)}{_ACT} --configure -a\n"
+
+
+def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[tuple[str, ...], ...]:
+    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files.
+
+    Returns:
+        The stages in which dpkg then installs all of them.
+    """
     os.fchdir(root)
     packages = {name: read_deb(Path(PACKAGES) / f"{name}.deb") for name in names}
     needed = essential_closure({name: each.control for name, each in packages.items()})
     if "dpkg" not in needed:
         raise BuildError("dpkg is not among the packages, and nothing can be installed without it")
     unpack_packages(root, [packages[name] for name in needed], epoch=epoch)
+    return unpack_stages(packages, needed)
 
 
 def _plan(script: str, epoch: int, hostname: str) -> Plan:
@@ -97,6 +122,7 @@ def _plan(script: str, epoch: int, hostname: str) -> Plan:
         "LC_ALL": "C.UTF-8",
         "DEBIAN_FRONTEND": "noninteractive",
         "DEBCONF_NONINTERACTIVE_SEEN": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",  # scripts compile what they mean to, by hash; an import would, by time
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": str(epoch),
     }

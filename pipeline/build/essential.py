@@ -32,7 +32,7 @@ def essential_closure(packages: Mapping[str, Mapping[str, str]]) -> tuple[str, .
 
     Source: Debian policy, section 3.8: essential packages work when they are unpacked and not yet configured.
     """
-    providers = _providers(packages)
+    providers = providers_of(packages)
     found: set[str] = set()
     waiting = [name for name, control in packages.items() if control.get("essential") == "yes"]
     while waiting:
@@ -41,10 +41,23 @@ def essential_closure(packages: Mapping[str, Mapping[str, str]]) -> tuple[str, .
             continue
         found.add(name)
         for field in ("pre-depends", "depends"):
-            for group in parse_relations(packages[name].get(field, "")):
-                chosen = [providers[each.name] for each in group if each.name in providers]
-                waiting += chosen[:1]
+            waiting += answers_of(packages[name].get(field, ""), providers)
     return tuple(sorted(found, key=lambda name: (name != _FIRST, name)))
+
+
+def providers_of(packages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Return which package answers a name: the one of that name, else the first that provides it."""
+    found: dict[str, str] = {}
+    for name in sorted(packages, reverse=True):
+        for group in parse_relations(packages[name].get("provides", "")):
+            found |= {each.name: name for each in group}
+    return found | {name: name for name in packages}
+
+
+def answers_of(field: str, providers: Mapping[str, str]) -> list[str]:
+    """Return the packages that answer a field of relations: of each of its groups the first that is there."""
+    answers = ([providers[each.name] for each in group if each.name in providers] for group in parse_relations(field))
+    return [names[0] for names in answers if names]
 
 
 def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> None:
@@ -78,15 +91,6 @@ def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> None:
             if not folder.has(path):
                 folder.add(Entry(path=path, kind=Kind.FILE, mode=0o644, uid=0, gid=0, mtime=epoch))
         folder.finish()
-
-
-def _providers(packages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return which package answers a name: the one of that name, else the first that provides it."""
-    found: dict[str, str] = {}
-    for name in sorted(packages, reverse=True):
-        for group in parse_relations(packages[name].get("provides", "")):
-            found |= {each.name: name for each in group}
-    return found | {name: name for name in packages}
 
 
 def _unpack(folder: Folder, package: Deb, limits: Limits) -> None:

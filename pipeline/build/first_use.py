@@ -7,8 +7,10 @@ such things do nothing while the packages' scripts run; afterwards they are ther
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-_MAKERS: Mapping[str, str] = MappingProxyType(
+MAKERS: Mapping[str, str] = MappingProxyType(
     {
+        "mariadb-server-core": "/usr/bin/mysql_install_db",  # databases, with an identifier of their own
+        "openssh-client": "/usr/bin/ssh-keygen",  # the keys by which a host is known
         "postgresql-common": "/usr/bin/pg_createcluster",  # a cluster, with an identifier of its own
         "ssl-cert": "/usr/sbin/make-ssl-cert",  # a key, and a certificate in the name of the machine
     }
@@ -20,11 +22,11 @@ def before_scripts(packages: Collection[str]) -> str:
     """Return the lines of shell that run before the scripts of packages; none where no package makes such things."""
     return "".join(
         f"mv {maker} {maker}.kept\nprintf '#!/bin/sh\\n' > {maker} && chmod 755 {maker}\n"
-        for package, maker in _MAKERS.items()
+        for package, maker in MAKERS.items()
         if package in packages
     )
 
 
 def after_scripts(packages: Collection[str]) -> str:
     """Return those that run after them."""
-    return "".join(f"mv {maker}.kept {maker}\n" for package, maker in _MAKERS.items() if package in packages)
+    return "".join(f"mv {maker}.kept {maker}\n" for package, maker in MAKERS.items() if package in packages)

@@ -19,7 +19,7 @@ from runtime.oci.pack import pack_tree
 from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
 
-FORMAT = 2
+FORMAT = 3
 """Of the assembly: another number where the same lock gives other bytes."""
 
 
