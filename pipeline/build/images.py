@@ -87,14 +87,13 @@ class Builder:
         making = self._making(spec, platform, lock.epoch, foreign="" if is_own else architecture)
         layout, epoch = self.layout, lock.epoch
         if instead is None and isinstance(spec.image, BuiltImage):
-            base = making.base(spec.image)
-            below = [base, *making.app(spec.image, base)]
+            below = making.image(spec.image)
             image = assemble_image(spec.image, below, layout, name=name, architecture=architecture, epoch=epoch)
         else:
             taken, python = self._take(spec, platform, architecture, instead)
             making = replace(making, interpreter=python)
-            image, below = taken.digest, list(taken.layers)
-        suite = assemble_suite([making.suite(below)], layout, name=name, architecture=architecture, epoch=epoch)
+            image, below = taken.digest, taken.layers
+        suite = assemble_suite(making.suite(below), layout, name=name, architecture=architecture, epoch=epoch)
         return Variant(architecture=architecture, image=image, suite=suite)
 
     def build_services(self, spec: EnvSpec, lock: Lock) -> Mapping[str, Digest]:
@@ -119,8 +118,7 @@ class Builder:
                 built[name] = take(service.image, tree, self._ways(spec.directory), own).digest
                 continue
             making = self._making(spec, Platform(image=tree, suite=LockedTree()), lock.epoch)
-            base = making.base(service.image)
-            layers = [base, *making.app(service.image, base)]
+            layers = making.image(service.image)
             listed = f"{spec.name}/services/{name}"
             built[name] = assemble_image(
                 service.image, layers, self.layout, name=listed, architecture=own, epoch=lock.epoch
