@@ -100,7 +100,7 @@ def _names(root: int, folder: str) -> Iterator[str]:
     descriptor = _open_folder(root, folder)
     if descriptor is not None:
         try:
-            yield from sorted(os.listdir(descriptor))
+            yield from sorted(os.listdir(descriptor))  # noqa: PTH208 - a descriptor has no path
         finally:
             os.close(descriptor)
 

@@ -1,10 +1,10 @@
 """Build an image and a suite from a lock, two trees with two digests, and the images of the services beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.build.assemble import assemble_image, assemble_suite
+from pipeline.build.assemble import assemble_image, assemble_index, assemble_suite
 from pipeline.build.existing import Ways, check_tools, interpreter_of, pin, take
 from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
@@ -95,6 +95,12 @@ class Builder:
             image, below = taken.digest, taken.layers
         suite = assemble_suite(making.suite(below), layout, name=name, architecture=architecture, epoch=epoch)
         return Variant(architecture=architecture, image=image, suite=suite)
+
+    def index(self, spec: EnvSpec, variants: Sequence[Variant]) -> Digest | None:
+        """Return the digest of an index of the images that were built for several architectures; None for fewer."""
+        if len(variants) < 2 or not isinstance(spec.image, BuiltImage):
+            return None
+        return assemble_index(variants, self.layout, name=spec.name)
 
     def build_services(self, spec: EnvSpec, lock: Lock) -> Mapping[str, Digest]:
         """Return name → digest of the manifest of each service's image, made as the environment's own is.

@@ -117,9 +117,7 @@ def _walk(directory: int, prefix: bytes, owners: Mapping[bytes, str], epoch: int
             yield _Found(path=path)
 
 
-def _owner(
-    directory: int, path: bytes, status: os.stat_result, owners: Mapping[bytes, str], epoch: int
-) -> str | None:
+def _owner(directory: int, path: bytes, status: os.stat_result, owners: Mapping[bytes, str], epoch: int) -> str | None:
     if path in owners:
         return owners[path] if int(status.st_mtime) <= epoch else None
     source = _source(path)
@@ -150,7 +148,7 @@ def _source(path: bytes) -> bytes:
 
 
 def _agree_on_links(found: Sequence[_Found]) -> Iterable[_Found]:
-    """Leave files that are hard links of each other to nobody, if they are not one owner's: a layer holds all of them."""
+    """Leave hard links of one file to nobody if they are not one owner's: one layer has to hold all of them."""
     owners: dict[tuple[int, int], set[str | None]] = defaultdict(set)
     for each in found:
         if each.inode is not None:

@@ -109,7 +109,7 @@ class Workshop:
     ) -> tuple[Layer, ...]:
         with _under(conditions), self.trees.new_folder() as folder:
             fill(folder, conditions)
-            parts = (Part(),)
+            parts: tuple[Part, ...] = (Part(),)
             if owners is not None:
                 parts = run_mapped(lambda root: cut(root, owners(root), epoch=epoch), directories=(folder,))
             return tuple(self._pack(folder, each, epoch, left_out) for each in parts)
