@@ -27,7 +27,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def debian_owners(root: int) -> Mapping[bytes, str]:
     """Return path → source package, ``FIRST`` for what the essential packages need; what two packages have is nobody's.
 
-    Packages of one source are released together, so they change together.
+    Packages of one source are released together, so they change together. Links at the top into /usr are nobody's: they
+    are made before any package is unpacked, at the time of the epoch.
 
     Args:
         root: descriptor of a tree that dpkg has configured.
@@ -46,7 +47,8 @@ def debian_owners(root: int) -> Mapping[bytes, str]:
         source = FIRST if package in essential else packages[package].get("source", package).partition(" ")[0]
         if name.endswith(_LIST):
             listed = _text(root, f"{_INFO}/{name}").split("\n")
-            taken += [(os.fsencode(_in_usr(each.lstrip("/"), merged)), source) for each in listed if each]
+            paths = [each.lstrip("/") for each in listed]
+            taken += [(os.fsencode(_in_usr(each, merged)), source) for each in paths if each and each not in merged]
         else:
             taken.append((os.fsencode(f"{_INFO}/{name}"), source))
     return _single(taken)

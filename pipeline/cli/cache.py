@@ -86,7 +86,7 @@ def _damaged(store: Path) -> list[str]:
         layout = Layout(store / "oci")
         try:
             found += [each.message for each in layout.damages()]
-            manifests = [each for each in layout.manifests() if each.media_type != INDEX]  # an index names others of them
+            manifests = [each for each in layout.manifests() if each.media_type != INDEX]  # an index has no layers
             images = [Image.open(layout, each.digest) for each in manifests] if not found else []
             for digest in {each.descriptor.digest for image in images for each in image.layers}:
                 if not layout.has(digest):

@@ -86,7 +86,7 @@ def test_files_of_dpkg_belong_to_their_source_and_those_of_two_to_nobody(tree):
     assert owners[b"usr/bin/dpkg"] == owners[b"usr/lib/libc.so"] == FIRST
     assert owners[b"usr/lib/libssl.so"] == owners[b"usr/bin/openssl"] == "openssl"
     assert owners[b"var/lib/dpkg/info/libc6:amd64.md5sums"] == FIRST
-    assert not {b"etc/shared", b"etc/passwd", b"var/lib/dpkg/info/openssl.list"} & owners.keys()
+    assert not {b"bin", b"etc/shared", b"etc/passwd", b"var/lib/dpkg/info/openssl.list"} & owners.keys()
 
 
 def test_parts_stack_to_the_tree_that_was_cut(tree):
