@@ -90,10 +90,15 @@ class Locked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a lock was built to: manifests of image and suite, for each architecture, and of the services, by name."""
+    """What a lock was built to: manifests of image and suite, for each architecture, and of the services, by name.
+
+    ``index`` names the images of several architectures that were built here; None where there is one, or they exist
+    already.
+    """
 
     variants: tuple[Variant, ...]
     services: Mapping[str, Digest]
+    index: Digest | None = None
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: what was found until then is worth showing
@@ -364,8 +369,9 @@ def _build(
         builder = Builder(store=options.store, fetcher=fetcher, tools=TOOLS, is_fresh=is_fresh)
         variants = tuple(builder.build(spec, lock, each, instead) for each in spec.architectures)
         services = builder.build_services(spec, lock)
+    index = builder.index(spec, variants) if instead is None else None
     tell(Ended(step=Step.BUILD, subject=spec.name, result=of_machine(variants).image.short))
-    return builder, Built(variants=variants, services=services)
+    return builder, Built(variants=variants, services=services, index=index)
 
 
 def _told(spec: EnvSpec, built: Built, options: Options, instead: ExistingImage | None) -> Told:

@@ -1,4 +1,4 @@
-"""Put layers together to an image or to a suite: config and manifest, in canonical JSON."""
+"""Put layers together to an image or to a suite, and images to an index: config and manifest, in canonical JSON."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pipeline.declare.image import BuiltImage
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
-from runtime.oci.descriptor import Descriptor
+from runtime.oci.descriptor import INDEX, Descriptor
+from runtime.oci.document import DOCUMENT_LIMIT
 from runtime.oci.image import SUITE, SUITE_CONFIG, Layer
 from runtime.oci.layout import Layout
+from runtime.plan import Variant
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -53,6 +55,33 @@ def assemble_suite(layers: Sequence[Layer], layout: Layout, *, name: str, archit
     """
     config = _config(layers, architecture, epoch)
     return _write(config, SUITE_CONFIG, layers, layout, name=f"{name}/suite", artifact={"artifactType": SUITE})
+
+
+def assemble_index(variants: Sequence[Variant], layout: Layout, *, name: str) -> Digest:
+    """Write an index of the images of several architectures, and return its digest; it is listed as ``NAME/index``.
+
+    Nothing is run for it: it names manifests that are in the layout already.
+
+    Source: OCI image specification, image-index.md.
+    """
+    manifests = [
+        Descriptor(
+            media_type=_MANIFEST,
+            digest=each.image,
+            size=len(layout.read(each.image, DOCUMENT_LIMIT)),
+            platform={"os": "linux", "architecture": each.architecture},
+        )
+        for each in sorted(variants, key=lambda each: each.architecture)
+    ]
+    index: dict[str, Json] = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": [each.to_json() for each in manifests],
+    }
+    written = layout.write(to_canonical_json(index), INDEX)
+    for each in (written.digest.text, f"{name}/index"):
+        layout.add_manifest(written, name=each)
+    return written.digest
 
 
 def _config(layers: Sequence[Layer], architecture: str, epoch: int) -> dict[str, Json]:

@@ -1,10 +1,10 @@
 """Build an image and a suite from a lock, two trees with two digests, and the images of the services beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.build.assemble import assemble_image, assemble_suite
+from pipeline.build.assemble import assemble_image, assemble_index, assemble_suite
 from pipeline.build.existing import Ways, check_tools, interpreter_of, pin, take
 from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
@@ -87,15 +87,20 @@ class Builder:
         making = self._making(spec, platform, lock.epoch, foreign="" if is_own else architecture)
         layout, epoch = self.layout, lock.epoch
         if instead is None and isinstance(spec.image, BuiltImage):
-            base = making.base(spec.image)
-            below = [base, *making.app(spec.image, base)]
+            below = making.image(spec.image)
             image = assemble_image(spec.image, below, layout, name=name, architecture=architecture, epoch=epoch)
         else:
             taken, python = self._take(spec, platform, architecture, instead)
             making = replace(making, interpreter=python)
-            image, below = taken.digest, list(taken.layers)
-        suite = assemble_suite([making.suite(below)], layout, name=name, architecture=architecture, epoch=epoch)
+            image, below = taken.digest, taken.layers
+        suite = assemble_suite(making.suite(below), layout, name=name, architecture=architecture, epoch=epoch)
         return Variant(architecture=architecture, image=image, suite=suite)
+
+    def index(self, spec: EnvSpec, variants: Sequence[Variant]) -> Digest | None:
+        """Return the digest of an index of the images that were built for several architectures; None for fewer."""
+        if len(variants) < 2 or not isinstance(spec.image, BuiltImage):
+            return None
+        return assemble_index(variants, self.layout, name=spec.name)
 
     def build_services(self, spec: EnvSpec, lock: Lock) -> Mapping[str, Digest]:
         """Return name → digest of the manifest of each service's image, made as the environment's own is.
@@ -119,8 +124,7 @@ class Builder:
                 built[name] = take(service.image, tree, self._ways(spec.directory), own).digest
                 continue
             making = self._making(spec, Platform(image=tree, suite=LockedTree()), lock.epoch)
-            base = making.base(service.image)
-            layers = [base, *making.app(service.image, base)]
+            layers = making.image(service.image)
             listed = f"{spec.name}/services/{name}"
             built[name] = assemble_image(
                 service.image, layers, self.layout, name=listed, architecture=own, epoch=lock.epoch

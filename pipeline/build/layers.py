@@ -66,8 +66,13 @@ class Making:
     foreign: str = ""
     interpreter: Interpreter | None = None
 
-    def base(self, image: BuiltImage) -> Layer:
-        """Return the layer of the Debian packages."""
+    def image(self, image: BuiltImage) -> tuple[Layer, ...]:
+        """Return the layers of an image: Debian packages, packages of the language, the app; what changes most last."""
+        base = self._debian(image)
+        packages = (*base, *self._packages(base))
+        return (*packages, *self._app(image, packages))
+
+    def _debian(self, image: BuiltImage) -> tuple[Layer, ...]:
         packages, epoch = self.platform.image.debian, self.epoch
         key: dict[str, Json] = {
             "debian": [each.artifact.hash for each in packages],
@@ -89,16 +94,43 @@ class Making:
                 architecture=self.foreign,
             )
 
-        return self.workshop.layer("debian", key, fill, epoch=epoch, left_out=LEFT_OUT)
+        def owners(root: int) -> Mapping[bytes, str]:
+            from pipeline.build.belongings import debian_owners  # noqa: PLC0415 - as the docstring says
 
-    def app(self, image: BuiltImage, base: Layer) -> tuple[Layer, ...]:
-        """Return the layers over it: packages of the language, the app's files, its user."""
-        spec, platform, epoch = self.spec, self.platform, self.epoch
-        python = ".".join(platform.image.interpreter.split(".")[:2])
-        local = find_files([each for each in image.files if isinstance(each, LocalFiles)], spec.directory)
+            return debian_owners(root)
+
+        return self.workshop.layers("debian", key, fill, epoch=epoch, owners=owners, left_out=LEFT_OUT)
+
+    def _packages(self, base: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return the layers of the wheels, with their byte-code."""
+        tree, epoch = self.platform.image, self.epoch
+        if not tree.python:
+            return ()
+        site = f"usr/local/lib/python{'.'.join(tree.interpreter.split('.')[:2])}/dist-packages"
         key: dict[str, Json] = {
-            "base": base.diff_id.text,
-            "packages": [each.artifact.hash for each in platform.image.packages],
+            "below": [each.diff_id.text for each in base],
+            "packages": [each.artifact.hash for each in tree.python],
+            "epoch": epoch,
+        }
+
+        def fill(folder: Path, _: Conditions) -> None:
+            self._install(folder, tree, site, "usr/local/bin")
+            self._finish(folder, base, tree, site)
+
+        def owners(root: int) -> Mapping[bytes, str]:
+            from pipeline.build.belongings import wheel_owners  # noqa: PLC0415 - as the docstring says
+
+            return wheel_owners(root, site)
+
+        return self.workshop.layers("python", key, fill, epoch=epoch, owners=owners)
+
+    def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return the layer of the app's files and its user."""
+        tree, epoch = self.platform.image, self.epoch
+        local = find_files([each for each in image.files if isinstance(each, LocalFiles)], self.spec.directory)
+        key: dict[str, Json] = {
+            "below": [each.diff_id.text for each in below],
+            "sources": [each.artifact.hash for each in tree.sources],
             "files": [each.model_dump(mode="json") for each in image.files],
             "content": files_digest(local).text,
             "user": image.user.model_dump(mode="json"),
@@ -106,18 +138,16 @@ class Making:
         }
 
         def fill(folder: Path, _: Conditions) -> None:
-            (lower,) = self._paths([base])
+            lower = self._paths(below)[::-1]
             add_user(folder, lower, image, epoch=epoch)
-            site = f"usr/local/lib/python{python}/dist-packages"
-            self._install(folder, platform.image, site, "usr/local/bin")
             lay_files(local, folder, epoch=epoch)
-            self._unpack_sources(folder, image.files, platform.image)
-            self._finish(folder, [base], platform.image, site)
+            self._unpack_sources(folder, image.files, tree)
+            adopt(folder, lower)
             give_home(folder, image)
 
-        return (self.workshop.layer("app", key, fill, epoch=epoch),)
+        return self.workshop.layers("app", key, fill, epoch=epoch)
 
-    def suite(self, below: Sequence[Layer]) -> Layer:
+    def suite(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the suite tree, which is stacked over ``below`` for a run."""
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
         local = find_files([each for each in suite.files if isinstance(each, LocalFiles)], spec.directory)
@@ -151,7 +181,7 @@ class Making:
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
-        return self.workshop.layer("suite", key, fill, epoch=epoch)
+        return self.workshop.layers("suite", key, fill, epoch=epoch)
 
     @property
     def _is_python(self) -> bool:

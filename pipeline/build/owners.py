@@ -31,12 +31,12 @@ def give_home(folder: Path, image: BuiltImage) -> None:
     run_mapped(lambda root: Owners.here().give_name(home, (uid, uid), folder=root), directories=(folder,))
 
 
-def add_user(folder: Path, base: Path, image: BuiltImage, *, epoch: int) -> None:
-    """Write the user into copies of the base's account files, and make its home.
+def add_user(folder: Path, below: Sequence[Path], image: BuiltImage, *, epoch: int) -> None:
+    """Write the user into copies of the account files, and make its home.
 
     Args:
         folder: the layer that is being made.
-        base: the unpacked base layer.
+        below: the unpacked layers under it, the nearest first.
         image: says which user.
         epoch: seconds since 1970.
 
@@ -57,8 +57,8 @@ def add_user(folder: Path, base: Path, image: BuiltImage, *, epoch: int) -> None
         "gshadow": f"{user.name}:!::\n",
     }
     for name, line in lines.items():
-        source = base / "etc" / name
-        if source.is_file() and not source.is_symlink():
+        source = next((each / "etc" / name for each in below if os.path.lexists(each / "etc" / name)), None)
+        if source is not None and source.is_file() and not source.is_symlink():
             (etc / name).write_bytes(source.read_bytes() + line.encode())
             (etc / name).chmod(stat.S_IMODE(source.stat().st_mode))
 

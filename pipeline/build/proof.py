@@ -1,9 +1,9 @@
-"""Say in what two builds of one layer differ: path by path, what about it, and both sides."""
+"""Say in what two builds of one tree differ: path by path, what about it, and both sides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, zip_longest
 
 from pipeline.declare.errors import NotReproducibleError
 from runtime.oci.archive import Limits, read_content, read_entries
@@ -37,23 +37,25 @@ class Difference:
         return f"{self.path}, {self.aspect} {self.first} and {self.second}"
 
 
-def require_equal(name: str, first: Layer, second: Layer, store: Store) -> None:
-    """Do nothing if two builds of a layer are the same.
+def require_equal(name: str, first: Sequence[Layer], second: Sequence[Layer], store: Store) -> None:
+    """Do nothing if two builds of a tree have the same layers.
 
     Args:
-        name: which layer it is, for the message.
-        first: one build.
+        name: which layers of an image they are, for the message.
+        first: one build; the lowest layer first.
         second: the other, made under other conditions.
         store: holds the blobs of both.
 
     Raises:
         NotReproducibleError: they differ; the message names the first paths and what about them.
     """
-    if first == second:
+    if tuple(first) == tuple(second):
         return
     found = tuple(compare(first, second, store))
-    blobs = (first.descriptor.digest, second.descriptor.digest)
-    shown = "; ".join(map(str, found[:_SHOWN])) or f"only the compressed bytes, {blobs[0]} and {blobs[1]}"
+    pairs = zip_longest(first, second, fillvalue=first[-1])
+    one, other = next(pair for pair in pairs if pair[0] != pair[1])
+    blobs = (one.descriptor.digest, other.descriptor.digest)
+    shown = "; ".join(map(str, found[:_SHOWN])) or f"only the bytes of layers, {blobs[0]} and {blobs[1]}"
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise NotReproducibleError(
         f"two builds of the layer {name} differ: {shown}{more}",
@@ -61,8 +63,8 @@ def require_equal(name: str, first: Layer, second: Layer, store: Store) -> None:
     )
 
 
-def compare(first: Layer, second: Layer, store: Store) -> Iterator[Difference]:
-    """Yield what two layers do not agree on, in the order of the paths."""
+def compare(first: Sequence[Layer], second: Sequence[Layer], store: Store) -> Iterator[Difference]:
+    """Yield what two builds do not agree on, in the order of the paths; of what two layers have, the upper one's."""
     left, right = _read(first, store), _read(second, store)
     for path in sorted(left.keys() | right.keys()):
         yield from _compare_entries(path, left.get(path), right.get(path))
@@ -79,7 +81,14 @@ class _Found:
     content: str
 
 
-def _read(layer: Layer, store: Store) -> dict[bytes, _Found]:
+def _read(layers: Sequence[Layer], store: Store) -> dict[bytes, _Found]:
+    found: dict[bytes, _Found] = {}
+    for each in layers:
+        found |= _read_layer(each, store)
+    return found
+
+
+def _read_layer(layer: Layer, store: Store) -> dict[bytes, _Found]:
     limits = Limits()
     found = {}
     with store.open(layer.descriptor.digest) as blob:

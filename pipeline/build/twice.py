@@ -1,13 +1,14 @@
-"""Build a layer twice, under conditions as unlike as one process can make them; accept it only if both are equal."""
+"""Build a tree twice, under conditions as unlike as one process can make them; accept it only if both are equal."""
 
 import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.build.parts import Part, cut
 from pipeline.build.proof import require_equal
 from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
@@ -19,7 +20,7 @@ from runtime.oci.pack import pack_tree
 from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
 
-FORMAT = 3
+FORMAT = 4
 """Of the assembly: another number where the same lock gives other bytes."""
 
 
@@ -51,6 +52,9 @@ CONDITIONS = (
 Fill = Callable[[Path, Conditions], None]
 """Fills an empty folder with the files of a layer."""
 
+Owners = Callable[[int], Mapping[bytes, str]]
+"""Tells of a folder that is filled, by its descriptor, whose its files are; see ``cut``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
@@ -68,16 +72,24 @@ class Workshop:
     records: Path
     is_fresh: bool = False
 
-    def layer(
-        self, name: str, key: Mapping[str, Json], fill: Fill, *, epoch: int, left_out: tuple[bytes, ...] = ()
-    ) -> Layer:
-        """Return a layer; one whose key was built here before is not built again.
+    def layers(
+        self,
+        name: str,
+        key: Mapping[str, Json],
+        fill: Fill,
+        *,
+        epoch: int,
+        owners: Owners | None = None,
+        left_out: tuple[bytes, ...] = (),
+    ) -> tuple[Layer, ...]:
+        """Return the layers of a tree; one whose key was built here before is not built again.
 
         Args:
-            name: which layer of an image it is, for the key and for messages.
+            name: which part of an image it is, for the key and for messages.
             key: all that decides its bytes.
             fill: makes its files, once under each of ``CONDITIONS``.
             epoch: no time in it is later; seconds since 1970.
+            owners: whose its files are, by which it is cut into layers; None for one layer.
             left_out: paths that never get into it.
 
         Raises:
@@ -85,21 +97,30 @@ class Workshop:
         """
         record = self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
         known = _read_record(record)
-        if known is not None and not self.is_fresh and self.layout.has(known.descriptor.digest):
+        if known and not self.is_fresh and all(self.layout.has(each.descriptor.digest) for each in known):
             return known
-        first, second = (self._build(fill, each, epoch, left_out) for each in CONDITIONS)
+        first, second = (self._build(fill, owners, each, epoch, left_out) for each in CONDITIONS)
         require_equal(name, first, second, self.layout)
         _write_record(record, first)
         return first
 
-    def _build(self, fill: Fill, conditions: Conditions, epoch: int, left_out: tuple[bytes, ...]) -> Layer:
+    def _build(
+        self, fill: Fill, owners: Owners | None, conditions: Conditions, epoch: int, left_out: tuple[bytes, ...]
+    ) -> tuple[Layer, ...]:
         with _under(conditions), self.trees.new_folder() as folder:
             fill(folder, conditions)
-            with self.layout.stage() as out:
-                packed = run_mapped(
-                    lambda root: pack_tree(root, out, epoch=epoch, exclude=left_out), directories=(folder,)
-                )
-                return Layer(descriptor=self.layout.commit(out, LAYER_GZIP), diff_id=packed.diff_id)
+            parts: tuple[Part, ...] = (Part(),)
+            if owners is not None:
+                parts = run_mapped(lambda root: cut(root, owners(root), epoch=epoch), directories=(folder,))
+            return tuple(self._pack(folder, each, epoch, left_out) for each in parts)
+
+    def _pack(self, folder: Path, part: Part, epoch: int, left_out: tuple[bytes, ...]) -> Layer:
+        exclude = part.exclude.union(left_out)
+        with self.layout.stage() as out:
+            packed = run_mapped(
+                lambda root: pack_tree(root, out, epoch=epoch, exclude=exclude, only=part.only), directories=(folder,)
+            )
+            return Layer(descriptor=self.layout.commit(out, LAYER_GZIP), diff_id=packed.diff_id)
 
 
 @contextlib.contextmanager
@@ -127,14 +148,17 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
     time.tzset()
 
 
-def _read_record(path: Path) -> Layer | None:
+def _read_record(path: Path) -> tuple[Layer, ...]:
     try:
-        found = json.loads(path.read_bytes())
-        return Layer(descriptor=Descriptor.parse(found["descriptor"], str(path)), diff_id=Digest(found["diff_id"]))
+        return tuple(
+            Layer(descriptor=Descriptor.parse(found["descriptor"], str(path)), diff_id=Digest(found["diff_id"]))
+            for found in json.loads(path.read_bytes())["layers"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return ()
 
 
-def _write_record(path: Path, layer: Layer) -> None:
+def _write_record(path: Path, layers: Sequence[Layer]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps({"descriptor": layer.descriptor.to_json(), "diff_id": layer.diff_id.text}).encode())
+    written = [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers]
+    write_whole(path, json.dumps({"layers": written}).encode())

@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
             of = f" for {each.architecture}" if len(built.variants) > 1 else ""
             again = "; built again, the same bytes" if arguments.check else ""
             sys.stderr.write(f"suite {each.suite}{of}{again}\n")
+    if built.index is not None and not arguments.quiet:
+        sys.stderr.write(f"index {built.index}\n")
     return 0
 
 
@@ -61,5 +63,6 @@ def _document(path: Path, built: Built, is_checked: bool) -> dict[str, object]: 
         "image": str(first.image),
         "suite": str(first.suite),
         "architectures": every,
+        **({"index": str(built.index)} if built.index else {}),
         "checked": is_checked,
     }

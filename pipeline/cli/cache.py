@@ -77,6 +77,7 @@ def _size(folder: Path) -> int:
 def _damaged(store: Path) -> list[str]:
     """Return what is wrong with images and packages; what somebody is writing, or has left unfinished, is neither."""
     from runtime.errors import SeatrialError  # noqa: PLC0415 - likewise
+    from runtime.oci.descriptor import INDEX  # noqa: PLC0415 - likewise
     from runtime.oci.image import Image  # noqa: PLC0415 - likewise
     from runtime.oci.layout import Layout  # noqa: PLC0415 - likewise
 
@@ -85,7 +86,8 @@ def _damaged(store: Path) -> list[str]:
         layout = Layout(store / "oci")
         try:
             found += [each.message for each in layout.damages()]
-            images = [Image.open(layout, each.digest) for each in layout.manifests()] if not found else []
+            manifests = [each for each in layout.manifests() if each.media_type != INDEX]  # an index has no layers
+            images = [Image.open(layout, each.digest) for each in manifests] if not found else []
             for digest in {each.descriptor.digest for image in images for each in image.layers}:
                 if not layout.has(digest):
                     found.append(f"layer {digest} is not in {layout.root}, and an image there needs it")

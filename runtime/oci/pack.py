@@ -38,14 +38,18 @@ class Packed:
     entries: int
 
 
-def pack_tree(root: int, out: BinaryIO, *, epoch: int, exclude: Collection[bytes] = ()) -> Packed:
-    """Write a tree as a gzip layer.
+def pack_tree(
+    root: int, out: BinaryIO, *, epoch: int, exclude: Collection[bytes] = (), only: Collection[bytes] | None = None
+) -> Packed:
+    """Write a tree as a gzip layer, or the part of it that some files are.
 
     Args:
         root: descriptor of the directory; its own owner and mode are not part of the layer.
         out: takes the compressed bytes.
         epoch: no time in the layer is later than this, in seconds since 1970.
         exclude: paths relative to the root that are left out, with all below them.
+        only: paths of files, if not all are packed. The folders on the way come with them, at the time 0: what else is
+            in them, and so when they were changed, must not show. A layer above says their own times.
 
     Raises:
         ImageError: the tree holds a device, a pipe, or a name that would be read as a whiteout.
@@ -54,15 +58,39 @@ def pack_tree(root: int, out: BinaryIO, *, epoch: int, exclude: Collection[bytes
     writer = _Writer(out)
     count = 0
     links: dict[tuple[int, int], bytes] = {}
-    for entry, parent in _walk(root, b"", frozenset(exclude), Owners.here()):
+    chosen = None if only is None else _with_folders(only)
+    for entry, parent in _walk(root, b"", _Choice(exclude=frozenset(exclude), only=chosen), Owners.here()):
         packed = _as_hardlink(entry, parent, links)
-        packed = replace(packed, mtime=min(packed.mtime, epoch))
+        is_way = only is not None and packed.kind is Kind.DIRECTORY
+        packed = replace(packed, mtime=0 if is_way else min(packed.mtime, epoch))
         writer.write(to_header(packed))
         if packed.kind is Kind.FILE and packed.size:
             _copy_content(parent, packed, writer)
         count += 1
     writer.write(END)
     return Packed(diff_id=writer.finish(), entries=count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """Which paths of a tree are packed; ``only`` None for all that are not excluded."""
+
+    exclude: frozenset[bytes]
+    only: frozenset[bytes] | None
+
+    def has(self, path: bytes) -> bool:
+        return path not in self.exclude and (self.only is None or path in self.only)
+
+
+def _with_folders(paths: Collection[bytes]) -> frozenset[bytes]:
+    """Return some paths and those of all folders on the way to them."""
+    found = set(paths)
+    for path in paths:
+        above = path.rpartition(b"/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition(b"/")[0]
+    return frozenset(found)
 
 
 class _Writer:
@@ -87,13 +115,13 @@ class _Writer:
         return Digest(f"sha256:{self._hash.hexdigest()}")
 
 
-def _walk(directory: int, prefix: bytes, exclude: frozenset[bytes], owners: Owners) -> Iterator[tuple[Entry, int]]:
+def _walk(directory: int, prefix: bytes, choice: _Choice, owners: Owners) -> Iterator[tuple[Entry, int]]:
     """Yield entries with the descriptor of their parent, a folder before what is in it."""
     if prefix and _is_opaque(directory):
         yield _marker(prefix + OPAQUE_WHITEOUT), directory
     for name in _names(directory):
         path = prefix + name
-        if path in exclude:
+        if not choice.has(path):
             continue
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
@@ -103,7 +131,7 @@ def _walk(directory: int, prefix: bytes, exclude: frozenset[bytes], owners: Owne
             yield entry, directory
             if entry.kind is Kind.DIRECTORY:
                 with _opened(name, _OPEN_DIRECTORY, directory) as below:
-                    yield from _walk(below, path + b"/", exclude, owners)
+                    yield from _walk(below, path + b"/", choice, owners)
 
 
 def _names(directory: int) -> list[bytes]:

@@ -158,19 +158,21 @@ class Berth:
         return folder / f"{self.name}.yaml"
 
     def new_store(self, name, *, base):
-        """Return a store that has all packages, and of what was built nothing, or the lowest layer alone."""
+        """Return a store that has all packages, and of what was built nothing, or the Debian packages' layers alone."""
         store = self.home / name
         shutil.copytree(self.store / "cache", store / "cache", copy_function=os.link)
         if base:
-            (layer, *_) = self._blob(self.wanted["image"])["layers"]
+            lowest = self._blob(self.wanted["image"])["layers"][0]["digest"]
             blobs = Path("oci", "blobs", "sha256")
             (store / blobs).mkdir(parents=True)
-            hexadecimal = layer["digest"].removeprefix("sha256:")
-            os.link(self.store / blobs / hexadecimal, store / blobs / hexadecimal)
             (store / "builds").mkdir()
             for record in (self.store / "builds").iterdir():
-                if hexadecimal in record.read_text():
+                layers = [each["descriptor"]["digest"] for each in json.loads(record.read_bytes())["layers"]]
+                if lowest in layers:
                     shutil.copy(record, store / "builds")
+                    for each in layers:
+                        blob = blobs / each.removeprefix("sha256:")
+                        os.link(self.store / blob, store / blob)
         return store
 
     def remove(self, store):

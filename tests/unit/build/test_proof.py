@@ -18,11 +18,11 @@ FILE = replace(FOLDER, path=b"usr/x.pyc", kind=Kind.FILE, mode=0o644, size=2)
 LINK = replace(FOLDER, path=b"usr/z", kind=Kind.SYMLINK, target=b"x.pyc")
 
 
-def layer(root: Path, *entries: Entry, content: bytes = b"ab") -> Layer:
+def layer(root: Path, *entries: Entry, content: bytes = b"ab") -> tuple[Layer, ...]:
     parts = (to_header(each) + (content + padding(len(content)) if each.size else b"") for each in entries)
     archive = b"".join(parts) + END
     descriptor = Layout(root).write(compress_member(archive), LAYER_GZIP)
-    return Layer(descriptor=descriptor, diff_id=Digest("sha256:" + sha256(archive).hexdigest()))
+    return (Layer(descriptor=descriptor, diff_id=Digest("sha256:" + sha256(archive).hexdigest())),)
 
 
 CHANGES = {
