@@ -25,7 +25,7 @@ SHARED = 4
 """Parts for all other owners, who are spread over them by their names: a change in one leaves the others.
 
 With ``FIRST`` and the rest that is 18 layers of Debian packages and 17 of wheels at most, and most images have half of
-that: each layer is one more request to a registry, and one more folder to look into for each name in a run.
+that: each layer is one more request to a registry, and other engines look into each for every name in a run.
 """
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.build.parts import Part, cut
 from pipeline.build.proof import require_equal
 from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
+from runtime.data import replace
 from runtime.digest import Digest
-from runtime.oci.descriptor import LAYER_GZIP, Descriptor
+from runtime.oci.descriptor import LAYER_GZIP, PART, Descriptor
 from runtime.oci.image import Layer
 from runtime.oci.layout import Layout
 from runtime.oci.pack import pack_tree
@@ -101,8 +103,9 @@ class Workshop:
             return known
         first, second = (self._build(fill, owners, each, epoch, left_out) for each in CONDITIONS)
         require_equal(name, first, second, self.layout)
-        _write_record(record, first)
-        return first
+        made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+        _write_record(record, made)
+        return made
 
     def _build(
         self, fill: Fill, owners: Owners | None, conditions: Conditions, epoch: int, left_out: tuple[bytes, ...]
@@ -121,6 +124,12 @@ class Workshop:
                 lambda root: pack_tree(root, out, epoch=epoch, exclude=exclude, only=part.only), directories=(folder,)
             )
             return Layer(descriptor=self.layout.commit(out, LAYER_GZIP), diff_id=packed.diff_id)
+
+
+def _marked(layer: Layer, part: str) -> Layer:
+    """Return a layer that says which of its neighbors it was cut from one tree with."""
+    annotations = MappingProxyType({PART: part})
+    return replace(layer, descriptor=replace(layer.descriptor, annotations=annotations))
 
 
 @contextlib.contextmanager

@@ -28,6 +28,9 @@ DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 REF_NAME = "org.opencontainers.image.ref.name"
 """The annotation by which an image layout names a manifest."""
 
+PART = "dev.seatrial.layer.part"
+"""The annotation of layers that were cut from one tree: neighbors with the same value have no path in common."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:

@@ -1,17 +1,18 @@
-"""``Trees``: layers unpacked once, each into its own directory."""
+"""``Trees``: layers unpacked once, each into its own directory; those that were cut from one tree into one."""
 
 import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from runtime.digest import Digest
 from runtime.errors import SeatrialError, StoreError
 from runtime.oci import temporary
-from runtime.oci.descriptor import Descriptor
+from runtime.oci.descriptor import PART, Descriptor
 from runtime.oci.image import Layer
 from runtime.oci.store import Store
 
@@ -53,31 +54,35 @@ class Trees:
         self._owner = owner
         self._limits = limits
 
-    def path(self, descriptor: Descriptor, diff_id: Digest) -> Path:
-        """Return the directory of a layer; unpack it if that was not done before.
+    def path(self, layers: tuple[Layer, ...]) -> Path:
+        """Return the directory of a layer, or of neighbors that were cut from one tree; unpack it if there is none.
 
         Raises:
-            RefusedError: the layer is not what its image says, or holds what is refused.
-            StoreError: the blob is missing, or the folder cannot be written.
+            RefusedError: a layer is not what its image says, or holds what is refused.
+            StoreError: a blob is missing, or the folder cannot be written.
         """
-        target = self._root / diff_id.hex
+        name = _name_of(layers)
+        target = self._root / name
         if target.is_dir():
             return target
         try:
-            with self._locked(diff_id.hex):
+            with self._locked(name):
                 if not target.is_dir():
-                    self._unpack(descriptor, diff_id, target)
+                    self._unpack(layers, target)
         except OSError as error:
             raise _unusable(self._root, error) from error
         return target
 
-    def paths(self, layers: tuple[Layer, ...]) -> tuple[Path, ...]:
-        """Return the directories of some layers, in their order; see ``path``."""
-        return tuple(self.path(each.descriptor, each.diff_id) for each in layers)
+    def paths(self, layers: Iterable[Layer]) -> tuple[Path, ...]:
+        """Return the directories of some layers, in their order; see ``path``.
 
-    def hold(self, layers: tuple[Layer, ...]) -> bool:
+        Neighbors that were cut from one tree are one directory: a run looks for each name in every directory there is.
+        """
+        return tuple(self.path(each) for each in _wholes(layers))
+
+    def hold(self, layers: Iterable[Layer]) -> bool:
         """Tell whether all of some layers are unpacked here already."""
-        return all((self._root / each.diff_id.hex).is_dir() for each in layers)
+        return all((self._root / _name_of(each)).is_dir() for each in _wholes(layers))
 
     def adopt(self, folder: Path, diff_id: Digest) -> Path:
         """Make a directory that was just packed the tree of its layer, without unpacking it again.
@@ -153,15 +158,19 @@ class Trees:
         if folder.is_dir():
             self.remove(folder)
 
-    def _unpack(self, descriptor: Descriptor, diff_id: Digest, target: Path) -> None:
-        from runtime.oci.unpack import unpack_layer  # noqa: PLC0415 - once a layer, and not where all are unpacked
+    def _unpack(self, layers: tuple[Layer, ...], target: Path) -> None:
+        from runtime.oci.unpack import unpack_layers  # noqa: PLC0415 - once a layer, and not where all are unpacked
 
-        with self._store.open(descriptor.digest) as blob, self.new_folder() as folder:
+        def opened() -> Iterator[tuple[BinaryIO, Descriptor, Digest]]:
+            for each in layers:
+                with self._store.open(each.descriptor.digest) as blob:
+                    yield blob, each.descriptor, each.diff_id
 
-            def unpack(root: int) -> None:
-                unpack_layer(blob, descriptor, diff_id, root, self._limits)
-                sync_tree(root)
+        def unpack(root: int) -> None:
+            unpack_layers(opened(), root, self._limits)
+            sync_tree(root)
 
+        with self.new_folder() as folder:
             self._mapped(unpack, directories=(folder,))
             folder.rename(target)
 
@@ -173,6 +182,21 @@ class Trees:
         with (locks / name).open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _wholes(layers: Iterable[Layer]) -> Iterator[tuple[Layer, ...]]:
+    """Yield layers, those together that were cut from one tree."""
+    for part, neighbors in groupby(layers, lambda each: each.descriptor.annotations.get(PART, "")):
+        if part:
+            yield tuple(neighbors)
+        else:
+            yield from ((each,) for each in neighbors)
+
+
+def _name_of(layers: tuple[Layer, ...]) -> str:
+    if len(layers) == 1:
+        return layers[0].diff_id.hex
+    return Digest.of_json([each.diff_id.text for each in layers]).hex
 
 
 def empty_folder(root: int) -> None:

@@ -3,6 +3,7 @@
 Source: OCI image specification, layer.md, "Whiteouts"; Linux Documentation/filesystems/overlayfs.rst.
 """
 
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from runtime.data import replace
@@ -38,25 +39,38 @@ def unpack_layer(
             which check. The directory may hold a part of it, which must be removed.
         OSError: the directory cannot be written.
     """
+    unpack_layers([(blob, descriptor, diff_id)], root, limits)
+
+
+def unpack_layers(
+    layers: Iterable[tuple[BinaryIO, Descriptor, Digest]], root: int, limits: Limits | None = None
+) -> None:
+    """Unpack layers that have no path in common but folders, as one; see ``unpack_layer``.
+
+    Raises:
+        RefusedError: as for one layer, or one gives or hides what another one gives.
+        OSError: the directory cannot be written.
+    """
     caps = limits or Limits()
-    stream = LayerStream(blob, descriptor, diff_id, caps)
     whiteouts: list[bytes] = []
     opaque: list[bytes] = []
     kept = 0
     with Folder(root) as folder:
-        for entry in read_entries(stream, caps):
-            kept += _weight(entry)
-            path = check_path(entry.path, caps)
-            name = path.rpartition(b"/")[2]
-            if name.startswith(WHITEOUT):
-                _note_whiteout(replace(entry, path=path), whiteouts, opaque)
-            elif not path and entry.kind is not Kind.DIRECTORY:
-                raise RefusedError(Refusal.ROOT_TYPE, "the root of the layer is no directory")
-            else:
-                target = check_path(entry.target, caps) if entry.kind is Kind.HARDLINK else entry.target
-                folder.add(replace(entry, path=path, target=target), read_content(stream, entry.size))
-            _check_growth(folder, kept, caps)
-        stream.finish()
+        for blob, descriptor, diff_id in layers:
+            stream = LayerStream(blob, descriptor, diff_id, caps)
+            for entry in read_entries(stream, caps):
+                kept += _weight(entry)
+                path = check_path(entry.path, caps)
+                name = path.rpartition(b"/")[2]
+                if name.startswith(WHITEOUT):
+                    _note_whiteout(replace(entry, path=path), whiteouts, opaque)
+                elif not path and entry.kind is not Kind.DIRECTORY:
+                    raise RefusedError(Refusal.ROOT_TYPE, "the root of the layer is no directory")
+                else:
+                    target = check_path(entry.target, caps) if entry.kind is Kind.HARDLINK else entry.target
+                    folder.add(replace(entry, path=path, target=target), read_content(stream, entry.size))
+                _check_growth(folder, kept, caps)
+            stream.finish()
         for path in whiteouts:
             folder.add_whiteout(path)
         for path in opaque:
