@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from runtime.digest import Digest
 from runtime.errors import SeatrialError, StoreError
 from runtime.oci import temporary
-from runtime.oci.descriptor import PART, Descriptor
+from runtime.oci.descriptor import PART
 from runtime.oci.image import Layer
 from runtime.oci.store import Store
 
@@ -161,16 +161,17 @@ class Trees:
     def _unpack(self, layers: tuple[Layer, ...], target: Path) -> None:
         from runtime.oci.unpack import unpack_layers  # noqa: PLC0415 - once a layer, and not where all are unpacked
 
-        def opened() -> Iterator[tuple[BinaryIO, Descriptor, Digest]]:
-            for each in layers:
-                with self._store.open(each.descriptor.digest) as blob:
-                    yield blob, each.descriptor, each.diff_id
+        with contextlib.ExitStack() as stack:  # opened out here: who unpacks has other ids
+            opened = [
+                (stack.enter_context(self._store.open(each.descriptor.digest)), each.descriptor, each.diff_id)
+                for each in layers
+            ]
+            folder = stack.enter_context(self.new_folder())
 
-        def unpack(root: int) -> None:
-            unpack_layers(opened(), root, self._limits)
-            sync_tree(root)
+            def unpack(root: int) -> None:
+                unpack_layers(opened, root, self._limits)
+                sync_tree(root)
 
-        with self.new_folder() as folder:
             self._mapped(unpack, directories=(folder,))
             folder.rename(target)
 
