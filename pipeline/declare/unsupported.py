@@ -16,10 +16,7 @@ _SUITE_KEYS = (
     ("packages", "Debian packages of a suite"),
     ("secrets", "secrets"),
 )
-_VALUES: tuple[tuple[KeyPath, str, str], ...] = (
-    (("suite", "results"), "tap", "results as TAP"),
-    (("suite", "network"), "outbound", "suites that reach the network"),
-)
+_VALUES: tuple[tuple[KeyPath, str, str], ...] = ((("suite", "network"), "outbound", "suites that reach the network"),)
 _ENTRIES = (("stage", "files from stages"), ("url", "files from URLs"), ("owner", "files that are not root's"))
 
 

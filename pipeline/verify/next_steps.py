@@ -54,9 +54,18 @@ def _report(inquiry: Inquiry, seen: Observation, look: str) -> str:
         return f"{look}; suite.files and suite.command say which tests there are"
     if results is Results.PYTEST and not report.tests and seen.exit.code == 0:
         return f"{look}; suite.command must start pytest, or suite.results say how the suite reports"
-    if results is Results.JUNIT and not report.tests:
-        return f"{look}; suite.results wants the report in {inquiry.plan.results}"
-    return look
+    return look if report.tests else f"{look}{_wanted(inquiry)}"
+
+
+def _wanted(inquiry: Inquiry) -> str:
+    """Return what a suite must do to leave a report of the form that its spec names."""
+    match inquiry.suite.results:
+        case Results.JUNIT:
+            return f"; suite.results wants the report in {inquiry.plan.results}"
+        case Results.TAP:
+            return "; suite.command must write TAP to stdout, or suite.results say how the suite reports"
+        case _:
+            return ""
 
 
 def _run(inquiry: Inquiry, host: Host) -> str:

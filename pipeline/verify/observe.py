@@ -236,6 +236,10 @@ def _report(outcome: Outcome, results: Results) -> TestReport:
             from pipeline.verify.junit_results import read_junit  # noqa: PLC0415 - loads XML, which few suites need
 
             return read_junit(outcome.results)
+        case Results.TAP:
+            from pipeline.verify.tap_results import read_tap  # noqa: PLC0415 - few suites need it
+
+            return read_tap(outcome.stdout.content, is_cut=outcome.stdout.size > len(outcome.stdout.content))
         case Results.EXIT:
             return read_exit(outcome.exit_code)
 

@@ -28,6 +28,7 @@ class Results(StrEnum):
 
     PYTEST = "pytest"
     JUNIT = "junit"
+    TAP = "tap"
     EXIT = "exit"
 
 
