@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
+from pipeline.build.registry_credentials import registry_authorization
 from pipeline.build.sources import PUBLIC_ARCHIVES, Sources, shown
 from pipeline.declare.errors import FetchError, MissingError
 
@@ -58,8 +59,8 @@ class Connections:
         for pool in pools.values():
             pool.clear()
 
-    def read(self, url: str, limit: int, *, accept: str = "*/*") -> bytes:
-        """Return what ``url`` holds.
+    def read(self, url: str, limit: int, *, accept: str = "*/*", authorization: str = "") -> bytes:
+        """Return what ``url`` holds; ``accept`` and ``authorization`` are as for ``open``.
 
         Raises:
             TransientError: a later try may succeed.
@@ -68,7 +69,7 @@ class Connections:
         """
         parts: list[bytes] = []
         left = limit
-        with self.open(url, accept=accept) as blocks:
+        with self.open(url, accept=accept, authorization=authorization) as blocks:
             for block in blocks:
                 left -= len(block)
                 if left < 0:
@@ -144,6 +145,10 @@ class Connections:
             raise FetchError(_reason(error)) from error
         except (HTTPError, OSError) as error:
             raise TransientError(_reason(error)) from error
+
+    def registry_authorization(self, host: str, repository: str) -> str:
+        """Return the header that says who asks a registry, empty where its files of credentials do not say so."""
+        return registry_authorization(self._sources.registry_files, host, repository)
 
     def _pool(self, url: str) -> "urllib3.PoolManager":
         import urllib3  # noqa: PLC0415 - a cache hit needs none

@@ -108,7 +108,7 @@ class Registry:
             except ChallengeError as error:
                 if self._authorization or not left:
                     raise self._refused(error, what) from error
-                self._authorization = f"Bearer {self._token(error.challenge)}"
+                self._authorization = self._answer(error.challenge)
             except MissingError as error:
                 raise StoreError(f"{self._remote.text}: the registry has no {what}") from error
             except TransientError as error:
@@ -137,8 +137,15 @@ class Registry:
         url = f"{self._remote.base}/{path}"
         return self._connections.open(url, accept=accept, authorization=self._authorization)
 
-    def _token(self, challenge: str) -> str:
-        """Return the token that a registry asks for; credentials for it are those of the realm's host in netrc."""
+    def _answer(self, challenge: str) -> str:
+        """Return the header that a registry asks for: name and password, or a token."""
+        own = self._connections.registry_authorization(self._remote.host, self._remote.repository)
+        if own and challenge.lower().startswith("basic"):
+            return own
+        return f"Bearer {self._token(challenge, own)}"
+
+    def _token(self, challenge: str, own: str) -> str:
+        """Return a token; credentials for it are the registry's own, or those of the realm's host in netrc."""
         fields = dict(_PARAMETER.findall(challenge))
         realm = fields.get("realm", "")
         schemes = {"https", urlsplit(self._remote.base).scheme}
@@ -146,11 +153,15 @@ class Registry:
             raise FetchError(
                 f"the registry of {self._remote.text} wants to be asked in another way than by a token over TLS"
             )
+        if urlsplit(realm).scheme != "https" and urlsplit(realm).netloc != urlsplit(self._remote.base).netloc:
+            own = ""  # A password goes in plain text to the registry of this machine alone.
         query = {"scope": f"repository:{self._remote.repository}:pull"}
         if "service" in fields:
             query["service"] = fields["service"]
         joined = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
-        said = parse_document(self._connections.read(joined, _TOKEN_LIMIT), "the token of a registry")
+        said = parse_document(
+            self._connections.read(joined, _TOKEN_LIMIT, authorization=own), "the token of a registry"
+        )
         found = text(said.get("token") or said.get("access_token") or "", "the token of a registry")
         if not found or not found.isascii() or not found.isprintable():
             raise FetchError(f"the registry of {self._remote.text} gives no token")

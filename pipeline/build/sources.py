@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pipeline.build.machine import apt_archives, apt_proxy, python_certificates, python_index
+from pipeline.build.registry_credentials import credential_files
 from pipeline.declare.errors import SpecError
 
 PUBLIC_ARCHIVES: Mapping[str, str] = {
@@ -37,6 +38,7 @@ class Sources:
         ca_file: the certificates that TLS trusts; None leaves the choice to OpenSSL.
         proxies: proxy URL per scheme, and ``no`` for the hosts that are reached directly.
         netrc: the file of credentials; it need not exist.
+        registry_files: those of credentials for registries, the first to be asked first; they need not exist.
     """
 
     debian: Mapping[str, tuple[str, ...]] = field(repr=False)
@@ -44,6 +46,7 @@ class Sources:
     ca_file: Path | None = None
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     netrc: Path | None = None
+    registry_files: tuple[Path, ...] = ()
 
     def debian_urls(self, archive: str, path: str, snapshot: datetime | None = None) -> tuple[str, ...]:
         """Return every URL where a file of a Debian archive may be, the nearest first.
@@ -101,6 +104,7 @@ def read_sources(
         ca_file=_certificates(environment, home, root),
         proxies=_proxies(environment, apt_proxy(root)),
         netrc=Path(environment.get("NETRC") or home / ".netrc"),
+        registry_files=credential_files(environment, home),
     )
 
 

@@ -1,5 +1,6 @@
 """Images that other people's tools made, and a registry of this machine."""
 
+import contextlib
 import json
 import os
 import socket
@@ -50,7 +51,21 @@ def docker():
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
     """Start Debian's docker-registry on loopback, and return its address."""
-    folder = tmp_path_factory.mktemp("registry")
+    with _started(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture
+def closed_registry(tmp_path):
+    """The same, for the user ``ann`` with the password ``secret`` alone."""
+    # bcrypt, the one kind that docker-registry knows, by libcrypt of Debian.
+    (tmp_path / "htpasswd").write_text("ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n")
+    with _started(tmp_path, f"auth: {{htpasswd: {{realm: here, path: {tmp_path}/htpasswd}}}}\n") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _started(folder, more=""):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -58,7 +73,7 @@ def registry(tmp_path_factory):
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {folder}}}}}
 http: {{addr: 127.0.0.1:{port}}}
-"""
+{more}"""
     (folder / "config.yml").write_text(config)
     server = subprocess.Popen(
         [program_of("docker-registry"), "serve", folder / "config.yml"],
@@ -78,7 +93,7 @@ def _wait(port):
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", "/v2/")
-            assert connection.getresponse().status == 200
+            assert connection.getresponse().status in {200, 401}
         except OSError:
             time.sleep(0.1)
         else:

@@ -169,6 +169,23 @@ def test_token_that_is_not_accepted_is_not_asked_for_again(simulated, connection
     assert [path for path, _ in simulated.asked].count("/token") == 1
 
 
+def test_password_goes_to_the_registry_for_its_token_and_to_no_other_plain_server(simulated, tmp_path):
+    file = tmp_path / "auth.json"
+    file.write_text(json.dumps({"auths": {simulated.host: {"auth": "YW5uOnNlY3JldA=="}}}))
+    simulated.demanded, other = "token", Simulated()
+    opened = Connections(Sources(debian={}, registry_files=(file,)), size=1)
+    try:
+        pulled(simulated, opened, tmp_path / "store")
+        simulated.realm, other.demanded = f"http://{other.host}/token", "token"
+        pulled(simulated, opened, tmp_path / "other")
+    finally:
+        opened.close()
+        other.server.shutdown()
+        other.server.server_close()
+    assert ("/token", "Basic YW5uOnNlY3JldA==") in simulated.asked
+    assert other.asked == [("/token", "")]
+
+
 @pytest.mark.parametrize("realm", ["ftp://127.0.0.1/token", "file:///etc/passwd", "gopher:x"])
 def test_token_is_asked_for_over_http_only(simulated, connections, tmp_path, realm):
     simulated.demanded, simulated.realm = "secret", realm
