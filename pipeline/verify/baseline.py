@@ -9,11 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from pipeline.verify.compare import Difference, Kind, compare
+from pipeline.verify.compare import Difference, compare
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation
 from pipeline.verify.reference import further_runs, is_failing, learn, typical
-from pipeline.verify.suite import TestOutcome
 
 _PLAIN = Normalization()
 
@@ -47,7 +46,7 @@ class Baseline:
         self._run = run
         self._first: Future[Observation] = Future()
         self._lock = threading.Lock()
-        self._is_settled = self._is_sure = False
+        self._is_settled = False
         self._known = Known()
 
     @property
@@ -70,18 +69,14 @@ class Baseline:
         """Wait for the first run, and return what it shows."""
         return self._first.result()
 
-    def settle(self, *, is_doubted: bool = False) -> Known:
-        """Run the reference until it is known what is stable there; whoever comes second waits for it.
-
-        Args:
-            is_doubted: whether something that fails on the reference is what differs on a host.
-        """
+    def settle(self) -> Known:
+        """Run the reference until it is known what is stable there; whoever comes second waits for it."""
         self.first()
         with self._lock:
-            if not self._is_settled or (is_doubted and not self._is_sure):
-                runs = further_runs(self._known.runs, self._run, is_doubted=is_doubted)
+            if not self._is_settled:
+                runs = further_runs(self._known.runs, self._run)
                 self._known = Known(runs=runs, normalization=learn(runs))
-                self._is_settled, self._is_sure = True, is_doubted
+                self._is_settled = True
             return self._known
 
     def differences(self, seen: Observation) -> tuple[Difference, ...]:
@@ -92,20 +87,9 @@ class Baseline:
         if not self.is_failing and not compare(self.first(), seen, _PLAIN):
             return ()
         known = self.settle()
-        found = compare(known.usual, seen, known.normalization)
-        if self.is_failing and any(_fails_on(known.usual, each) for each in found):
-            known = self.settle(is_doubted=True)
-            found = compare(known.usual, seen, known.normalization)
-        return found
+        return compare(known.usual, seen, known.normalization)
 
     @property
     def is_failing(self) -> bool:
         """Whether the first run shows any failure: more runs then tell whether it does so every time."""
         return is_failing(self.first())
-
-
-def _fails_on(usual: Observation, difference: Difference) -> bool:
-    """Tell whether what differs on a host is something that fails on the reference."""
-    if difference.kind is not Kind.TEST:
-        return True
-    return usual.report.outcome(difference.id) in (TestOutcome.FAILED, TestOutcome.ERRORED)

@@ -14,36 +14,34 @@ from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import Finding
 
 USUAL = 2
-"""Runs of a reference that is stable, where a host differs from the first or the first fails."""
+"""Runs of a reference that passes and is stable, where a host differs from the first."""
 
-DOUBTED = 3
-"""Runs of a reference on which what differs fails: whether it does so every time."""
+FAILING = 3
+"""Runs of a reference on which something fails: whether it does so every time."""
 
 UNSTABLE = 6
 """Runs of a reference that is not stable: more of its unstable tests are found, and their rates are told."""
 
 
-def further_runs(
-    runs: tuple[Observation, ...], run: Callable[[int], Observation], *, is_doubted: bool = False
-) -> tuple[Observation, ...]:
-    """Return runs of the reference and further ones: two in all, three if it is doubted, six if not all are alike.
+def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation]) -> tuple[Observation, ...]:
+    """Return runs of the reference and further ones: two in all, three if something fails, six if not all are alike.
 
     Args:
         runs: the first ones.
         run: makes run ``index``, from 0; called in threads, as those that are needed in any case go side by side.
-        is_doubted: whether something that fails in them is what differs on a host.
     """
 
-    def more(count: int) -> tuple[Observation, ...]:
-        missing = range(len(runs), count)
+    def more(found: tuple[Observation, ...], count: int) -> tuple[Observation, ...]:
+        missing = range(len(found), count)
         if not missing:
-            return runs
+            return found
         with ThreadPoolExecutor(max_workers=len(missing), thread_name_prefix="reference") as pool:
-            return (*runs, *pool.map(run, missing))
+            return (*found, *pool.map(run, missing))
 
-    runs = more(DOUBTED if is_doubted else USUAL)
+    for _ in range(2):  # a run that fails may be the first or a later one
+        runs = more(runs, FAILING if any(is_failing(each) for each in runs) else USUAL)
     if any(compare(runs[0], each) for each in runs[1:]):
-        runs = more(UNSTABLE)
+        runs = more(runs, UNSTABLE)
     return runs
 
 

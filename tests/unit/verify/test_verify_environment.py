@@ -74,17 +74,6 @@ def test_verify_reference_is_run_again_where_a_host_differs_and_where_none_confi
     assert verify(SimulatedApp(STEADY)).hosts[0].runs == 2
 
 
-def test_verify_reference_that_fails_is_run_a_third_time_where_what_fails_is_what_differs():
-    broken = {**STEADY, "t.py::test_broken": fails}
-    assert verify(SimulatedApp(broken), COLUMNS).hosts[0].runs == 2
-    assert verify(SimulatedApp({**broken, "t.py::test_x": fails_where(umask="0077")}), UMASK).hosts[0].runs == 2
-
-    def passes_there(levels, _):
-        return Outcome.PASSED if "umask" in levels else Outcome.FAILED
-
-    assert verify(SimulatedApp({**STEADY, "t.py::test_x": passes_there}), UMASK).hosts[0].runs == 3
-
-
 def test_verify_first_run_that_fails_by_chance_hides_no_host_that_always_fails():
     first = [Outcome.FAILED]
 
