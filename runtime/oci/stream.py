@@ -151,6 +151,12 @@ class LayerStream:
             raise RefusedError(Refusal.COMPRESSION_RATIO, message)
 
 
+def prepare(descriptor: Descriptor) -> None:
+    """Load what reading a layer takes: who reads it with other ids may not reach this interpreter's files."""
+    if descriptor.media_type == LAYER_ZSTD:
+        import zstandard  # noqa: F401, PLC0415 - native, and few layers need it
+
+
 class _Gzip:
     """One gzip member, by the interpreter's zlib: reading has one right answer, whatever the version."""
 

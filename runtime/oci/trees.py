@@ -159,8 +159,11 @@ class Trees:
             self.remove(folder)
 
     def _unpack(self, layers: tuple[Layer, ...], target: Path) -> None:
-        from runtime.oci.unpack import unpack_layers  # noqa: PLC0415 - once a layer, and not where all are unpacked
+        from runtime.oci.stream import prepare  # noqa: PLC0415 - once a layer, and not where all are unpacked
+        from runtime.oci.unpack import unpack_layers  # noqa: PLC0415 - likewise
 
+        for each in layers:
+            prepare(each.descriptor)
         with contextlib.ExitStack() as stack:  # opened out here: who unpacks has other ids
             opened = [
                 (stack.enter_context(self._store.open(each.descriptor.digest)), each.descriptor, each.diff_id)
