@@ -33,8 +33,8 @@ def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation
 
     def more(found: tuple[Observation, ...], count: int) -> tuple[Observation, ...]:
         missing = range(len(found), count)
-        if not missing:
-            return found
+        if len(missing) < 2:
+            return (*found, *map(run, missing))
         with ThreadPoolExecutor(max_workers=len(missing), thread_name_prefix="reference") as pool:
             return (*found, *pool.map(run, missing))
 
