@@ -60,7 +60,7 @@ def test_process_that_ignores_sigterm_is_killed_after_its_grace(shut_down):
 
 
 def test_without_a_grace_nobody_is_asked(shut_down):
-    outcome = shut_down("trap 'echo asked' TERM; (trap 'echo asked' TERM; sleep 300) & sleep 0.1; exit 3", grace=0)
+    outcome = shut_down("trap 'echo asked' TERM; (trap 'echo asked' TERM; sleep 300) & sleep 1; exit 3", grace=0)
     assert told(outcome) == {("bash", "killed"), ("sleep", "killed")}
     assert {each.duration for each in outcome.shutdown} == {-1}
     assert outcome.stdout.content == b""
