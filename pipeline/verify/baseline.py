@@ -1,18 +1,19 @@
 """``Baseline``: what the reference shows: one run at first, and as many as it takes once anything differs from it.
 
 A host that behaves as the first run did confirms it as another run would. So where nothing differs, the reference costs
-one run; where something does, more runs tell what is stable, before any host is blamed.
+one run; where something does, more runs tell what is stable, before any host is blamed. Of what fails on the reference,
+hosts are witnesses likewise.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from pipeline.verify.compare import Difference, compare
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Observation
-from pipeline.verify.reference import further_runs, is_failing, learn, typical
+from pipeline.verify.reference import Witness, further_runs, is_failing, learn, typical
 
 _PLAIN = Normalization()
 
@@ -69,12 +70,23 @@ class Baseline:
         """Wait for the first run, and return what it shows."""
         return self._first.result()
 
-    def settle(self) -> Known:
-        """Run the reference until it is known what is stable there; whoever comes second waits for it."""
+    def repeat(self) -> None:
+        """Make the second run, which a reference that fails needs in any case."""
+        first = self.first()
+        with self._lock:
+            if len(self._known.runs) == 1:
+                self._known = Known(runs=(first, self._run(1)))
+
+    def settle(self, witnesses: Sequence[Witness] = ()) -> Known:
+        """Run the reference until it is known what is stable there; whoever comes second waits for it.
+
+        Args:
+            witnesses: what hosts show; without any, what fails is run once more.
+        """
         self.first()
         with self._lock:
             if not self._is_settled:
-                runs = further_runs(self._known.runs, self._run)
+                runs = further_runs(self._known.runs, self._run, witnesses)
                 self._known = Known(runs=runs, normalization=learn(runs))
                 self._is_settled = True
             return self._known

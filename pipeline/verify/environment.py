@@ -18,7 +18,7 @@ from pipeline.verify.laboratory import Budget
 from pipeline.verify.notes import notes
 from pipeline.verify.observe import Observation, behavior_digest
 from pipeline.verify.proven import Proven
-from pipeline.verify.reference import unstable_tests
+from pipeline.verify.reference import Witness, unstable_tests
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.telling import TellingRunner
 from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
@@ -131,6 +131,9 @@ class _Environment:
         self._foresight = Foresight(
             inquiry, runner=self._runner, known=known, usual=self._baseline.first, factors=factors
         )
+        self._are_all_run = bool(inquiry.hosts) and not inquiry.fail_fast
+        self._has_witnesses = False
+        self._uncompared: dict[int, Run] = {}
         self._differing: dict[int, Differing] = {}
         self._begun: dict[int, Differing] = {}
         self._put_off: set[int] = set()
@@ -192,12 +195,18 @@ class _Environment:
             waiting = self._order()
             while waiting:
                 _finish([pool.submit(self._try_host, index, is_usable) for index in waiting])
+                if self._has_witnesses:
+                    self._hear_witnesses()
                 groups = in_turns(self._take_differing())
                 explaining = [pool.submit(self._explain, group) for group in groups]
                 _finish([*explaining, *(pool.submit(self._foresee, group[0]) for group in groups)])
                 waiting = [] if self._has_failed() else [index for index in waiting if index in self._put_off]
                 self._put_off.difference_update(waiting)
-            if is_usable.result() and not any(each.seen is not None for each in self._hosts.values()):
+            if (
+                is_usable.result()
+                and self._no_reference is None
+                and not any(each.seen is not None for each in self._hosts.values())
+            ):
                 self._baseline.settle()  # no host has confirmed what the reference shows
         except BaseException:
             # Runs under way end when the caller closes the backend; to wait for them here would be to wait for ever.
@@ -242,10 +251,35 @@ class _Environment:
         """Run the reference, more than once if it fails; tell whether hosts can be compared with it."""
         try:
             first = self._baseline.begin()
-            if self._baseline.is_failing or self._is_useless((first,)):
+            is_useless = self._is_useless((first,))
+            self._has_witnesses = self._baseline.is_failing and not is_useless and self._are_all_run
+            if self._has_witnesses:
+                self._baseline.repeat()
+                return True  # it is judged when they ran
+            if self._baseline.is_failing or is_useless:
                 self._baseline.settle()
         except LostRunError as error:
-            self._no_reference = inconclusive(self._inquiry.reference, error.message, error.hint)
+            self._lose_reference(error)
+        return self._judge_reference()
+
+    def _hear_witnesses(self) -> None:
+        """Judge a reference that fails after all hosts ran, which are its witnesses, and compare them with it."""
+        hosts = self._inquiry.hosts
+        seen = [
+            Witness(levels=hosts[index].host.differing, seen=run.observation) for index, run in self._uncompared.items()
+        ]
+        try:
+            self._baseline.settle(seen)
+        except LostRunError as error:
+            self._lose_reference(error)
+        if self._judge_reference():
+            for index in sorted(self._uncompared):
+                self._compare(index, self._uncompared[index])
+
+    def _lose_reference(self, error: LostRunError) -> None:
+        self._no_reference = inconclusive(self._inquiry.reference, error.message, error.hint)
+
+    def _judge_reference(self) -> bool:
         self._tell(HostJudged(environment=self._inquiry.name, result=self._reference()))
         return self._no_reference is None and not self._is_useless(self._baseline.known.runs)
 
@@ -260,9 +294,18 @@ class _Environment:
             self._put_off.add(index)
             return
         tried = self._trial.run(self._inquiry.hosts[index], is_usable.result)
+        if isinstance(tried, Tried):
+            self._keep(index, tried)
+        elif tried is not None and self._has_witnesses:
+            self._uncompared[index] = tried
+        elif tried is not None:
+            self._compare(index, tried)
+
+    def _compare(self, index: int, run: Run) -> None:
+        tried = self._trial.compare(self._inquiry.hosts[index], run)
         if isinstance(tried, Differing):
             self._differing[index] = self._begun[index] = tried
-        elif tried is not None:
+        else:
             self._keep(index, tried)
 
     def _explain(self, group: Sequence[Differing]) -> None:

@@ -1,12 +1,12 @@
 """Run the reference until it is known what is stable there."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from pipeline.verify.compare import Difference, Kind, behaviors, compare
+from pipeline.verify.compare import EXIT_ID, Difference, Key, Kind, behaviors, compare
 from pipeline.verify.explain import Cause, CauseState, rate
 from pipeline.verify.normalization import Normalization, learn_masks
 from pipeline.verify.observe import Exit, Observation
@@ -17,18 +17,36 @@ USUAL = 2
 """Runs of a reference that passes and is stable, where a host differs from the first."""
 
 FAILING = 3
-"""Runs of a reference on which something fails: whether it does so every time."""
+"""Runs of a reference on which something fails, where hosts do not confirm that it does so every time."""
 
 UNSTABLE = 6
 """Runs of a reference that is not stable: more of its unstable tests are found, and their rates are told."""
 
 
-def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation]) -> tuple[Observation, ...]:
-    """Return runs of the reference and further ones: two in all, three if something fails, six if not all are alike.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What a run of a host shows.
+
+    Args:
+        levels: those of its factors that differ from the reference.
+        seen: what was seen there.
+    """
+
+    levels: Mapping[str, str]
+    seen: Observation
+
+
+def further_runs(
+    runs: tuple[Observation, ...], run: Callable[[int], Observation], witnesses: Sequence[Witness] = ()
+) -> tuple[Observation, ...]:
+    """Return runs of the reference and further ones.
+
+    There are two in all, three if something fails and no hosts confirm it, six if not all are alike.
 
     Args:
         runs: the first ones.
         run: makes run ``index``, from 0; called in threads, as those that are needed in any case go side by side.
+        witnesses: what hosts show.
     """
 
     def more(found: tuple[Observation, ...], count: int) -> tuple[Observation, ...]:
@@ -39,7 +57,8 @@ def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation
             return (*found, *pool.map(run, missing))
 
     for _ in range(2):  # a run that fails may be the first or a later one
-        runs = more(runs, FAILING if any(is_failing(each) for each in runs) else USUAL)
+        is_open = any(is_failing(each) for each in runs) and not (len(runs) >= USUAL and are_confirmed(runs, witnesses))
+        runs = more(runs, FAILING if is_open else USUAL)
     if any(compare(runs[0], each) for each in runs[1:]):
         runs = more(runs, UNSTABLE)
     return runs
@@ -48,6 +67,27 @@ def further_runs(runs: tuple[Observation, ...], run: Callable[[int], Observation
 def is_failing(observation: Observation) -> bool:
     """Tell whether a run shows any failure."""
     return observation.exit.code != 0 or bool(observation.report.count(TestOutcome.FAILED, TestOutcome.ERRORED))
+
+
+def are_confirmed(runs: Sequence[Observation], witnesses: Sequence[Witness]) -> bool:
+    """Tell whether hosts show, beside runs of the reference, that what fails there fails every time.
+
+    They do if every one of them shows each failure as the first run does, and no level is common to all of them: else
+    that level could be what makes a test fail on the hosts, which on the reference only failed by chance.
+    """
+    shared = [set(each.levels.items()) for each in witnesses]
+    if not shared or set.intersection(*shared):
+        return False
+    plain = Normalization()
+    first = behaviors(runs[0], plain)
+    others = [behaviors(each, plain) for each in (*runs[1:], *(witness.seen for witness in witnesses))]
+    failures = {key for each in runs for key in _failures(each)}
+    return all(other.get(key) == first.get(key) for key in failures for other in others)
+
+
+def _failures(observation: Observation) -> set[Key]:
+    failing = observation.report.having(TestOutcome.FAILED, TestOutcome.ERRORED)
+    return {(Kind.TEST, name) for name in failing} or {(Kind.EXIT, EXIT_ID)}
 
 
 def learn(runs: Sequence[Observation]) -> Normalization:

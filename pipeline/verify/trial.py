@@ -91,15 +91,15 @@ class Trial:
         self._foresight = foresight
         self._tell = tell
 
-    def run(self, choice: Choice, is_wanted: Callable[[], bool]) -> Tried | Differing | None:
-        """Run a host, and compare it with the reference.
+    def run(self, choice: Choice, is_wanted: Callable[[], bool]) -> Run | Tried | None:
+        """Run a host.
 
         Args:
             choice: the host.
             is_wanted: tells after the run, as soon as it is known, whether the reference can be compared with.
 
         Returns:
-            None if it cannot.
+            The run, to be compared; what became of the host without one; None if the reference cannot be compared with.
         """
         host = choice.host
         try:
@@ -111,11 +111,26 @@ class Trial:
             return Tried(result=unavailable(host, lacking.reason, lacking.hint, named=choice.named))
         try:
             run = self._runner.run(Cell(plan=plan, host=host))
-            return self._compared(choice, run) if is_wanted() else None
+            return run if is_wanted() else None
         except LostRunError as error:
             if not is_wanted():  # what loses every run is told once, of the reference
                 return None
             return Tried(result=inconclusive(host, error.message, error.hint, named=choice.named))
+
+    def compare(self, choice: Choice, run: Run) -> Tried | Differing:
+        """Compare a run of a host with the reference."""
+        inquiry, host, seen = self._inquiry, choice.host, run.observation
+        try:
+            differences = () if untrusted(seen, host, inquiry.suite) else self._baseline.differences(seen)
+        except LostRunError as error:  # one of the further runs of the reference
+            return Tried(result=inconclusive(host, error.message, error.hint, named=choice.named))
+        accepted = {each: inquiry.rules.reason(each.id, host.name) for each in differences}
+        findings = tuple(Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason)
+        open_ = tuple(each for each, reason in accepted.items() if not reason)
+        if not open_:
+            return self._judged(choice, run, findings)
+        self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
+        return Differing(choice=choice, run=run, differences=open_, accepted=findings)
 
     def explain(self, host: Differing, proven: Proven) -> Tried:
         """Explain what differs on a host, and judge it.
@@ -206,17 +221,6 @@ class Trial:
             repeat=FLAKY_REPEATS if is_flaky else 1,
             expect=f"{difference.id}={difference.reference}" if difference.kind is Kind.ARTIFACT else "",
         )
-
-    def _compared(self, choice: Choice, run: Run) -> Tried | Differing:
-        inquiry, host, seen = self._inquiry, choice.host, run.observation
-        differences = () if untrusted(seen, host, inquiry.suite) else self._baseline.differences(seen)
-        accepted = {each: inquiry.rules.reason(each.id, host.name) for each in differences}
-        findings = tuple(Finding(difference=each, ignored=reason) for each, reason in accepted.items() if reason)
-        open_ = tuple(each for each, reason in accepted.items() if not reason)
-        if not open_:
-            return self._judged(choice, run, findings)
-        self._tell(Explaining(environment=inquiry.name, host=host.name, differences=len(open_)))
-        return Differing(choice=choice, run=run, differences=open_, accepted=findings)
 
     def _judged(
         self, choice: Choice, run: Run, findings: Sequence[Finding], *, runs: int = 0, cached: int = 0

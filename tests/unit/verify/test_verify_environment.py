@@ -20,11 +20,12 @@ from simulated_app import (
 
 from pipeline.verify.conclude import conclude
 from pipeline.verify.environment import Interrupted, verify_environment
+from pipeline.verify.events import HostJudged
 from pipeline.verify.explain import CauseState
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit
 from pipeline.verify.rules import Flaky, Ignore, Rules
-from pipeline.verify.schedule import StoppedError
+from pipeline.verify.schedule import LostRunError, StoppedError
 from pipeline.verify.suite import Shadow
 from pipeline.verify.suite import TestOutcome as Outcome
 from pipeline.verify.verdict import State, VerdictWord
@@ -73,6 +74,44 @@ def test_verify_reference_is_run_again_where_a_host_differs_and_where_none_confi
     app = SimulatedApp({**STEADY, "t.py::test_x": fails_where(umask="0077")})
     assert verify(app, UMASK, COLUMNS).hosts[0].runs == 2
     assert verify(SimulatedApp(STEADY)).hosts[0].runs == 2
+
+
+@pytest.mark.parametrize(
+    ("test", "hosts", "options", "runs"),
+    [
+        pytest.param(fails, (UMASK, COLUMNS), {}, 2, id="hosts-confirm-it"),
+        pytest.param(fails, (UMASK,), {}, 3, id="its-level-may-be-what-breaks-it"),
+        pytest.param(fails, (UMASK, HARDENED), {}, 3, id="a-level-of-all-may-be-what-breaks-it"),
+        pytest.param(fails, (), {}, 3, id="no-host"),
+        pytest.param(fails, (UMASK, COLUMNS), {"fail_fast": True}, 3, id="who-stops-early-hears-no-hosts"),
+        pytest.param(
+            lambda levels, _: Outcome.PASSED if "umask" in levels else Outcome.FAILED,
+            (UMASK, COLUMNS),
+            {},
+            3,
+            id="one-host-does-not",
+        ),
+    ],
+)
+def test_verify_failing_reference_is_run_a_third_time_unless_hosts_confirm_it(test, hosts, options, runs):
+    told = []
+    result = verify(SimulatedApp({**STEADY, "t.py::test_x": test}), *hosts, tell=told.append, **options)
+    assert result.hosts[0].runs == runs
+    assert result.hosts[0].verdict is VerdictWord.FAILED
+    judged = [each.result.name for each in told if isinstance(each, HostJudged)]
+    assert sorted(judged) == sorted(["reference", *(each.name for each in hosts)])
+
+
+def test_verify_reference_that_is_lost_once_hosts_ran_leaves_nothing_to_compare():
+    class Lost(SimulatedApp):
+        def run(self, cell):
+            if cell.host == REFERENCE and cell.index == 2:
+                raise LostRunError("a run was lost", hint="try again")
+            return super().run(cell)
+
+    result = verify(Lost({**STEADY, "t.py::test_x": fails}), UMASK)
+    assert [each.state for each in result.hosts] == [State.INCONCLUSIVE, State.INCONCLUSIVE]
+    assert result.hosts[0].reasons == ("a run was lost",)
 
 
 def test_verify_first_run_that_fails_by_chance_hides_no_host_that_always_fails():
