@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +20,9 @@ Levels = frozenset[str]
 """Names of factors that have the host's level; all others have the reference's."""
 
 NONE: Levels = frozenset()
+
+Rerun = tuple[Levels, int]
+"""A hybrid, and the number of one of its reruns, from 1."""
 
 
 class BudgetError(Exception):
@@ -169,8 +172,13 @@ class Laboratory:
         self.make(self._pair(levels, index))
         return self.behavior(levels, index), self.behavior(NONE, index)
 
-    def make(self, runs: Iterable[tuple[Levels, int]], keep: int = 0) -> None:
+    def make(self, runs: Iterable[Rerun], keep: int = 0, beside: Sequence[Rerun] = ()) -> None:
         """Make those of some runs that were not made, side by side as far as the runner has room.
+
+        Args:
+            runs: hybrids, each with the number of a rerun.
+            keep: how many runs must then be left of the budget.
+            beside: runs that will be asked for next, if all goes well; why one cannot be made is told then.
 
         Raises:
             BudgetError, LostRunError, FactorError: as ``behavior``; what was made until then is kept.
@@ -178,9 +186,13 @@ class Laboratory:
         missing = [each for each in runs if each not in self._seen]
         if not missing:
             return
-        with ThreadPoolExecutor(max_workers=len(missing), thread_name_prefix="rerun") as pool:
-            for _ in pool.map(lambda each: self.behavior(each[0], each[1], keep), missing):
-                pass
+        early = [each for each in beside if each not in self._seen and each not in missing]
+        with ThreadPoolExecutor(max_workers=len(missing) + len(early), thread_name_prefix="rerun") as pool:
+            made = [pool.submit(self.behavior, levels, index, keep) for levels, index in missing]
+            for levels, index in early:
+                pool.submit(self.behavior, levels, index, LONGEST)
+            for each in made:
+                each.result()
 
     def _pair(self, levels: Levels, index: int) -> tuple[tuple[Levels, int], ...]:
         order = (levels, NONE) if self._random.random() < 0.5 else (NONE, levels)
@@ -198,17 +210,19 @@ class Laboratory:
         """Tell whether a behavior is the one seen first on the host."""
         return behavior.get(key) == self._host.get(key)
 
-    def tally(self, keys: Iterable[Key], levels: Levels, pairs: int = LONGEST) -> dict[Key, Tally]:
+    def tally(
+        self, keys: Iterable[Key], levels: Levels, pairs: int = LONGEST, beside: Sequence[Rerun] = ()
+    ) -> dict[Key, Tally]:
         """Return a tally of each behavior under ``levels``: pairs of runs until all are decided or the budget ends.
 
         What the budget, or ``pairs``, left undecided has a tally for which ``decide`` says CONTINUE. To ask again goes
-        on where it ended.
+        on where it ended. The runs ``beside`` are made beside the first pairs, as ``make`` does.
         """
         tallies = dict.fromkeys(keys, Tally())
         if tallies:
             with suppress(BudgetError):  # met again below, where the pairs that were made are counted
                 needed = range(1, min(pairs, ENOUGH) + 1)
-                self.make([each for index in needed for each in self._pair(levels, index)])
+                self.make([each for index in needed for each in self._pair(levels, index)], beside=beside)
         for index in range(1, pairs + 1):
             open_keys = [key for key, tally in tallies.items() if decide(tally) is Decision.CONTINUE]
             if not open_keys:

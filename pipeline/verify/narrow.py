@@ -119,7 +119,7 @@ class Oracle:
             leader, certainty = suspects.leader
             if certainty < _CONVINCED and self._ask(key, suspects):
                 continue
-            found = self._smallest(key, leader, cleared)
+            found = self._smallest(key, leader, cleared, rest=factors - leader)
             if found:
                 return found
             suspects = self._suspects(key, factors, cleared)
@@ -146,7 +146,7 @@ class Oracle:
             return True
         return False
 
-    def _smallest(self, key: Key, levels: Levels, cleared: set[Levels]) -> Levels:
+    def _smallest(self, key: Key, levels: Levels, cleared: set[Levels], rest: Levels) -> Levels:
         """Return a part of a set that makes the behavior appear, the set itself if none does, nothing if it does not.
 
         The set is tried first: how often it shows the behavior is what its parts are held against.
@@ -155,8 +155,9 @@ class Oracle:
             key: the behavior.
             levels: a set of one level or two.
             cleared: takes what does not.
+            rest: the other levels; whether these make it appear too is asked next, if the set does.
         """
-        if not self._suffices(key, levels):
+        if not self._suffices(key, levels, rest=rest):
             cleared.add(levels)
             return NONE
         parts = {frozenset({name}) for name in levels} - {levels} - cleared
@@ -166,10 +167,10 @@ class Oracle:
             cleared.add(part)
         return levels
 
-    def _suffices(self, key: Key, levels: Levels, whole: Levels = NONE) -> bool:
+    def _suffices(self, key: Key, levels: Levels, whole: Levels = NONE, rest: Levels = NONE) -> bool:
         """Tell whether levels make the behavior appear in reruns of their own; for a part of a ``whole``, if it may."""
         try:
-            return (not whole or self.appears(key, levels, like=whole)) and self._is_confirmed(key, levels)
+            return (not whole or self.appears(key, levels, like=whole)) and self._is_confirmed(key, levels, rest)
         except FactorError:  # they cannot be had by themselves
             return False
 
@@ -193,8 +194,9 @@ class Oracle:
         tally = self._laboratory.known(key, levels)
         return (tally.with_failed + 0.75) / (tally.with_of + 1), (tally.without_failed + 0.25) / (tally.without_of + 1)
 
-    def _is_confirmed(self, key: Key, levels: Levels) -> bool:
-        decision = decide(self._laboratory.tally([key], levels)[key])
+    def _is_confirmed(self, key: Key, levels: Levels, rest: Levels = NONE) -> bool:
+        beside = [(rest, 1)] if rest else []
+        decision = decide(self._laboratory.tally([key], levels, beside=beside)[key])
         if decision is Decision.CONTINUE:
             raise BudgetError
         return decision is Decision.CAUSED

@@ -46,8 +46,6 @@ def with_entry(name, content=b"", **fields):
     return upper(*(changed if each[0].name == name else each for each in TOP))
 
 
-
-
 PLAIN = Crafted(LOWER, UPPER)
 LATER = "2025-01-01T00:00:00Z"
 HISTORY = [{"created": "2024-01-01T00:00:00Z", "created_by": f"step {each}"} for each in range(3)]
@@ -338,8 +336,6 @@ def test_documents_differ_exactly_where_a_field_is_named(one, two):
     assert not list(changed_fields(one, one))
     is_same = json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
     assert bool(list(changed_fields(one, two))) != is_same
-
-
 
 
 def test_added_layer_is_named_with_its_entries(tmp_path):

@@ -23,8 +23,6 @@ def without(cause):
     return lambda one, two: (each for each in usual(one, two) if each[0] is not cause)
 
 
-
-
 MUTANTS = {
     "no fields of manifests": (why, "manifest_differences", nothing, "annotation"),
     "no fields of configs": (why, "config_differences", nothing, "history"),

@@ -55,9 +55,7 @@ def test_copy_of_what_is_there_reads_no_layer_again(there, here):
     [(b"on", Refusal.BLOB_SIZE), (b"ones", Refusal.BLOB_SIZE), (b"ono", Refusal.BLOB_DIGEST)],
     ids=["truncated", "longer", "swapped"],
 )
-def test_layer_that_is_not_what_the_manifest_says_is_refused_and_nothing_becomes_visible(
-    there, here, content, reason
-):
+def test_layer_that_is_not_what_the_manifest_says_is_refused_and_nothing_becomes_visible(there, here, content, reason):
     digest = made(there)
     there.path(Digest.of(b"one")).write_bytes(content)
     with pytest.raises(RefusedError) as caught:
@@ -86,8 +84,10 @@ def test_missing_layer_is_named(there, here):
 @pytest.mark.parametrize("which", ["manifest", "config"])
 def test_changed_document_is_refused(there, here, which):
     digest = made(there)
-    kind = digest if which == "manifest" else next(
-        each for each in there.digests() if b'"architecture"' in there.path(each).read_bytes()
+    kind = (
+        digest
+        if which == "manifest"
+        else next(each for each in there.digests() if b'"architecture"' in there.path(each).read_bytes())
     )
     there.path(kind).write_bytes(there.path(kind).read_bytes() + b" ")
     with pytest.raises(DigestError):
