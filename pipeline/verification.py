@@ -130,7 +130,9 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
             cause = stop.__cause__
         if not done:
             raise
-        raise Interrupted(conclude(done, duration=_clock() - begin, seed=options.seed, partial=True)) from cause
+        unbegun = [each.name for each in specs[len(done) :]]
+        found = conclude(done, duration=_clock() - begin, seed=options.seed, partial=True, unbegun=unbegun)
+        raise Interrupted(found) from cause
     return conclude(done, duration=_clock() - begin, seed=options.seed)
 
 

@@ -41,7 +41,7 @@ def validate(model: type[_Model], node: Table, as_written: Callable[[KeyPath], b
     try:
         value = model.model_validate(_to_data(node, (), as_written), by_alias=True, by_name=False)
     except ValidationError as error:
-        faults.extend(_to_fault(model, node, each) for each in error.errors(include_url=False))
+        faults.extend(_to_fault(model, node, each) for each in _told_once(model, error))
         raise SpecFaults(in_order(faults)) from None
     if faults:
         raise SpecFaults(in_order(faults))
@@ -69,9 +69,12 @@ def dotted(path: KeyPath) -> str:
 
 def near(wanted: str, known: typing.Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the name nearest to ``wanted``, or an empty text."""
-    names = sorted(known)
-    found = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+    found = _nearest(wanted, known)
     return f"did you mean {found[0]!r}?" if found else ""
+
+
+def _nearest(wanted: str, known: typing.Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(wanted, sorted(known), n=1, cutoff=0.6)
 
 
 def _to_data(node: Node, path: KeyPath, as_written: Callable[[KeyPath], bool]) -> Any:  # noqa: ANN401 - input of pydantic
@@ -125,6 +128,22 @@ def _find(node: Node, path: KeyPath) -> tuple[Node, Place | None, KeyPath]:
             continue
         walked = (*walked, each)
     return node, key, walked
+
+
+def _told_once(model: type[BaseModel], error: ValidationError) -> list[Mapping[str, Any]]:
+    """Return the errors but those of keys that are missing only because they are misspelled."""
+    errors: list[Mapping[str, Any]] = [*error.errors(include_url=False)]
+    misspelled = {
+        (tuple(each["loc"][:-1]), meant)
+        for each in errors
+        if each["type"] == "extra_forbidden"
+        for meant in _nearest(str(each["loc"][-1]), _keys_of(model, tuple(each["loc"][:-1])))
+    }
+    return [
+        each
+        for each in errors
+        if each["type"] != "missing" or (tuple(each["loc"][:-1]), each["loc"][-1]) not in misspelled
+    ]
 
 
 def _to_fault(model: type[BaseModel], root: Table, error: Mapping[str, Any]) -> Fault:

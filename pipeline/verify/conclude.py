@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.verify.baseline import Known
-from pipeline.verify.headline import headline, headline_of_all
+from pipeline.verify.headline import headline, headline_of_all, unverified
 from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import test_counts, worst
 from pipeline.verify.rules import ignore_uses
@@ -67,10 +67,24 @@ def conclude_environment(
 
 
 def conclude(
-    environments: Sequence[EnvironmentResult], *, duration: int, seed: int, partial: bool = False
+    environments: Sequence[EnvironmentResult],
+    *,
+    duration: int,
+    seed: int,
+    partial: bool = False,
+    unbegun: Sequence[str] = (),
 ) -> Verification:
-    """Return the whole verification: the worst verdict, its sentence, and every host that could not run, once."""
-    verdict = worst([each.verdict for each in environments])
+    """Return the whole verification: the worst verdict, its sentence, and every host that could not run, once.
+
+    Args:
+        environments: what is known.
+        duration: milliseconds.
+        seed: plans the same runs again.
+        partial: whether it was interrupted.
+        unbegun: names of environments of which nothing is known: without them nothing has PASSED.
+    """
+    ended = worst([each.verdict for each in environments])
+    verdict = worst([ended, VerdictWord.INCONCLUSIVE]) if unbegun else ended
     hosts = (host for environment in environments for host in environment.hosts)
     lacking = {
         host.name: Unavailable(host=host.name, reason=" ".join(host.reasons), hint=host.hint)
@@ -79,7 +93,7 @@ def conclude(
     }
     return Verification(
         verdict=verdict,
-        headline=headline_of_all(environments, verdict),
+        headline=headline_of_all(environments, ended) if verdict is ended else unverified(environments, unbegun),
         environments=tuple(environments),
         unavailable=tuple(lacking[name] for name in sorted(lacking)),
         duration=duration,

@@ -30,6 +30,13 @@ def headline_of_all(environments: Sequence[EnvironmentResult], verdict: VerdictW
     return f"{len(environments)} environments behave the same on {_of(ran, hosts)}"
 
 
+def unverified(environments: Sequence[EnvironmentResult], unbegun: Sequence[str]) -> str:
+    """Return the sentence for a verification that ended before it came to some environments; all others are well."""
+    total = len(environments) + len(unbegun)
+    names = f": {' and '.join(unbegun)}" if len(unbegun) <= _SHOWN else ""
+    return f"{len(unbegun)} of {total} environments {'was' if len(unbegun) == 1 else 'were'} not verified{names}"
+
+
 def _failed(name: str, hosts: Sequence[HostResult]) -> str:
     reference = next((each for each in hosts if each.state is State.REFERENCE), None)
     if reference is not None:

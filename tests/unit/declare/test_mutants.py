@@ -19,7 +19,7 @@ VALIDATE = "pipeline.declare.validate"
 READ = "pipeline.declare.read"
 TREE = "pipeline.declare.tree"
 
-ERRORS = "for each in error.errors(include_url=False)"
+ERRORS = "for each in _told_once(model, error)"
 
 MUTANTS = {
     "alias_bomb": (READER, "for frame in self._frames) > MAX_NODES:", "for frame in self._frames) > 10**9:"),
@@ -40,6 +40,7 @@ MUTANTS = {
     "list_at_the_top": (READER, "if not isinstance(root, Table):\n        place", "if False:\n        place"),
     "merge_key": (READER, "        if is_merge:", "        if False:"),
     "missing_file": (TREE, "if not found.exists():", "if False:"),
+    "misspelled_key": (VALIDATE, "not in misspelled", "not in ()"),
     "missing_keys": (VALIDATE, ERRORS, f'{ERRORS} if each["type"] != "missing"'),
     "newer_format": (READ, "int(number.text[:9]) > FORMAT:", "int(number.text[:9]) > 10**9:"),
     "not_utf8": (READER, 'text = content.decode("utf-8-sig")', 'text = content.decode("utf-8-sig", "replace")'),

@@ -408,6 +408,26 @@ def test_verify_all_hosts_unavailable_is_never_passed():
     assert result.verdict is VerdictWord.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("unbegun", "headline"),
+    [
+        (("orders",), "1 of 2 environments was not verified: orders"),
+        (("orders", "shop", "till"), "3 of 4 environments were not verified"),
+    ],
+)
+def test_conclude_what_was_not_begun_is_never_passed(unbegun, headline):
+    result = verify(SimulatedApp(STEADY), UMASK)
+    whole = conclude([result], duration=1, seed=0, partial=True, unbegun=unbegun)
+    assert (result.verdict, whole.verdict) == (VerdictWord.PASSED, VerdictWord.INCONCLUSIVE)
+    assert whole.headline == headline
+
+
+def test_conclude_what_was_not_begun_hides_no_failure():
+    failed = verify(SimulatedApp({**STEADY, "t.py::test_x": fails}), UMASK)
+    whole = conclude([failed], duration=1, seed=0, partial=True, unbegun=("orders",))
+    assert (whole.verdict, whole.headline) == (VerdictWord.FAILED, failed.headline)
+
+
 def test_verify_no_hosts_is_never_passed():
     assert verify(SimulatedApp(STEADY)).verdict is VerdictWord.INCONCLUSIVE
 
