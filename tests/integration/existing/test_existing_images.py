@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from engines import program_of
+from engines import fresh_place, program_of
 
 from runtime.digest import Digest
 from runtime.oci.image import Image
@@ -51,18 +51,22 @@ def by_umoci(skopeo, source, folder):
     )
 
 
-def without_compression(skopeo, source, folder):
-    """Layers as tar archives, which none of these tools writes into a layout: as the specification has them."""
-    by_skopeo(skopeo, source, folder)
-    layout = Layout(folder)
-    image = Image.open(layout, layout.resolve("made").digest)
-    layers = []
-    for each in image.layers:
-        plain = subprocess.run(["zcat", layout.path(each.descriptor.digest)], check=True, capture_output=True).stdout
-        kind = "application/vnd.oci.image.layer.v1.tar"
-        layers.append(layout.write(plain, kind, expected=each.diff_id).to_json())
-    raw = json.dumps({**image.manifest, "layers": layers}, indent=2).encode()
-    layout.add_manifest(layout.write(raw, image.manifest["mediaType"]), name="made")
+def by_buildah(skopeo, source, folder):
+    """A working container, a file copied into it, a commit: one more layer, and none is compressed."""
+    place = fresh_place("buildah")
+    try:
+        options = [f"--root={place}/root", f"--runroot={place}/run", "--storage-driver=vfs"]
+        motd = folder.with_suffix(".motd")
+        motd.write_text("changed\n")
+        for words in (
+            ("from", "--quiet", "--name=work", source),
+            ("copy", "--quiet", "work", str(motd), "/etc/motd"),
+            ("config", "--user=0:0", "work"),
+            ("commit", "--quiet", "work", f"oci:{folder}:made"),
+        ):
+            subprocess.run([program_of("buildah"), *options, *words], check=True, capture_output=True)
+    finally:
+        shutil.rmtree(place)
 
 
 MAKERS = {
@@ -70,7 +74,7 @@ MAKERS = {
     by_skopeo_in_zstd: "application/vnd.oci.image.layer.v1.tar+zstd",
     by_skopeo_in_the_format_of_docker: "application/vnd.docker.image.rootfs.diff.tar.gzip",
     by_umoci: "application/vnd.oci.image.layer.v1.tar+gzip",
-    without_compression: "application/vnd.oci.image.layer.v1.tar",
+    by_buildah: "application/vnd.oci.image.layer.v1.tar",
 }
 
 
@@ -139,6 +143,25 @@ def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(sch
     done = project.run("lock", project.spec("docker-daemon:missing"), environment=environment, check=False)
     assert done.returncode != 0
     assert "docker refuses" in done.stderr
+
+
+@BAR
+def test_image_that_docker_built_and_pushed_keeps_its_digest_and_its_suite_runs(
+    schedule, registry, docker, skopeo, project
+):
+    skopeo("copy", "--quiet", schedule, f"docker-archive:{project.folder}/base.tar:base:1")
+    docker("load", "--input", f"{project.folder}/base.tar")
+    (project.folder / "Dockerfile").write_text("FROM base:1\nCOPY Dockerfile /etc/motd\nUSER 0:0\n")
+    name = f"{registry}/team/built:1"
+    docker("build", "--quiet", "--network=none", f"--tag={name}", str(project.folder))
+    docker("push", "--quiet", name)
+    wanted = json.loads(skopeo("inspect", "--tls-verify=false", f"docker://{name}"))["Digest"]
+
+    shown = project.verify(project.spec(name))
+    assert shown["image"] == wanted
+    assert shown["tests"]["passed"] == 81
+    kinds = {each.descriptor.media_type for each in Image.open(Layout(project.store / "oci"), Digest(wanted)).layers}
+    assert kinds == {"application/vnd.docker.image.rootfs.diff.tar.gzip"}
 
 
 def test_another_image_is_verified_with_the_spec_and_the_lock_as_they_are(schedule, skopeo, project):

@@ -1,6 +1,8 @@
 """The tools of other people: Debian's, never others of the same name that come first on the path."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "conformance"))
 
-from engines import DEBIAN_PATH, program_of, started_dockerd
+from engines import DEBIAN_PATH, fresh_place, podman_options, program_of, started_dockerd
 
 from runtime.digest import Digest
 
@@ -58,6 +60,18 @@ def docker() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
 
         call.host = address
         yield call
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Callable[..., str]]:
+    """Return what calls Debian's Podman with a store of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("podman gives a fresh file system to root only")
+    program, folder = program_of("podman"), fresh_place("podman")
+    options = [*podman_options(folder), "--storage-driver=vfs"]
+    yield lambda *words: run(program, *options, *words)
+    subprocess.run([program, *options, "system", "reset", "--force"], capture_output=True, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(*command: str, **options: object) -> str:

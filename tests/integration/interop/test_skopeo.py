@@ -70,6 +70,22 @@ def test_umoci_unpacks_the_image_as_it_was_built(built, program, tmp_path):
     assert unpacked == set(built.entries(built.image)) - {"."}
 
 
+@pytest.mark.slow
+@pytest.mark.bar("3 docker")
+def test_podman_loads_the_image_with_its_digest_and_runs_it(built, skopeo_copy, podman, tmp_path):
+    skopeo_copy(f"oci:{built.layout.root}:{built.spec.name}", f"oci-archive:{tmp_path}/image.tar:{built.spec.name}")
+    podman("load", "--quiet", f"--input={tmp_path}/image.tar")
+    name = f"localhost/{built.spec.name}"
+    (loaded,) = json.loads(podman("image", "inspect", name))
+    image = Image.open(built.layout, built.image)
+    assert loaded["Digest"] == built.image.text
+    assert f"sha256:{loaded['Id']}" == image.manifest["config"]["digest"]
+    assert loaded["RootFS"]["Layers"] == [each.text for each in image.diff_ids]
+    # What Debian's Podman sets by default takes a capability that a machine may lack.
+    options = ["--rm", "--network=none", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000", "--entrypoint="]
+    assert podman("run", *options, name, "python3", "-c", "print(6 * 7)") == "42\n"
+
+
 @pytest.mark.bar("3 docker")
 def test_image_holds_no_file_of_the_suite(built):
     image, suite = built.entries(built.image), built.entries(built.suite)

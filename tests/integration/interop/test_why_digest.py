@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import zstandard
 sys.path += [str(Path(__file__).parents[2] / each) for each in ("simulators", "conformance")]
 
 from crafted_image import CONFIG, MANIFEST, Crafted, entry, pack
-from engines import fresh_place, podman_options, program_of
+from engines import program_of
 
 TAR = "application/vnd.oci.image.layer.v1.tar"
 SECONDS = 5
@@ -54,17 +53,6 @@ def registries(tmp_path_factory):
     for each in found:
         each.process.terminate()
         each.process.wait()
-
-
-@pytest.fixture(scope="module")
-def podman():
-    if os.geteuid() != 0:
-        pytest.skip("podman gives a fresh file system to root only")
-    program, folder = program_of("podman"), fresh_place("podman")
-    options = [*podman_options(folder), "--storage-driver=vfs"]
-    yield lambda *words: succeed(program, *options, *words)
-    subprocess.run([program, *options, "system", "reset", "--force"], capture_output=True, check=False)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
