@@ -4,6 +4,8 @@ Every row is one `seatrial build` in a store of its own, from a copy of this tre
 downloads all that it needs, unless `--cache` names where that was done before; the others find those packages in their
 caches. Of the first spec each condition is varied alone and then all at once, of the others two at a time.
 
+Where a row gives another digest, each of its conditions is tried alone, and what differs is told by `why-digest`.
+
     python bench/digest_table.py --user NAME                 all of envs/*.yaml; NAME is a plain user with newuidmap
     python bench/digest_table.py envs/web.yaml --rows alone --vary umask,timezone
 
@@ -21,10 +23,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+
+import surroundings
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("pipeline", "runtime", "specs")
@@ -45,6 +50,15 @@ class Row:
             letters that are no ASCII, and the command is not started in it.
         cpus: how many; 0 for all.
         hash_seed: PYTHONHASHSEED.
+        host_name: what the machine is called; empty for as it is.
+        jobs: `--jobs`; 0 for none.
+        clock: what libfaketime is told, as ``+365d``; empty for the true time.
+        file_system: what the store is on; empty for what the scratch folder is on.
+        order: ``shuffled`` if folders of the tree list their entries in an order that is new each time.
+        zones: ``absent`` if the machine has no time zones.
+        pauses: ``many`` if the build is stopped for moments again and again.
+        memory: ``short`` if its control group has little.
+        python: an interpreter of another version that has our dependencies; empty for this one.
         cache: ``warm``, or ``cold`` for downloading all.
     """
 
@@ -56,17 +70,30 @@ class Row:
     folder: str = "work"
     cpus: int = 0
     hash_seed: str = "0"
+    host_name: str = ""
+    jobs: int = 0
+    clock: str = ""
+    file_system: str = ""
+    order: str = ""
+    zones: str = ""
+    pauses: str = ""
+    memory: str = ""
+    python: str = ""
     cache: str = "warm"
 
 
 PLAIN = Row()
 ELSEWHERE = "elsewhere/two words/\u00fc"
-REASONS = "user needs root, --user NAME and a Python of this version for NAME; cpus needs two"
+REASONS = (
+    "user needs root, --user NAME and a Python of this version for NAME; cpus needs two; clock needs faketime; "
+    "python needs --python; host_name, file_system, order (disorderfs), zones and memory (control groups, version 1) "
+    "need root"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One row of the table: what varied, and what came out."""
+    """One row of the table: what varied, and what came out; if not the usual, by which condition, and what differs."""
 
     spec: str
     varied: Mapping[str, str] = field(default_factory=dict)
@@ -74,12 +101,21 @@ class Result:
     suite: str = ""
     seconds: int = 0
     error: str = ""
+    guilty: str = ""
+    why: str = ""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The digests."""
+        return self.image, self.suite
 
 
 def main(argv: Sequence[str]) -> int:
     """Build, and print a row as soon as it is there."""
     arguments = parse(argv)
-    values = variations(arguments.user)
+    if os.geteuid() == 0:
+        surroundings.enter()
+    values = variations(arguments.user or [], arguments.python or [])
     names = [each for each in Row.__dataclass_fields__ if each != "cache"]
     wanted = [each for each in names if arguments.vary is None or each in arguments.vary.split(",")]
     lacking = [each for each in wanted if each not in values]
@@ -90,7 +126,7 @@ def main(argv: Sequence[str]) -> int:
         rows = list(ROWS[arguments.rows or ("alone" if number == 0 else "pairs")](chosen))
         with tempfile.TemporaryDirectory(prefix="digests-", dir=arguments.scratch) as scratch:
             os.chmod(scratch, 0o755)  # noqa: PTH101, S103 - another user builds below it
-            for result in build_all(path, rows, Path(scratch), arguments.cache):
+            for result in build_all(path, rows, Path(scratch), arguments):
                 found.append(result)
                 print(line(result), flush=True)
     print("\n".join(summary(found, lacking)))
@@ -106,7 +142,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=about, epilog=rest, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("specs", nargs="*", type=Path, metavar="SPEC", help="with its lock beside it (envs/*.yaml)")
     parser.add_argument("--vary", metavar="A,B", help="the conditions to vary: user and the names of the rows (all)")
-    parser.add_argument("--user", metavar="NAME", help="a plain user who may use newuidmap; needs root")
+    parser.add_argument("--user", metavar="NAME", action="append", help="a plain user who builds (again and again)")
+    parser.add_argument("--python", metavar="FILE", action="append", help="a Python with our dependencies (likewise)")
+    parser.add_argument("--code", type=Path, metavar="DIR", default=ROOT, help="build by the code of another tree")
     parser.add_argument("--rows", choices=ROWS, help="what varies in a row (alone for the first spec, else pairs)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="a store's cache with all packages: no cold row")
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="where stores are made, and removed")
@@ -118,101 +156,177 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def variations(user: str | None) -> dict[str, Row]:
-    """Return the conditions that can be varied here, each as the row in which it alone differs."""
-    found = {
-        "umask": replace(PLAIN, umask="077"),
-        "timezone": replace(PLAIN, timezone="Asia/Kolkata"),
-        "locale": replace(PLAIN, locale="tr_TR.UTF-8"),
-        "home": replace(PLAIN, home="another-home"),
-        "folder": replace(PLAIN, folder=ELSEWHERE),
-        "hash_seed": replace(PLAIN, hash_seed="4242"),
+Values = Mapping[str, Sequence[Row]]
+"""Condition → rows in each of which it alone differs, in another way."""
+
+
+def variations(users: Sequence[str], pythons: Sequence[str]) -> Values:
+    """Return the conditions that can be varied here."""
+    levels: dict[str, list[Any]] = {
+        "umask": ["077"],
+        "timezone": ["Asia/Kolkata"],
+        "locale": ["tr_TR.UTF-8"],
+        "home": ["another-home"],
+        "folder": [ELSEWHERE],
+        "hash_seed": ["4242"],
+        "jobs": [1, 4],
+        "pauses": ["many"],
+        "cpus": [1] if len(os.sched_getaffinity(0)) > 1 else [],
+        "clock": ["+365d"] if Path(surroundings.FAKE_TIME).exists() else [],
+        "python": list(pythons),
     }
-    if len(os.sched_getaffinity(0)) > 1:
-        found["cpus"] = replace(PLAIN, cpus=1)
-    if user is not None and os.geteuid() == 0 and python_of(user):
-        found["user"] = replace(PLAIN, user=user)
-    return {name: found[name] for name in Row.__dataclass_fields__ if name in found}
+    if os.geteuid() == 0:
+        levels |= {
+            "user": [each for each in users if python_of(each)],
+            "host_name": ["somewhere-else"],
+            "file_system": surroundings.file_systems(),
+            "order": ["shuffled"] if surroundings.can_reorder() else [],
+            "zones": ["absent"],
+            "memory": ["short"] if surroundings.can_squeeze() else [],
+        }
+    rows = {name: [replace(PLAIN, **{name: each}) for each in found] for name, found in levels.items()}
+    return {name: rows[name] for name in Row.__dataclass_fields__ if rows.get(name)}
 
 
-def alone(values: Mapping[str, Row]) -> Iterator[Row]:
-    """Yield a row for each condition, and one for all at once."""
-    yield from (PLAIN, *values.values())
+def alone(values: Values) -> Iterator[Row]:
+    """Yield a row for each way in which a condition varies, and one for all conditions at once."""
+    yield from (PLAIN, *(row for rows in values.values() for row in rows))
     if len(values) > 1:
-        yield together(values.items())
+        yield together((name, rows[0]) for name, rows in values.items())
 
 
-def in_pairs(values: Mapping[str, Row]) -> Iterator[Row]:
-    """Yield rows in which two conditions vary, each condition once."""
-    left = list(values.items())
-    while left:
-        yield together(left[:2])
-        left = left[2:]
+def in_pairs(values: Values) -> Iterator[Row]:
+    """Yield rows in which two conditions vary, so that each varies in each of its ways."""
+    left = [(name, row) for name, rows in values.items() for row in rows]
+    half = (len(left) + 1) // 2
+    for index in range(half):  # two ways of one condition stand beside each other, and cannot be had together
+        yield together(left[index::half])
 
 
-def all_at_once(values: Mapping[str, Row]) -> Iterator[Row]:
+def all_at_once(values: Values) -> Iterator[Row]:
     """Yield the one row in which every condition varies."""
-    yield together(values.items())
+    yield together((name, rows[0]) for name, rows in values.items())
 
 
 def together(values: Iterable[tuple[str, Row]]) -> Row:
-    """Return the row in which all of some conditions vary."""
-    return replace(PLAIN, **{name: getattr(row, name) for name, row in values})
+    """Return the row in which all of some conditions vary.
+
+    Another user has no Python but the machine's, and what is on a tmpfs counts as memory.
+    """
+    row = replace(PLAIN, **{name: getattr(row, name) for name, row in values})
+    return replace(row, python="" if row.user else row.python, memory="" if row.file_system == "tmpfs" else row.memory)
 
 
 ROWS = {"alone": alone, "pairs": in_pairs, "together": all_at_once}
 
 
-def build_all(path: Path, rows: Sequence[Row], scratch: Path, cache: Path | None) -> Iterator[Result]:
-    """Build a spec with an empty cache, unless there is a filled one, then under the conditions of each row."""
-    if cache is None:
-        cache = scratch / "first" / "store" / "cache"
-        yield build(path, replace(PLAIN, cache="cold"), scratch / "first", None)
-    for number, row in enumerate(rows):
-        yield build(path, row, scratch / str(number), cache)
-        remove(scratch / str(number))
-    if (scratch / "first").exists():
-        remove(scratch / "first")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is built: a spec, by the code of a tree, from a cache of packages if there is one."""
+
+    path: Path
+    code: Path
+    cache: Path | None
 
 
-def build(path: Path, row: Row, place: Path, cache: Path | None) -> Result:
-    """Build a spec once; ``place`` is a new folder for all that this build needs and makes."""
-    tree = lay_out(path, row, place, cache)
+def build_all(path: Path, rows: Sequence[Row], scratch: Path, wishes: argparse.Namespace) -> Iterator[Result]:
+    """Build a spec with an empty cache, unless there is a filled one, then under the conditions of each row.
+
+    A single row is for who knows the digests; all others are compared with the first.
+    """
+    source, first = Source(path=path, code=wishes.code, cache=wishes.cache), scratch / "first"
+    usual = None
+    if wishes.cache is None or len(rows) > 1:
+        usual = build(source, replace(PLAIN, cache="warm" if wishes.cache else "cold"), first)
+        yield usual
+    source = replace(source, cache=wishes.cache or first / "store" / "cache")
+    for number, row in enumerate(each for each in rows if each != PLAIN or not wishes.cache):
+        yield compared(source, row, scratch / str(number), usual)
+    if usual is not None:
+        remove(first)
+
+
+def compared(source: Source, row: Row, place: Path, usual: Result | None) -> Result:
+    """Build a row, and where its digests are others than the usual, find which condition it is, and what differs."""
+    result = build(source, row, place, usual)
+    remove(place)
+    if usual is None or result.error or usual.error or result.pair == usual.pair or len(result.varied) < 2:
+        return result
+    guilty = []
+    for name in result.varied:
+        one = build(source, together([(name, row)]), place, usual)
+        remove(place)
+        if one.pair != usual.pair:
+            guilty.append(one)
+    found = ", ".join(" ".join(each.varied) for each in guilty) or "no condition alone"
+    return replace(result, guilty=found, why=next((each.why for each in guilty if each.why), result.why))
+
+
+def build(source: Source, row: Row, place: Path, usual: Result | None = None) -> Result:
+    """Build a spec once; ``place`` is a new folder for all that this build needs and makes.
+
+    Where the digests are not the ``usual``, whose store is in the folder ``first`` beside it, what differs is told.
+    """
+    (place / "store").mkdir(parents=True)
     is_plain = row.folder == PLAIN.folder
-    name = Path(path.resolve().parent.name, path.name)
+    name = Path(source.path.resolve().parent.name, source.path.name)
     command = ["-m", "pipeline.cli.main", "build", "--json", "--locked", "--no-progress"]
-    begin = time.monotonic()
-    done = subprocess.run(
-        [python_of(row.user), *command, str(name if is_plain else tree / name)],
-        env=environment(row, place, tree),
-        cwd=tree if is_plain else "/",
-        capture_output=True,
-        text=True,
-        umask=int(row.umask, 8),
-        preexec_fn=lambda: limit_cpus(row.cpus),
-        check=False,
-        **identity(row.user),
-    )
-    seconds = round(time.monotonic() - begin)
-    result = Result(spec=path.stem, varied=varied(row), seconds=seconds)
-    if done.returncode != 0:
-        return replace(result, error=done.stderr.strip() or f"exit {done.returncode}")
-    built = json.loads(done.stdout)
-    return replace(result, image=built["image"], suite=built["suite"])
+    jobs = [f"--jobs={row.jobs}"] if row.jobs else []
+    with ExitStack() as stack:
+        stack.enter_context(surroundings.file_system(row.file_system, place / "store"))
+        tree = lay_out(source, row, place)
+        stack.enter_context(surroundings.reordered(tree, is_wanted=bool(row.order)))
+        stack.enter_context(surroundings.host_name(row.host_name))
+        stack.enter_context(surroundings.without_zones(is_wanted=bool(row.zones)))
+        group = stack.enter_context(surroundings.little_memory(is_wanted=bool(row.memory)))
+        begin = time.monotonic()
+        process = subprocess.Popen(
+            [row.python or python_of(row.user), *command, *jobs, str(name if is_plain else tree / name)],
+            env=environment(row, place, tree),
+            cwd=tree if is_plain else "/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            umask=int(row.umask, 8),
+            preexec_fn=lambda: limit_cpus(row.cpus),  # noqa: PLW1509 - no thread runs yet
+            start_new_session=True,
+            **identity(row.user),
+        )
+        if group is not None:
+            (group / "cgroup.procs").write_text(str(process.pid), encoding="ascii")
+        with surroundings.paused(process.pid, is_wanted=bool(row.pauses)):
+            output, said = process.communicate()
+        seconds = round(time.monotonic() - begin)
+        result = Result(spec=source.path.stem, varied=varied(row), seconds=seconds)
+        if process.returncode != 0:
+            return replace(result, error=said.strip() or f"exit {process.returncode}")
+        built = json.loads(output)
+        result = replace(result, image=built["image"], suite=built["suite"])
+        return replace(result, why=difference(result, usual, place)) if usual is not None else result
 
 
-def lay_out(path: Path, row: Row, place: Path, cache: Path | None) -> Path:
-    """Make the home, the store with its cache, and a copy of the code and of the specs' folder, and return the copy."""
+def difference(result: Result, usual: Result, place: Path) -> str:
+    """Return what `why-digest` says of the images of two builds, or of their suites; nothing if they are the same."""
+    stores = (place.parent / "first" / "store" / "oci", place / "store" / "oci")
+    for pair in ((usual.image, result.image), (usual.suite, result.suite)):
+        if pair[0] and len(set(pair)) > 1:
+            names = [f"oci:{store}@{digest}" for store, digest in zip(stores, pair, strict=True)]
+            command = [sys.executable, "-m", "pipeline.cli.main", "why-digest", *names]
+            return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return ""
+
+
+def lay_out(source: Source, row: Row, place: Path) -> Path:
+    """Make the home, the store's cache, and a copy of the code and of the specs' folder, and return the copy."""
     before = os.umask(int(row.umask, 8))
     try:
         tree = place / row.folder
-        specs = path.resolve().parent
-        for source in (*(ROOT / each for each in CODE), specs):
-            copy(source, tree / source.name)
+        specs = source.path.resolve().parent
+        for each in (*(source.code / name for name in CODE), specs):
+            copy(each, tree / each.name)
         (place / row.home).mkdir()
-        (place / "store").mkdir()
-        if cache is not None:
-            copy(cache, place / "store" / "cache")
+        if source.cache is not None:
+            copy(source.cache, place / "store" / "cache")
         if row.user:
             link_packages(place / "packages")
     finally:
@@ -275,7 +389,7 @@ def give(place: Path, user: pwd.struct_passwd) -> None:
 def environment(row: Row, place: Path, tree: Path) -> dict[str, str]:
     """Return the variables of a build: where packages come from is the caller's, the rest the row's."""
     kept = {name: value for name, value in os.environ.items() if any(fnmatch(name, each) for each in KEPT)}
-    packages = [place / "packages"] if row.user else packages_here()
+    packages = [] if row.python else [place / "packages"] if row.user else packages_here()
     return kept | {
         "PYTHONPATH": os.pathsep.join(map(str, (tree, *packages))),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -285,6 +399,7 @@ def environment(row: Row, place: Path, tree: Path) -> dict[str, str]:
         "LANG": row.locale,
         "LC_ALL": row.locale,
         **({"TZ": row.timezone} if row.timezone else {}),
+        **({"LD_PRELOAD": surroundings.FAKE_TIME, "FAKETIME": row.clock} if row.clock else {}),
     }
 
 
@@ -335,7 +450,8 @@ def line(result: Result) -> str:
     """Return a row of the table, or the error in its place."""
     conditions = " ".join(f"{name}={value}" for name, value in result.varied.items()) or "plain"
     made = f"{result.image[7:23]} {result.suite[7:23]}" if not result.error else f"FAILED: {result.error}"
-    return f"{result.spec:<14} {made}  {result.seconds:>4} s  {conditions}"
+    told = f"\n  differs by {result.guilty or conditions}: {result.why}" if result.why else ""
+    return f"{result.spec:<14} {made}  {result.seconds:>4} s  {conditions}{told}"
 
 
 def summary(found: Sequence[Result], lacking: Sequence[str]) -> Iterator[str]:

@@ -72,6 +72,8 @@ def bootstrap(
         PackageError: a package breaks its format.
         BuildError: a script failed; the message ends with what it wrote.
     """
+    import zstandard  # noqa: F401, PLC0415 - packages of Ubuntu take it, and who unpacks them may not reach our modules
+
     _copy(packages, folder / PACKAGES)
     names = sorted(packages)
     stages = run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))

@@ -13,7 +13,7 @@ from pipeline.build.interpreter import Interpreter
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.owners import add_user, adopt, give_home
-from pipeline.build.twice import Conditions, Workshop
+from pipeline.build.twice import Conditions, Owners, Workshop
 from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
 from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.canonical import Json
@@ -94,10 +94,10 @@ class Making:
                 architecture=self.foreign,
             )
 
-        def owners(root: int) -> Mapping[bytes, str]:
+        def owners() -> Owners:
             from pipeline.build.belongings import debian_owners  # noqa: PLC0415 - as the docstring says
 
-            return debian_owners(root)
+            return debian_owners
 
         return self.workshop.layers("debian", key, fill, epoch=epoch, owners=owners, left_out=LEFT_OUT)
 
@@ -117,10 +117,10 @@ class Making:
             self._install(folder, tree, site, "usr/local/bin")
             self._finish(folder, base, tree, site)
 
-        def owners(root: int) -> Mapping[bytes, str]:
+        def owners() -> Owners:
             from pipeline.build.belongings import wheel_owners  # noqa: PLC0415 - as the docstring says
 
-            return wheel_owners(root, site)
+            return lambda root: wheel_owners(root, site)
 
         return self.workshop.layers("python", key, fill, epoch=epoch, owners=owners)
 

@@ -55,7 +55,10 @@ Fill = Callable[[Path, Conditions], None]
 """Fills an empty folder with the files of a layer."""
 
 Owners = Callable[[int], Mapping[bytes, str]]
-"""Tells of a folder that is filled, by its descriptor, whose its files are; see ``cut``."""
+"""Tells of a folder that is filled, by its descriptor, whose its files are; see ``cut``.
+
+It is called with other ids, which may not reach our own modules: all that it takes is loaded before.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class Workshop:
         fill: Fill,
         *,
         epoch: int,
-        owners: Owners | None = None,
+        owners: Callable[[], Owners] | None = None,
         left_out: tuple[bytes, ...] = (),
     ) -> tuple[Layer, ...]:
         """Return the layers of a tree; one whose key was built here before is not built again.
@@ -91,7 +94,7 @@ class Workshop:
             key: all that decides its bytes.
             fill: makes its files, once under each of ``CONDITIONS``.
             epoch: no time in it is later; seconds since 1970.
-            owners: whose its files are, by which it is cut into layers; None for one layer.
+            owners: loads what tells whose its files are, by which it is cut into layers; None for one layer.
             left_out: paths that never get into it.
 
         Raises:
@@ -108,13 +111,19 @@ class Workshop:
         return made
 
     def _build(
-        self, fill: Fill, owners: Owners | None, conditions: Conditions, epoch: int, left_out: tuple[bytes, ...]
+        self,
+        fill: Fill,
+        owners: Callable[[], Owners] | None,
+        conditions: Conditions,
+        epoch: int,
+        left_out: tuple[bytes, ...],
     ) -> tuple[Layer, ...]:
         with _under(conditions), self.trees.new_folder() as folder:
             fill(folder, conditions)
             parts: tuple[Part, ...] = (Part(),)
             if owners is not None:
-                parts = run_mapped(lambda root: cut(root, owners(root), epoch=epoch), directories=(folder,))
+                find = owners()
+                parts = run_mapped(lambda root: cut(root, find(root), epoch=epoch), directories=(folder,))
             return tuple(self._pack(folder, each, epoch, left_out) for each in parts)
 
     def _pack(self, folder: Path, part: Part, epoch: int, left_out: tuple[bytes, ...]) -> Layer:

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ALL = {"user", "umask", "timezone", "locale", "home", "folder", "cpus", "hash_seed"}
+EVERYWHERE = {"umask", "timezone", "locale", "home", "folder", "hash_seed", "jobs", "pauses"}
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+CREATED = "datetime.fromtimestamp(epoch, UTC)"
 
 pytestmark = pytest.mark.network
 
@@ -26,9 +30,17 @@ def plain_user():
 
 
 def conditions():
-    """Return what can be varied here: a plain user cannot become another one."""
-    lacking = {"user"} if os.geteuid() != 0 or not plain_user() else set()
-    return ALL - lacking - ({"cpus"} if len(os.sched_getaffinity(0)) < 2 else set())
+    """Return what can be varied here: a plain user can become no other, nor change what is around it."""
+    found = set(EVERYWHERE)
+    if len(os.sched_getaffinity(0)) > 1:
+        found.add("cpus")
+    if Path(FAKETIME).exists():
+        found.add("clock")
+    if os.geteuid() == 0:
+        found |= {"host_name", "file_system", "zones"} | ({"user"} if plain_user() else set())
+        found |= {"order"} if shutil.which("disorderfs") else set()
+        found |= {"memory"} if Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists() else set()
+    return found
 
 
 def table(tmp_path, *arguments):
@@ -60,6 +72,30 @@ def test_every_condition_leaves_one_image_and_one_suite(name, rows, tmp_path):
     assert {len({each[key] for each in found}) for key in ("image", "suite")} == {1}
     assert {name for each in found for name in each["varied"]} == conditions() | {"cache"}
     assert code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.bar("2 digests")
+def test_condition_that_leaks_into_an_image_is_named_with_the_path(build, tmp_path):
+    code = tmp_path / "code"
+    for name in ("pipeline", "runtime", "specs"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    assemble = code / "pipeline/build/assemble.py"
+    source = assemble.read_text()
+    assert source.count(CREATED) == 1
+    assemble.write_text(source.replace(CREATED, CREATED.replace(", UTC", "")))  # in the time zone of who builds
+
+    built = build("web")
+    vary = "--vary=umask,timezone,locale"
+    command = [sys.executable, "bench/digest_table.py", vary, "--rows=together", f"--code={code}", "envs/web.yaml"]
+    done = subprocess.run(
+        [*command, f"--json={tmp_path}/table.json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    usual, row = json.loads((tmp_path / "table.json").read_bytes())
+    assert done.returncode == 1
+    assert usual["image"] == built.image.text != row["image"]
+    assert row["guilty"] == "timezone"
+    assert "created" in row["why"]
 
 
 def test_row_that_cannot_be_built_is_told_and_fails(tmp_path):
