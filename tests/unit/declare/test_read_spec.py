@@ -180,7 +180,7 @@ def test_read_specs_of_two_with_one_name_is_refused(project):
 
 
 def test_unsupported_names_each_key_with_its_line(project):
-    text = "seatrial: 1\nimage:\n  debian: bookworm\n  node: {packages: [x]}\n"
+    text = "seatrial: 1\nimage:\n  debian: bookworm\n  stages: {build: {}}\n"
     text += "suite:\n  command: [a]\n  network: outbound\n"
     services = "services:\n  db: {image: {from: x}}\n  cache: {image: {debian: bookworm}}\n"
     found = unsupported(read_spec(write(project, text + services)))

@@ -11,6 +11,8 @@ import posixpath
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,8 +27,23 @@ _LATEST = 253402300799  # 9999-12-31, the last day that a lock can write
 _SCRIPTS = ("preinstall", "install", "postinstall")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """What one reading of a package tells.
+
+    Args:
+        manifest: its package.json.
+        newest: modification time of its files, in seconds since 1970.
+        paths: of its files.
+    """
+
+    manifest: Mapping[str, Any]
+    newest: int
+    paths: frozenset[str]
+
+
 class Tarball(AbstractContextManager["Tarball"]):
-    """An open package; it is read from its start for each question.
+    """An open package; it is read once for what is asked of it, and once to be unpacked.
 
     Args:
         path: the file.
@@ -50,41 +67,31 @@ class Tarball(AbstractContextManager["Tarball"]):
 
     def newest_time(self) -> int:
         """Return the newest modification time of its files, in seconds since 1970."""
-        return max((_seconds(member) for _, member, _ in self._members()), default=0)
+        return self._about.newest
 
     def manifest(self) -> Mapping[str, Any]:
         """Return its package.json."""
-        for path, member, content in self._members():
-            if path == "package.json":
-                if member.size > _MANIFEST_LIMIT:
-                    raise PackageError(f"{self.owner}: its package.json is larger than {_MANIFEST_LIMIT >> 20} MiB")
-                return self._parsed(b"".join(content))
-        raise PackageError(f"{self.owner} has no package.json")
+        return self._about.manifest
 
     def install_scripts(self) -> tuple[str, ...]:
         """Return what npm would run when it installs the package, as ``postinstall: node install.js``."""
-        manifest = self.manifest()
-        scripts = manifest.get("scripts")
+        scripts = self.manifest().get("scripts")
         scripts = scripts if isinstance(scripts, dict) else {}
         found = tuple(f"{name}: {scripts[name]}" for name in _SCRIPTS if scripts.get(name))
-        is_native = manifest.get("gypfile") is not False and any(path == "binding.gyp" for path, *_ in self._members())
+        is_native = self.manifest().get("gypfile") is not False and "binding.gyp" in self._about.paths
         return found or (("install: node-gyp rebuild",) if is_native else ())
 
     def programs(self) -> Mapping[str, str]:
         """Return name → path in the package of its programs; those that it does not have are left out."""
-        manifest = self.manifest()
-        named = manifest.get("bin")
+        named = self.manifest().get("bin")
         if isinstance(named, str):
-            named = {str(manifest.get("name", "")): named}
+            named = {str(self.manifest().get("name", "")): named}
         wanted: dict[str, str] = {}
         for name, target in named.items() if isinstance(named, dict) else ():
             link = _inside(str(name).replace("\\", "/").replace(":", "/")).rpartition("/")[2]
             if link and "\0" not in link and not link.startswith("."):
                 wanted.setdefault(link, _inside(str(target)))
-        if not wanted:
-            return {}
-        held = {path for path, *_ in self._members()}
-        return {name: target for name, target in sorted(wanted.items()) if target in held}
+        return {name: target for name, target in sorted(wanted.items()) if target in self._about.paths}
 
     def unpack(self, tree: TreeWriter, to: str) -> None:
         """Lay its files into a folder of a tree; programs are executable there, whatever the archive says."""
@@ -93,6 +100,21 @@ class Tarball(AbstractContextManager["Tarball"]):
             executable = path in programs or member.mode & 0o111
             mode = 0o755 if executable else 0o644
             tree.file(f"{to}/{path}", content, mode=mode, mtime=_seconds(member))
+
+    @cached_property
+    def _about(self) -> "_About":
+        paths: set[str] = set()
+        newest, written = 0, None
+        for path, member, content in self._members():
+            paths.add(path)
+            newest = max(newest, _seconds(member))
+            if path == "package.json":
+                if member.size > _MANIFEST_LIMIT:
+                    raise PackageError(f"{self.owner}: its package.json is larger than {_MANIFEST_LIMIT >> 20} MiB")
+                written = b"".join(content)
+        if written is None:
+            raise PackageError(f"{self.owner} has no package.json")
+        return _About(manifest=self._parsed(written), newest=newest, paths=frozenset(paths))
 
     def _parsed(self, content: bytes) -> Mapping[str, Any]:
         try:
