@@ -195,7 +195,8 @@ class _Resolver:
     def _node(self, part: NodePart | None, architecture: str, old: LockedTree) -> tuple[LockedModule, ...]:
         if part is None:
             return ()
-        return lock_npm(part, self.spec.directory, architecture, fetcher=self.fetcher, old=old.node)
+        kept = self.upgrade.kept(tuple(each.package for each in old.node))
+        return lock_npm(part, self.spec.directory, architecture, fetcher=self.fetcher, old=old.node, kept=kept)
 
     def _request(self, image: BuiltImage, architecture: str, *packages: str) -> DebianRequest:
         part = image.debian
