@@ -125,7 +125,7 @@ def test_optional_and_peer_needs_are_as_npm_has_them(registry):
         (("a@1.0.0",), "a cannot be locked: there is no gone@1"),
         (("a@2.0.0",), "'../x', which is no name"),
         (("mac@1.0.0",), "not made for linux on amd64"),
-        (("peer@1.0.0", "b@2.0.0"), "peer cannot be locked: b@1.0.0 has no place"),
+        (("peer@1.0.0", "b@2.0.0"), "peer cannot be locked: b@1.0.0 has no place beside b@2.0.0"),
         (("git@1.0.0",), "git cannot be locked"),
         (("b@1.0.0", "git@1.0.0"), "git cannot be locked"),
         (("tag@1.0.0",), "there is no b@next"),

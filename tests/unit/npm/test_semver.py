@@ -70,6 +70,6 @@ def test_order_is_total_and_bounds_agree_with_it(one, other):
     first, second = Version.parse(one), Version.parse(other)
     assert (first < second) + (second < first) + (first == second) == 1
     if not first.before:
-        assert Range.parse(f">={other}").has(first) == (first >= second)
+        assert Range.parse(f">={other}").has(first) == (not first < second)
         assert Range.parse(f"<{other}").has(first) == (first < second)
     assert Range.parse(other).has(first) == (first == second)

@@ -130,14 +130,16 @@ class _Resolution:
         packument = self._packument(edge.name)
         version = packument.choose(edge.range, self.preferred.get(edge.name, ())) if packument else None
         if packument is None or version is None:
-            return self._without(edge, asker, f"there is no {edge.name}@{edge.range}")
+            self._refuse(edge, asker, f"there is no {edge.name}@{edge.range}")
+            return None
         if not fits(packument.versions[version], self.architecture):
-            return self._without(edge, asker, f"{edge.name}@{version} is not made for linux on {self.architecture}")
+            self._refuse(edge, asker, f"{edge.name}@{version} is not made for linux on {self.architecture}")
+            return None
         path = self.tree.place(edge, edge.name, version)
         if path is None or len(self.tree.placed) >= MAX_PLACED:
-            return self._without(
-                edge, asker, f"{edge.name}@{version} has no place beside {self.tree.placed.get(at or '')}"
-            )
+            beside = "@".join(self.tree.placed[at]) if at else "so many others"
+            self._refuse(edge, asker, f"{edge.name}@{version} has no place beside {beside}")
+            return None
         self.tree.placed[path] = (edge.name, version)
         self.tree.found.append((edge, path))
         return path
@@ -152,7 +154,8 @@ class _Resolution:
             return replace(edge, range=version) if version else edge
         return edge
 
-    def _without(self, edge: _Edge, asker: str, reason: str) -> None:
+    def _refuse(self, edge: _Edge, asker: str, reason: str) -> None:
+        """Refuse what cannot be met, unless it may be missing."""
         if not edge.is_optional:
             raise ResolveError(f"{asker.rpartition('node_modules/')[2]} cannot be locked: {reason}")
 

@@ -5,7 +5,6 @@ Source: Semantic Versioning 2.0.0, section 11; the README of node-semver, "Range
 
 import re
 from dataclasses import dataclass
-from functools import total_ordering
 from typing import Self, TypeAlias
 
 _VERSION = re.compile(r"[v=\s]*(\d{1,16})\.(\d{1,16})\.(\d{1,16})(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?\s*")
@@ -21,7 +20,6 @@ _LONGEST = 256
 _Bound: TypeAlias = tuple[str, "Version"]
 
 
-@total_ordering
 @dataclass(frozen=True, slots=True)
 class Version:
     """An exact version; what it says of its build does not count.
@@ -93,11 +91,11 @@ def _within(version: Version, bounds: tuple[_Bound, ...]) -> bool:
 def _holds(version: Version, operator: str, bound: Version) -> bool:
     match operator:
         case ">=":
-            return version >= bound
+            return not version < bound
         case ">":
-            return version > bound
+            return bound < version
         case "<=":
-            return version <= bound
+            return not bound < version
         case "<":
             return version < bound
         case _:
