@@ -97,11 +97,21 @@ class PythonPart(Part):
         return self
 
 
+ExactPackage: TypeAlias = Annotated[
+    str,
+    Like(
+        r"(@[^\s/@]+/)?[^\s/@]+@[0-9]+\.[0-9]+\.[0-9]+([+-][0-9A-Za-z.+-]+)?",
+        "a package and its exact version, such as left-pad@1.3.0",
+    ),
+]
+"""``NAME@VERSION``, with or without a scope."""
+
+
 class NodePart(Part):
     """Packages from npm, for the suite's own nodejs, which they imply."""
 
-    packages: tuple[Text, ...] = Field(default=(), examples=[["left-pad@1.3.0"]])
-    """Package and version."""
+    packages: tuple[ExactPackage, ...] = Field(default=(), examples=[["left-pad@1.3.0"]])
+    """Packages and their exact versions; what they need is locked with them."""
     project: Text | None = Field(default=None, examples=[".."])
     """A folder with package.json and package-lock.json, relative to the spec."""
     dev: Switch = False
