@@ -84,7 +84,7 @@ def test_project_is_laid_as_npm_lays_it(fetcher, tmp_path):
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: nothing to compare with")
 def test_exact_versions_are_resolved_as_npm_resolves_them(fetcher, tmp_path):
-    asked = {"express": "4.18.2", "tape": "5.7.0", "@babel/core": "7.20.0"}
+    asked = {"express": "4.18.2", "tape": "5.7.0", "@babel/core": "7.20.2"}
     (tmp_path / "package.json").write_text(json.dumps({"name": "p", "version": "1.0.0", "dependencies": asked}))
     subprocess.run(["npm", "install", "--package-lock-only"], cwd=tmp_path, capture_output=True, check=True)
     locked = json.loads((tmp_path / "package-lock.json").read_text())["packages"]

@@ -6,8 +6,8 @@ as nothing of its name is in the way and no package would find another version t
 Source: Node.js, "Modules: CommonJS modules", loading from node_modules folders; npm's documentation, package.json.
 """
 
+import heapq
 import re
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -111,14 +111,21 @@ class _Resolution:
         self.known: dict[str, Packument | None] = {}
 
     def run(self, packages: Sequence[str]) -> tuple[Entry, ...]:
-        """Lay the packages, then what each needs, in the order in which they were laid."""
-        waiting = deque(self._meet(edge, edge.name) for edge in _roots(packages))
+        """Lay the packages, then what each needs: the least nested first, then by path, as npm goes through them."""
+        waiting: list[tuple[int, str]] = []
+        for edge in sorted(_roots(packages), key=lambda each: each.name):
+            self._enqueue(waiting, self._meet(edge, edge.name))
         while waiting:
-            path = waiting.popleft()
-            for edge in self._edges(path) if path else ():
-                waiting.append(self._meet(edge, path or ""))
+            _, path = heapq.heappop(waiting)
+            for edge in self._edges(path):
+                self._enqueue(waiting, self._meet(edge, path))
         self._require_met()
         return tuple(self._entry(path) for path in sorted(self.tree.placed))
+
+    @staticmethod
+    def _enqueue(waiting: list[tuple[int, str]], path: str | None) -> None:
+        if path is not None:
+            heapq.heappush(waiting, (path.count("node_modules/"), path))
 
     def _meet(self, edge: _Edge, asker: str) -> str | None:
         """Meet a need; return the path of what was laid for it, None where nothing new is."""
