@@ -1,6 +1,6 @@
 """Package URLs: what scanners and registries call a package.
 
-Source: purl-spec, "Rules for each purl component", and its types deb, generic, oci and pypi.
+Source: purl-spec, "Rules for each purl component", and its types deb, generic, npm, oci and pypi.
 """
 
 import re
@@ -27,6 +27,9 @@ def package_url(package: LockedPackage, distribution: str) -> str:
         case "pypi":
             normal = re.sub(r"[-_.]+", "-", name).lower()  # PEP 503, which the type demands
             return _url("pypi", normal, version, {"file_name": file.name})
+        case "npm":
+            scope, slash, own = name.rpartition("/")
+            return _url(f"npm/{_escaped(scope)}" if slash else "npm", own, version, {})
         case _:
             return _url("generic", name, version, {"checksum": file.hash})
 

@@ -194,5 +194,7 @@ def _summary(problems: Mapping[str, FetchError]) -> FetchError:
 
 
 def _upgrade(artifact: Artifact) -> str:
+    if artifact.archive == "npm":
+        return f"seatrial lock --upgrade {artifact.path.rpartition('@')[0]}"
     package = artifact.name.partition("_" if artifact.archive in PUBLIC_ARCHIVES else "-")[0]
     return f"seatrial lock --upgrade {package}"

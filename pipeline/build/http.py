@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
+from pipeline.build.npm_settings import authorization_of
 from pipeline.build.registry_credentials import registry_authorization
 from pipeline.build.sources import PUBLIC_ARCHIVES, Sources, shown
 from pipeline.declare.errors import FetchError, MissingError
@@ -174,6 +175,9 @@ class Connections:
 
     def _authorization(self, url: str) -> dict[str, str]:
         own = _basic(url, "authorization")
+        registry = authorization_of(url, self._sources.npm.credentials)
+        if registry and not own:
+            return {"Authorization": registry}
         if own or self._sources.netrc is None or not self._sources.netrc.is_file():
             return own
         import netrc  # noqa: PLC0415 - only for the few who have such a file

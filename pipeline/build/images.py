@@ -80,7 +80,7 @@ class Builder:
             names = ", ".join(each.name for each in platform.suite.debian[:5])
             raise BuildError(
                 f"{spec.path}: Debian packages of a suite are not built yet ({names})",
-                hint="name python3 in image.packages where only the suite uses it",
+                hint="name python3 or nodejs in image.packages where only the suite uses it",
             )
         is_own = architecture == own_architecture()
         name = spec.name if is_own else f"{spec.name}.{architecture}"

@@ -3,6 +3,7 @@
 What is needed for that is loaded where a layer is made: a `verify` that finds all layers built pays for none of it.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ from pipeline.build.files import files_digest, find_files, lay_files
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.lock import LockedTree, Platform
+from pipeline.build.modules import LockedModule
 from pipeline.build.owners import add_user, adopt, give_home
 from pipeline.build.twice import Conditions, Owners, Workshop
+from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
 from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.canonical import Json
@@ -69,7 +72,7 @@ class Making:
     def image(self, image: BuiltImage) -> tuple[Layer, ...]:
         """Return the layers of an image: Debian packages, packages of the language, the app; what changes most last."""
         base = self._debian(image)
-        packages = (*base, *self._packages(base))
+        packages = (*base, *self._packages(base), *self._modules(image, base))
         return (*packages, *self._app(image, packages))
 
     def _debian(self, image: BuiltImage) -> tuple[Layer, ...]:
@@ -124,6 +127,31 @@ class Making:
 
         return self.workshop.layers("python", key, fill, epoch=epoch, owners=owners)
 
+    def _modules(self, image: BuiltImage, base: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return the layers of the packages of npm; they do not depend on the wheels."""
+        modules, epoch = self.platform.image.node, self.epoch
+        if not modules or image.node is None:
+            return ()
+        to = (image.node.to or image.workdir).strip("/")
+        key: dict[str, Json] = {
+            "below": [each.diff_id.text for each in base],
+            "modules": _placed(modules),
+            "to": to,
+            "epoch": epoch,
+        }
+
+        def fill(folder: Path, _: Conditions) -> None:
+            lower = self._paths(base)[::-1]
+            self._install_modules(folder, modules, to, lower)
+            adopt(folder, lower)
+
+        def owners() -> Owners:
+            from pipeline.build.ecosystems.npm.install import module_owners  # noqa: PLC0415 - as the docstring says
+
+            return lambda root: module_owners(root, to, modules)
+
+        return self.workshop.layers("node", key, fill, epoch=epoch, owners=owners)
+
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
         tree, epoch = self.platform.image, self.epoch
@@ -151,6 +179,7 @@ class Making:
         """Return the layer of the suite tree, which is stacked over ``below`` for a run."""
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
         local = find_files([each for each in suite.files if isinstance(each, LocalFiles)], spec.directory)
+        to = (suite.node.to or "/").strip("/") if suite.node else ""
         own = _own_paths(suite.files)
         listed = self.tools.tree_content(own)
         key: dict[str, Json] = {
@@ -164,6 +193,8 @@ class Making:
         }
         if self.interpreter is not None:
             key["interpreter"] = self.interpreter.to_json()
+        if platform.suite.node:
+            key["node"] = {"modules": _placed(platform.suite.node), "to": to}
 
         def fill(folder: Path, _: Conditions) -> None:
             from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter  # noqa: PLC0415 - as the docstring says
@@ -177,6 +208,7 @@ class Making:
                     site = self.interpreter.site if self.interpreter else _SITE
                     tree.file(f"{site}/seatrial.pth", (self.tools.path_file,), mode=0o644, mtime=epoch)
                 tree.file(self.tools.tree_file.strip("/"), (listed,), mode=0o644, mtime=epoch)
+            self._install_modules(folder, platform.suite.node, to, self._paths(below))
             lay_files(local, folder, epoch=epoch)
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
@@ -195,6 +227,20 @@ class Making:
 
             wheels = self.fetcher.fetch_all([each.artifact for each in tree.python])
             install_wheels(wheels, folder, site=site, scripts=scripts)
+
+    def _install_modules(self, folder: Path, modules: Sequence[LockedModule], to: str, below: Sequence[Path]) -> None:
+        if not modules:
+            return
+        from pipeline.build.ecosystems.npm.install import install_modules  # noqa: PLC0415 - as the docstring says
+
+        top = f"{to}/node_modules".lstrip("/")
+        if any(os.path.lexists(each / top) for each in below):
+            raise BuildError(
+                f"{self.spec.path}: packages of npm would be laid over /{top}, which is in the image already",
+                hint="name another folder in `to:` of `node:`, one above the files that need them",
+            )
+        tarballs = self.fetcher.fetch_all([each.package.artifact for each in modules])
+        install_modules(modules, tarballs, folder, to=to)
 
     def _unpack_sources(self, folder: Path, entries: tuple[FilesEntry, ...], tree: LockedTree) -> None:
         locked = {f"{each.name.lower().replace('_', '-')}=={each.version}": each for each in tree.sources}
@@ -223,6 +269,11 @@ class Making:
 
     def _paths(self, layers: Sequence[Layer]) -> tuple[Path, ...]:
         return self.workshop.trees.paths(tuple(layers))
+
+
+def _placed(modules: Sequence[LockedModule]) -> Json:
+    """Return what decides the bytes of a ``node_modules``: which tarball lies where."""
+    return {each.package.artifact.hash: list(each.paths) for each in modules}
 
 
 def _own_paths(entries: tuple[FilesEntry, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Self
 
 from pipeline.build.artifact import LockedPackage
+from pipeline.build.modules import LockedModule
 from pipeline.declare.errors import LockError, StaleLockError
 from runtime.canonical import Json
 from runtime.digest import Digest
@@ -60,18 +61,20 @@ class LockedTree:
         debian: Debian packages, sorted by name; the suite's are those that the image has not.
         python: wheels, sorted by name.
         sources: source distributions whose files the tree takes.
+        node: packages of npm, sorted by name; a lock without any has no such list.
         existing: of an image that exists already, and holds none of the others.
     """
 
     debian: tuple[LockedPackage, ...] = ()
     python: tuple[LockedPackage, ...] = ()
     sources: tuple[LockedPackage, ...] = ()
+    node: tuple[LockedModule, ...] = ()
     existing: Existing | None = None
 
     @property
     def packages(self) -> tuple[LockedPackage, ...]:
         """All of them."""
-        return (*self.debian, *self.python, *self.sources)
+        return (*self.debian, *self.python, *self.sources, *(each.package for each in self.node))
 
     @property
     def interpreter(self) -> str:
@@ -89,11 +92,12 @@ class LockedTree:
         """Return the tree as a lock holds it."""
         if self.existing is not None:
             return {"from": self.existing.to_json()}
-        return {
+        tree: dict[str, Json] = {
             "debian": [each.to_json() for each in self.debian],
             "python": [each.to_json() for each in self.python],
             "sources": [each.to_json() for each in self.sources],
         }
+        return tree | ({"node": [each.to_json() for each in self.node]} if self.node else {})
 
     @classmethod
     def from_json(cls, value: Json) -> Self:
@@ -105,15 +109,19 @@ class LockedTree:
         match value:
             case {"from": existing, **rest} if not rest:
                 return cls(existing=Existing.from_json(existing))
-            case {"debian": [*debian], "python": [*python], "sources": [*sources], **rest} if not rest:
+            case {"debian": [*debian], "python": [*python], "sources": [*sources], **rest} if not rest.keys() - {
+                "node"
+            }:
                 return cls(
                     debian=tuple(LockedPackage.from_json(each) for each in debian),
                     python=tuple(LockedPackage.from_json(each) for each in python),
                     sources=tuple(LockedPackage.from_json(each) for each in sources),
+                    node=_modules(rest.get("node", [])),
                 )
             case _:
                 raise LockError(
-                    "a tree in a lock has the lists 'debian', 'python' and 'sources', or 'from', and nothing else"
+                    "a tree in a lock has the lists 'debian', 'python' and 'sources', 'node' if it has any, or 'from', "
+                    "and nothing else"
                 )
 
 
@@ -305,6 +313,12 @@ def _platform(value: Json) -> Platform:
             raise LockError(
                 "an architecture in a lock has the keys 'image' and 'suite', 'services' if it has any, and no others"
             )
+
+
+def _modules(value: object) -> tuple[LockedModule, ...]:
+    if not isinstance(value, list):
+        raise LockError("'node' in a lock is a list of packages")
+    return tuple(LockedModule.from_json(each) for each in value)
 
 
 def _services(value: object) -> dict[str, LockedTree]:

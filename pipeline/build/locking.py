@@ -10,6 +10,8 @@ from pipeline.build.ecosystems.debian.archive import DebianRequest, read_univers
 from pipeline.build.ecosystems.debian.deb import newest_mtime
 from pipeline.build.ecosystems.debian.index import Universe
 from pipeline.build.ecosystems.debian.lock import lock_debian
+from pipeline.build.ecosystems.npm.install import newest_time as newest_in_tarball
+from pipeline.build.ecosystems.npm.lock import lock_npm
 from pipeline.build.ecosystems.pypi.index import lock_sdist
 from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
 from pipeline.build.ecosystems.pypi.target import Target
@@ -19,16 +21,29 @@ from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.leftovers import RESOLVER
 from pipeline.build.lock import Existing, Lock, LockedTree, Platform, python_version
+from pipeline.build.modules import LockedModule
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
 from pipeline.declare.errors import NoArchitectureError, PackageError, PipelineError
 from pipeline.declare.faults import SpecFaults
-from pipeline.declare.image import AnyImage, BuiltImage, ExistingImage, FilesEntry, PythonPart, SdistFiles, parse_epoch
+from pipeline.declare.image import (
+    AnyImage,
+    BuiltImage,
+    ExistingImage,
+    FilesEntry,
+    NodePart,
+    PythonPart,
+    SdistFiles,
+    parse_epoch,
+)
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import key_place
 
 INTERPRETER = "python3"
 """The Debian package that ``python:`` implies."""
+
+NODE = "nodejs"
+"""The Debian package that ``node:`` implies."""
 
 COMPILER = ("libc-bin", "locales")
 """The Debian packages that ``locales:`` implies: localedef, and what it compiles."""
@@ -126,7 +141,8 @@ class _Resolver:
                 work=self.work,
                 preferred=self._preferred(old.python),
             )
-        return LockedTree(python=python, sources=self._sources(part.files))
+        node = self._node(part.node, architecture, old)
+        return LockedTree(python=python, sources=self._sources(part.files), node=node)
 
     def _universe(self, part: BuiltImage, architecture: str) -> Universe:
         try:
@@ -142,7 +158,7 @@ class _Resolver:
         return SpecFaults([key_place(self.spec.source, path).fault(error.message)])
 
     def _image(self, part: BuiltImage, architecture: str, universe: Universe, old: LockedTree) -> LockedTree:
-        implied = (*_implied(part.python), *(COMPILER if part.locales else ()))
+        implied = (*_implied(part.python, part.node), *(COMPILER if part.locales else ()))
         debian = self._debian(self._request(part, architecture, *part.packages, *implied), universe, (), old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
@@ -151,15 +167,17 @@ class _Resolver:
             python = lock_pypi(
                 wanted, target, fetcher=self.fetcher, work=self.work, preferred=self._preferred(old.python)
             )
-        return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
+        node = self._node(part.node, architecture, old)
+        return LockedTree(debian=debian, python=python, sources=self._sources(part.files), node=node)
 
     def _suite(
         self, built: BuiltImage, architecture: str, universe: Universe, image: LockedTree, old: LockedTree
     ) -> LockedTree:
         part = self.spec.suite
         debian: tuple[LockedPackage, ...] = ()
-        if part.packages or part.python is not None:
-            request = self._request(built, architecture, *part.packages, *_implied(part.python))
+        implied = _implied(part.python, part.node)
+        if part.packages or implied:
+            request = self._request(built, architecture, *part.packages, *implied)
             debian = self._debian(request, universe, image.debian, old)
         python: tuple[LockedPackage, ...] = ()
         if part.python is not None:
@@ -171,7 +189,14 @@ class _Resolver:
                 work=self.work,
                 preferred=self._preferred(old.python),
             )
-        return LockedTree(debian=debian, python=python, sources=self._sources(part.files))
+        node = self._node(part.node, architecture, old)
+        return LockedTree(debian=debian, python=python, sources=self._sources(part.files), node=node)
+
+    def _node(self, part: NodePart | None, architecture: str, old: LockedTree) -> tuple[LockedModule, ...]:
+        if part is None:
+            return ()
+        kept = self.upgrade.kept(tuple(each.package for each in old.node))
+        return lock_npm(part, self.spec.directory, architecture, fetcher=self.fetcher, old=old.node, kept=kept)
 
     def _request(self, image: BuiltImage, architecture: str, *packages: str) -> DebianRequest:
         part = image.debian
@@ -198,8 +223,8 @@ class _Resolver:
         return tuple(lock_sdist(each, self.fetcher) for each in wanted)
 
 
-def _implied(part: PythonPart | None) -> tuple[str, ...]:
-    return () if part is None else (INTERPRETER,)
+def _implied(python: PythonPart | None, node: NodePart | None) -> tuple[str, ...]:
+    return (*((INTERPRETER,) if python is not None else ()), *((NODE,) if node is not None else ()))
 
 
 def _target(debian: tuple[LockedPackage, ...], architecture: str) -> Target:
@@ -221,6 +246,8 @@ def _newest(package: LockedPackage, path: Path) -> int:
     try:
         if package.artifact.archive.startswith("debian"):
             return newest_mtime(path)
+        if package.artifact.archive == "npm":
+            return newest_in_tarball(path, package.artifact.source)
         return newest_time(path) if package.artifact.name.endswith(".whl") else 0
     except PackageError as error:  # it knows the file by its name in the cache only
         raise PackageError(

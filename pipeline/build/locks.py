@@ -68,10 +68,16 @@ def fetcher_of(spec: EnvSpec, store: Path, lock: Lock | None) -> Fetcher:
     mirror = spec.image.debian.mirror if isinstance(spec.image, BuiltImage) else None
     sources = read_sources(os.environ, Path.home(), mirror)
     snapshot = datetime.fromtimestamp(lock.locked, UTC) if lock else None
-    return Fetcher(store / "cache", sources, locate={"pypi": _locate}, snapshot=snapshot)
+    return Fetcher(store / "cache", sources, locate={"pypi": _locate, "npm": _locate_module}, snapshot=snapshot)
 
 
 def _locate(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:
     from pipeline.build.ecosystems.pypi.index import locate  # noqa: PLC0415 - only for what is not in the cache
+
+    return locate(artifact, fetcher)
+
+
+def _locate_module(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:
+    from pipeline.build.ecosystems.npm.registry import locate  # noqa: PLC0415 - likewise
 
     return locate(artifact, fetcher)

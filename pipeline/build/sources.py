@@ -1,12 +1,13 @@
 """Where archives are reached: never part of a lock, so that a lock holds on every machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pipeline.build.machine import apt_archives, apt_proxy, python_certificates, python_index
+from pipeline.build.npm_settings import NpmSettings, read_npm_settings
 from pipeline.build.registry_credentials import credential_files
 from pipeline.declare.errors import SpecError
 
@@ -17,6 +18,7 @@ PUBLIC_ARCHIVES: Mapping[str, str] = {
 """Debian's own archives. Plain HTTP: what counts is signed or hashed, and caches between can help."""
 
 PUBLIC_INDEX = "https://pypi.org/simple"
+PUBLIC_REGISTRY = "https://registry.npmjs.org"
 SNAPSHOTS = "https://snapshot.debian.org/archive"
 
 _CERTIFICATES = (
@@ -25,7 +27,7 @@ _CERTIFICATES = (
     "etc/ssl/ca-bundle.pem",
     "etc/ssl/cert.pem",
 )
-_SETTINGS = frozenset((*PUBLIC_ARCHIVES, "pypi"))
+_SETTINGS = frozenset((*PUBLIC_ARCHIVES, "pypi", "npm"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Sources:
     Args:
         debian: base URLs per archive, ``debian`` and ``debian-security``; may hold user and password.
         pypi_index: the base URL of a simple index (PEP 503); may hold user and password. Show it with ``shown`` only.
+        npm: the registries of npm, and who asks them; may hold user and password.
         ca_file: the certificates that TLS trusts; None leaves the choice to OpenSSL.
         proxies: proxy URL per scheme, and ``no`` for the hosts that are reached directly.
         netrc: the file of credentials; it need not exist.
@@ -43,6 +46,7 @@ class Sources:
 
     debian: Mapping[str, tuple[str, ...]] = field(repr=False)
     pypi_index: str = field(default=PUBLIC_INDEX, repr=False)
+    npm: NpmSettings = field(default_factory=NpmSettings, repr=False)
     ca_file: Path | None = None
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     netrc: Path | None = None
@@ -68,14 +72,19 @@ class Sources:
             urls.append(f"{SNAPSHOTS}/{archive}/{snapshot.astimezone(UTC):%Y%m%dT%H%M%SZ}/{escaped}")
         return tuple(dict.fromkeys(urls))
 
+    def npm_registry_of(self, name: str) -> str:
+        """Return the base URL of the registry that has a package of npm: its scope's, or the one for all others."""
+        scope = name.partition("/")[0] if name.startswith("@") else ""
+        return self.npm.registries.get(scope) or self.npm.registries.get("") or PUBLIC_REGISTRY
+
 
 def read_sources(
     environment: Mapping[str, str], home: Path, mirror: str | None = None, *, root: Path = Path("/")
 ) -> Sources:
     """Return where packages come from on this machine.
 
-    The order is: the spec's mirror, the user's ``seatrial/config.yaml``, the machine's own apt, pip and uv
-    configuration, and last the public archives.
+    The order is: the spec's mirror, the user's ``seatrial/config.yaml``, the machine's own apt, pip, uv and
+    npm configuration, and last the public archives.
 
     Args:
         environment: the caller's environment variables.
@@ -98,9 +107,13 @@ def read_sources(
     ):
         archives[name].append(base.rstrip("/"))
     index = settings.get("pypi") or python_index(environment, home, root) or PUBLIC_INDEX
+    npm = read_npm_settings(environment, home, root)
+    if "npm" in settings:
+        npm = replace(npm, registries={**npm.registries, "": settings["npm"].rstrip("/")})
     return Sources(
         debian={name: tuple(dict.fromkeys(bases)) for name, bases in archives.items()},
         pypi_index=index.rstrip("/"),
+        npm=npm,
         ca_file=_certificates(environment, home, root),
         proxies=_proxies(environment, apt_proxy(root)),
         netrc=Path(environment.get("NETRC") or home / ".netrc"),

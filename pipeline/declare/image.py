@@ -36,6 +36,17 @@ ROOT_TREES = ("/proc", "/sys", "/dev", "/.seatrial")
 """Where no file of an image or a suite may be laid: the run mounts over them."""
 
 
+def off_the_runtime(path: str) -> str:
+    """Return ``path``, of what is laid into a tree.
+
+    Raises:
+        ValueError: a run mounts its own file systems over it.
+    """
+    if any(path == tree or path.startswith(tree + "/") for tree in ROOT_TREES):
+        raise ValueError(f"{path!r} lies where a run mounts its own file systems ({', '.join(ROOT_TREES)})")
+    return path
+
+
 class DebianPart(Part):
     """The Debian suite that packages come from; its name alone says the same."""
 
@@ -86,13 +97,42 @@ class PythonPart(Part):
         return self
 
 
-class NodePart(Part):
-    """Packages from npm."""
+ExactPackage: TypeAlias = Annotated[
+    str,
+    Like(
+        r"(@[^\s/@]+/)?[^\s/@]+@[0-9]+\.[0-9]+\.[0-9]+([+-][0-9A-Za-z.+-]+)?",
+        "a package and its exact version, such as left-pad@1.3.0",
+    ),
+]
+"""``NAME@VERSION``, with or without a scope."""
 
-    packages: tuple[Text, ...] = Field(default=(), examples=[["left-pad@1.3.0"]])
-    """Package and version."""
-    project: Text | None = None
+
+class NodePart(Part):
+    """Packages from npm, for the suite's own nodejs, which they imply."""
+
+    packages: tuple[ExactPackage, ...] = Field(default=(), examples=[["left-pad@1.3.0"]])
+    """Packages and their exact versions; what they need is locked with them."""
+    project: Text | None = Field(default=None, examples=[".."])
     """A folder with package.json and package-lock.json, relative to the spec."""
+    dev: Switch = False
+    """Whether the development dependencies of ``project`` are wanted too."""
+    to: ImagePath | None = None
+    """The folder that gets ``node_modules``: the working folder by default, and ``/`` for a suite."""
+    skip_scripts: tuple[Text, ...] = ()
+    """Packages that work without the programs that they run when they are installed: none is ever run."""
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> "NodePart":
+        if bool(self.packages) == (self.project is not None):
+            raise ValueError("it needs either 'packages' or a 'project'")
+        if self.dev and self.project is None:
+            raise ValueError("'dev' belongs to a 'project', and there is none")
+        return self
+
+    @field_validator("to")
+    @classmethod
+    def _not_over_the_runtime(cls, path: str | None) -> str | None:
+        return None if path is None else off_the_runtime(path)
 
 
 class _Entry(Part):
@@ -110,9 +150,7 @@ class _Entry(Part):
     @field_validator("to")
     @classmethod
     def _not_over_the_runtime(cls, path: str) -> str:
-        if any(path == tree or path.startswith(tree + "/") for tree in ROOT_TREES):
-            raise ValueError(f"{path!r} lies where a run mounts its own file systems ({', '.join(ROOT_TREES)})")
-        return path
+        return off_the_runtime(path)
 
 
 class LocalFiles(_Entry):

@@ -9,10 +9,9 @@ from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
 from runtime.oci.platform import MACHINES
 from runtime.oci.remote import is_remote
 
-_IMAGE_KEYS = (("node", "packages from npm"), ("stages", "stages"))
+_IMAGE_KEYS = (("stages", "stages"),)
 _SOURCES = ("oci:", "docker-archive:", "docker-daemon:")
 _SUITE_KEYS = (
-    ("node", "packages from npm"),
     ("packages", "Debian packages of a suite"),
     ("secrets", "secrets"),
 )

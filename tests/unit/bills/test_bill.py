@@ -69,6 +69,15 @@ def test_package_url_of_a_wheel_names_its_project_as_the_index_does(name, versio
     assert found.qualifiers == {"file_name": file}
 
 
+@pytest.mark.parametrize(("name", "scope"), [("big.js", None), ("@types/node", "@types")])
+def test_package_url_of_npm_has_the_scope_as_its_namespace(name, scope):
+    text = package_url(package(name, "1.0.0-rc.1+x", "", source=f"npm:{name}@1.0.0-rc.1+x"), "bookworm")
+    found = PackageURL.from_string(text)
+    assert (found.type, found.namespace, found.name) == ("npm", scope, name.rpartition("/")[2])
+    assert found.version == "1.0.0-rc.1+x"
+    assert text == found.to_string()
+
+
 def test_package_url_is_written_as_another_implementation_writes_it():
     colon = package("bsdutils", "1:2.38.1-5+deb12u3~1", "amd64")
     wheel = package("Foo_bar", "1+local", "", source="pypi:Foo_bar-1+local.tar.gz")

@@ -179,8 +179,39 @@ def test_read_specs_of_two_with_one_name_is_refused(project):
         read_specs(paths)
 
 
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ("{}", "either 'packages' or a 'project'"),
+        ("{packages: [a@1.0.0], project: app}", "either 'packages' or a 'project'"),
+        ("{packages: [a@1.0.0], dev: true}", "'dev' belongs to a 'project'"),
+        ("{packages: [a]}", "a package and its exact version"),
+        ("{packages: [a@^1.0.0]}", "a package and its exact version"),
+        ("{packages: [../a@1.0.0]}", "a package and its exact version"),
+        ("{packages: [a@1.0.0], to: /proc/x}", "where a run mounts its own file systems"),
+    ],
+)
+def test_packages_of_npm_that_are_wrong_are_told_with_their_line(project, node, message):
+    text = f"seatrial: 1\nimage:\n  debian: bookworm\n  node: {node}\nsuite: {{command: [a]}}\n"
+    with pytest.raises(SpecFaults, match=message) as found:
+        read_spec(write(project, text))
+    assert {fault.line for fault in found.value.faults} == {4}
+
+
+def test_package_lock_makes_a_lock_stale_and_a_missing_one_is_told_with_its_line(project):
+    text = "seatrial: 1\nimage:\n  debian: bookworm\n  node: {project: app}\nsuite: {command: [a]}\n"
+    with pytest.raises(SpecFaults, match=r"web\.yaml:4:\d+: 'app' cannot be used"):
+        read_spec(write(project, text))
+    for name in ("package.json", "package-lock.json"):
+        (project / "envs" / "app" / name).write_text("{}")
+    spec = read_spec(write(project, text))
+    before = answers(spec)
+    (project / "envs" / "app" / "package-lock.json").write_text('{"lockfileVersion": 3}')
+    assert answers(spec) != before
+
+
 def test_unsupported_names_each_key_with_its_line(project):
-    text = "seatrial: 1\nimage:\n  debian: bookworm\n  node: {packages: [x]}\n"
+    text = "seatrial: 1\nimage:\n  debian: bookworm\n  stages: {build: {}}\n"
     text += "suite:\n  command: [a]\n  network: outbound\n"
     services = "services:\n  db: {image: {from: x}}\n  cache: {image: {debian: bookworm}}\n"
     found = unsupported(read_spec(write(project, text + services)))
