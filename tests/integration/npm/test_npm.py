@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 SPEC = "envs/examples/npm.yaml"
 ASKED = {"express": "^4.18.0", "chalk": "^4.0.0", "old-ms": "npm:ms@2.0.0", "chokidar": "^3.5.0", "@types/node": "18.x"}
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.bar("5 npm")]
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def tree(folder):
     return found
 
 
+@pytest.mark.slow
 def test_example_is_built_twice_to_one_digest_with_its_packages_below_the_app(build):
     built = build("examples/npm")
     environment = {**os.environ, "SEATRIAL_STORE": str(built.store)}
