@@ -42,6 +42,9 @@ class Registry:
         connections: reach the registry.
     """
 
+    ACTIONS = "pull"
+    """What a token is asked for."""
+
     def __init__(self, remote: Remote, connections: Connections) -> None:
         self._remote = remote
         self._connections = connections
@@ -155,7 +158,7 @@ class Registry:
             )
         if urlsplit(realm).scheme != "https" and urlsplit(realm).netloc != urlsplit(self._remote.base).netloc:
             own = ""  # A password goes in plain text to the registry of this machine alone.
-        query = {"scope": f"repository:{self._remote.repository}:pull"}
+        query = {"scope": f"repository:{self._remote.repository}:{self.ACTIONS}"}
         if "service" in fields:
             query["service"] = fields["service"]
         joined = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
