@@ -40,7 +40,7 @@ def push_image(digest: Digest, source: Blobs, remote: Remote, connections: Conne
     if remote.digest not in (None, digest):
         raise StoreError(f"{remote.text} names another image than {digest}", hint="name a tag, or no digest")
     image = Image.open(source, digest)
-    repository = _Repository(remote, connections)
+    repository = Repository(remote, connections)
     for each in image.layers:
         repository.put_blob(each.descriptor, source)
     repository.put_blob(Descriptor.parse(image.manifest["config"], f"config of {digest}"), source)
@@ -48,17 +48,35 @@ def push_image(digest: Digest, source: Blobs, remote: Remote, connections: Conne
     repository.put_manifest(source.read(digest, DOCUMENT_LIMIT), kind)
 
 
-class _Repository(Registry):
-    """One repository of a registry, to be written."""
+class Repository(Registry):
+    """One repository of a registry, to be read and written.
+
+    Args:
+        remote: names the repository, and the tag that a manifest gets; without one it has its digest alone.
+        connections: reach the registry.
+    """
 
     ACTIONS = "pull,push"
 
     def put_blob(self, blob: Descriptor, source: Blobs) -> None:
+        """Put a blob in, verified while it is sent; nothing is sent if the registry has it.
+
+        Raises:
+            FetchError: the registry cannot be reached, or refuses.
+            StoreError: the source has no such blob.
+            RefusedError: it is not the bytes that the descriptor says.
+        """
         if self._has(blob.digest):
             return
         self._again(lambda: self._upload(blob, source), f"blob {blob.digest}")
 
     def put_manifest(self, raw: bytes, media_type: str) -> None:
+        """Put a manifest in, whose blobs are there already, and read it back.
+
+        Raises:
+            FetchError: the registry cannot be reached, or refuses.
+            RefusedError: it gives other bytes than were put.
+        """
         digest = Digest.of(raw)
         name = quote(self._remote.tag or digest.text, safe=":")
         headers = {"Content-Type": media_type}
