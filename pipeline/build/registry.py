@@ -71,6 +71,11 @@ class Registry:
         chosen = pick(self._remote.text, raw, found, architecture)
         return self._manifest(chosen.text, chosen)[0]
 
+    def manifest(self) -> bytes:
+        """Return the manifest, or index, that the name means now, of whatever kind; it raises as ``find``."""
+        pinned = self._remote.digest
+        return self._manifest(pinned.text if pinned else self._remote.tag, pinned)[1]
+
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return a whole blob, verified; see ``Blobs.read``."""
         if digest in self._manifests:
