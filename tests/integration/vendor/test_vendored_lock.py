@@ -28,12 +28,25 @@ suite:
   command: [python3, -c, "import itsdangerous"]
   results: exit
 """
-# A network of its own has its loopback only, down; the registry is the one address in it.
+# A network of its own has its loopback only, down; the registry is the one address in it. Whatever else is asked for
+# goes to a proxy, which answers nothing and writes down that it was asked.
 ALONE = """ip link set lo up
+"$PYTHON" -c "$RECORDER" "$ASKED" >/dev/null 2>&1 & recorder=$!
 "$REGISTRY" serve "$CONFIG" >/dev/null 2>&1 & server=$!
-trap 'kill $server' EXIT
-for _ in $(seq 100); do (: < "/dev/tcp/127.0.0.1/$PORT") 2>/dev/null && break; sleep 0.1; done
+trap 'kill $server $recorder' EXIT
+for _ in $(seq 100); do (: < "/dev/tcp/127.0.0.1/$PORT") 2>/dev/null && [ -e "$ASKED" ] && break; sleep 0.1; done
+[ -e "$ASKED" ] || exit 70
 "$@"
+"""
+PROXY = 3128
+RECORDER = f"""
+import socket, sys
+server = socket.create_server(("127.0.0.1", {PROXY}))
+asked = open(sys.argv[1], "ab", buffering=0)
+while True:
+    connection, _ = server.accept()
+    asked.write(connection.recv(4096).partition(b"\\r")[0] + b"\\n")
+    connection.close()
 """
 
 
@@ -56,15 +69,17 @@ class Machine:
         )
         self.serve = [program_of("docker-registry"), "serve", str(config)]
 
-    def run(self, *arguments, store, before=(), check=True):
+    def run(self, *arguments, store, before=(), check=True, more=None):
+        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         environment = {
             **os.environ,
+            "no_proxy": f"{direct},127.0.0.1" if direct else "127.0.0.1",
             "SEATRIAL_STORE": str(store),
             "PYTHONPATH": str(ROOT),
             "REGISTRY": self.serve[0],
             "CONFIG": self.serve[2],
             "PORT": str(self.port),
-            "no_proxy": "127.0.0.1",
+            **(more or {}),
         }
         command = [*before, sys.executable, "-m", "pipeline.cli.main", *map(str, arguments)]
         done = subprocess.run(
@@ -73,9 +88,16 @@ class Machine:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def alone(self, *arguments, store, check=True):
+    def alone(self, *arguments, store, check=True, registry=None):
+        """Run a command beside the registry only; return how it ended, and what else it asked for."""
+        asked = store.with_name(f"{store.name}.asked")
+        proxy = f"http://127.0.0.1:{PROXY}"
+        more = {"ASKED": str(asked), "PYTHON": sys.executable, "RECORDER": RECORDER, "no_proxy": "127.0.0.1"}
+        more |= {"http_proxy": proxy, "https_proxy": proxy}
+        more |= {"REGISTRY": registry} if registry else {}
         before = ("unshare", "--net", "bash", "-c", ALONE, "bash")
-        return self.run(*arguments, store=store, before=before, check=check)
+        done = self.run(*arguments, store=store, before=before, check=check, more=more)
+        return done, asked.read_text().splitlines()
 
     @contextlib.contextmanager
     def registry(self):
@@ -119,9 +141,11 @@ def manifest_of(machine):
 @pytest.mark.bar("5 vendored lock")
 def test_build_from_the_registry_alone_has_the_same_digest(vendored, tmp_path):
     machine, _, _, built = vendored
-    again = json.loads(machine.alone("build", machine.spec, "--json", store=tmp_path / "empty").stdout)
-    assert again == built
-    verified = machine.alone("verify", machine.spec, "--locked", "--json", store=tmp_path / "other", check=False)
+    again, asked = machine.alone("build", machine.spec, "--json", store=tmp_path / "empty")
+    assert json.loads(again.stdout) == built
+    assert asked == []
+    verified, asked = machine.alone("verify", machine.spec, "--locked", "--json", store=tmp_path / "other", check=False)
+    assert asked == []
     (environment,) = json.loads(verified.stdout)["environments"]
     assert built["image"] in verified.stdout, environment
 
@@ -130,8 +154,8 @@ def test_build_from_the_registry_alone_has_the_same_digest(vendored, tmp_path):
 @pytest.mark.bar("5 vendored lock")
 def test_without_the_registry_the_same_machine_can_build_nothing(vendored, tmp_path):
     machine, *_ = vendored
-    before = ("unshare", "--net")
-    done = machine.run("build", machine.spec, store=tmp_path / "empty", before=before, check=False)
+    done, asked = machine.alone("build", machine.spec, store=tmp_path / "empty", check=False, registry="true")
+    assert asked, "what else is asked for would not be seen"
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"127.0.0.1:{machine.port}/kept/small@sha256:" in done.stderr
 
@@ -181,7 +205,7 @@ def test_tampered_file_is_refused_with_its_reason(vendored, tmp_path):
     raw = path.read_bytes()
     path.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
     try:
-        done = machine.alone("build", machine.spec, store=tmp_path / "empty", check=False)
+        done, _ = machine.alone("build", machine.spec, store=tmp_path / "empty", check=False)
     finally:
         path.write_bytes(raw)
     assert done.returncode == 2, done.stdout + done.stderr
