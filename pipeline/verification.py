@@ -192,6 +192,8 @@ def lock(
     upgrade: tuple[str, ...] | None,
     check: bool,  # noqa: FBT001 - a command-line flag, handed on
     tell: Tell,
+    *,
+    vendor: str = "",
 ) -> tuple[Locked, ...]:
     """Lock every spec, or check that its lock answers it.
 
@@ -201,6 +203,7 @@ def lock(
         upgrade: packages to choose anew; empty for all, None for none.
         check: write nothing, and refuse a missing or stale lock.
         tell: is told of each lock.
+        vendor: where in a registry every byte of the one lock is kept; empty for nowhere.
 
     Raises:
         SpecFaults: every fault of every spec at once.
@@ -211,7 +214,7 @@ def lock(
     if check:
         return tuple(_locked(each, current_lock(each), changed=False) for each in specs)
     wanted = Upgrade(everything=upgrade == (), names=frozenset(upgrade or ()))
-    return tuple(_locked(each, *_renew(each, options, wanted, tell)) for each in specs)
+    return tuple(_locked(each, *_renew(each, options, wanted, tell, vendor)) for each in specs)
 
 
 def build(path: Path, options: Options, check: bool, tell: Tell) -> Built:  # noqa: FBT001 - a command-line flag
@@ -348,10 +351,10 @@ def _lock_of(spec: EnvSpec, options: Options, tell: Tell) -> Lock:
     return current_lock(spec)
 
 
-def _renew(spec: EnvSpec, options: Options, upgrade: Upgrade, tell: Tell) -> tuple[Lock, bool]:
+def _renew(spec: EnvSpec, options: Options, upgrade: Upgrade, tell: Tell, vendor: str = "") -> tuple[Lock, bool]:
     tell(Planned(step=Step.LOCK, count=1))
     tell(Started(step=Step.LOCK, subject=spec.name))
-    new, is_changed = renew_lock(spec, options.store, upgrade)
+    new, is_changed = renew_lock(spec, options.store, upgrade, vendor)
     tell(Ended(step=Step.LOCK, subject=spec.name, result="written" if is_changed else "unchanged"))
     return new, is_changed
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.cache import Cache
@@ -17,6 +17,9 @@ from pipeline.build.sources import PUBLIC_ARCHIVES, Sources, shown
 from pipeline.declare.errors import FetchError, MissingError
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from pipeline.build.vendor import Vendored
 
 Locate: TypeAlias = Callable[[Artifact, "Fetcher"], tuple[str, ...]]
 """Finds the URLs of an artifact of one archive, the best first."""
@@ -38,10 +41,12 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         sources: where archives are reached.
         locate: for archives that are not Debian's, how to find an artifact's URLs.
         snapshot: the lock's time, for which the archive's public snapshot is asked last; None asks no snapshot.
+        vendored: the artifact in a registry that has what the lock names, asked before all archives; None for none.
         pause: waits some seconds between rounds.
 
     Attributes:
         connections: those that it has open, for what is no artifact.
+        indexes: the signed indexes that were read and proven, by archive and path as ``debian:dists/…``.
     """
 
     def __init__(
@@ -51,12 +56,15 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         *,
         locate: Mapping[str, Locate] | None = None,
         snapshot: datetime | None = None,
+        vendored: "Vendored | None" = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.cache = Cache(cache)
         self.sources = sources
         self._locate = dict(locate or {})
         self._snapshot = snapshot
+        self._vendored = vendored
+        self.indexes: dict[str, bytes] = {}
         self._pause = pause
         self.connections = Connections(sources, size=THREADS)
         self._stopped = threading.Event()
@@ -81,10 +89,13 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         found = self.cache.find(artifact)
         if found is not None:
             return found
+        kept, problem = self._kept(artifact)
+        if kept is not None:
+            return kept
         try:
             return self._first(urls or self._urls(artifact), lambda url: self._download(url, artifact))
         except FetchError as error:
-            message = f"cannot fetch {artifact.source}: {error.message}"
+            message = f"cannot fetch {artifact.source}: {problem}{error.message}"
             raise type(error)(message, hint=error.hint or _upgrade(artifact)) from error
 
     def fetch_all(
@@ -147,6 +158,16 @@ class Fetcher(AbstractContextManager["Fetcher"]):
                 self._stopped.set()
                 executor.shutdown(wait=True, cancel_futures=True)
                 self._stopped.clear()
+
+    def _kept(self, artifact: Artifact) -> tuple[Path | None, str]:
+        """Return the file that the vendored artifact has, or what it answered."""
+        if self._vendored is None:
+            return None, ""
+        try:
+            with self._vendored.open(artifact, self.connections) as blocks:
+                return self.cache.put(artifact, self._until_stopped(blocks)), ""
+        except FetchError as error:
+            return None, f"{self._vendored.reference}: {error.message}; "
 
     def _urls(self, artifact: Artifact) -> tuple[str, ...]:
         locate = self._locate.get(artifact.archive)

@@ -3,8 +3,9 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -20,6 +21,7 @@ BLOCK = 1 << 20
 """Bytes that are asked for at once; fewer may come."""
 
 _REDIRECTS = 5
+_DONE = (200, 201, 202, 204)
 _CONNECT_SECONDS = 20.0
 _READ_SECONDS = 60.0
 _SLOW_SECONDS = 20.0
@@ -104,6 +106,39 @@ class Connections:
             response.close()
             response.release_conn()
 
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | Iterator[bytes] = b"",
+        headers: Mapping[str, str],
+        authorization: str = "",
+    ) -> Mapping[str, str]:
+        """Send a request that follows no redirect, and return the headers of the answer, whose content is not read.
+
+        Args:
+            method: of HTTP.
+            url: to which.
+            content: what is sent; of an iterator, ``headers`` say the length.
+            headers: beside those of every request.
+            authorization: the header for the server of ``url``.
+
+        Raises:
+            TransientError: a later try may succeed.
+            ChallengeError: the server wants an authorization.
+            MissingError: there is nothing of that name.
+            FetchError: anything else that is no success.
+        """
+        response = self._request_once(url, "*/*", authorization, method=method, content=content, headers=headers)
+        try:
+            if response.status not in _DONE:
+                _refuse_status(response)
+            return response.headers
+        finally:
+            response.close()
+            response.release_conn()
+
     def _request(self, url: str, accept: str, authorization: str) -> "urllib3.BaseHTTPResponse":
         first = urlsplit(url)[:2]
         for _ in range(_REDIRECTS + 1):
@@ -122,11 +157,21 @@ class Connections:
             url = following
         raise FetchError(f"it redirects more than {_REDIRECTS} times")
 
-    def _request_once(self, url: str, accept: str, authorization: str) -> "urllib3.BaseHTTPResponse":
+    def _request_once(
+        self,
+        url: str,
+        accept: str,
+        authorization: str,
+        *,
+        method: str = "GET",
+        content: bytes | Iterator[bytes] = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> "urllib3.BaseHTTPResponse":
         from urllib3.exceptions import HTTPError, LocationValueError, SSLError  # noqa: PLC0415 - a cache hit needs none
 
         # Content-Encoding would change the bytes that are hashed.
-        headers = {
+        sent = {
+            **headers,
             "Accept": accept,
             "Accept-Encoding": "identity",
             "User-Agent": "seatrial",
@@ -134,7 +179,13 @@ class Connections:
         }
         try:
             return self._pool(url).request(
-                "GET", _without_credentials(url), headers=headers, redirect=False, retries=False, preload_content=False
+                method,
+                _without_credentials(url),
+                body=content or None,
+                headers=sent,
+                redirect=False,
+                retries=False,
+                preload_content=False,
             )
         except SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" not in str(error):

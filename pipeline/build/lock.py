@@ -13,8 +13,9 @@ from pipeline.build.modules import LockedModule
 from pipeline.declare.errors import LockError, StaleLockError
 from runtime.canonical import Json
 from runtime.digest import Digest
-from runtime.errors import DigestError
+from runtime.errors import DigestError, ImageError
 from runtime.oci import temporary
+from runtime.oci.remote import parse_remote
 
 FORMAT = 1
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -157,6 +158,7 @@ class Lock:
         locked: when the archives were read, seconds since 1970: the time for their snapshot services.
         debian: the suite whose packages these are, such as ``bookworm``; empty where the image exists already.
         platforms: Debian architecture → what is locked for it.
+        vendored: the artifact in a registry that has every byte of it, ``HOST/NAME@sha256:…``; empty for none.
     """
 
     answers: Digest
@@ -164,15 +166,18 @@ class Lock:
     locked: int
     debian: str
     platforms: Mapping[str, Platform]
+    vendored: str = ""
 
     @property
     def digest(self) -> Digest:
         """Over what decides the bytes: a lock made again later from the same packages has the same digest."""
-        return Digest.of_json({key: value for key, value in self.to_json().items() if key != "locked"})
+        return Digest.of_json(
+            {key: value for key, value in self.to_json().items() if key not in {"locked", "vendored"}}
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Return the lock as its file holds it."""
-        return {
+        document: dict[str, Json] = {
             "seatrial": FORMAT,
             "answers": self.answers.text,
             "epoch": _time(self.epoch),
@@ -180,6 +185,7 @@ class Lock:
             "debian": self.debian,
             "architectures": {name: each.to_json() for name, each in sorted(self.platforms.items())},
         }
+        return document | {"vendored": self.vendored} if self.vendored else document
 
     @classmethod
     def from_json(cls, value: Json) -> Self:
@@ -197,13 +203,14 @@ class Lock:
                 "debian": str(debian),
                 "architectures": Mapping() as platforms,
                 **rest,
-            } if not rest and number == FORMAT:
+            } if not rest.keys() - {"vendored"} and number == FORMAT:
                 return cls(
                     answers=_digest(answers),
                     epoch=_seconds(epoch),
                     locked=_seconds(locked),
                     debian=debian,
                     platforms={name: _platform(each) for name, each in platforms.items()},
+                    vendored=_vendored(rest.get("vendored", "")),
                 )
             case {"seatrial": int(number)} if number > FORMAT:
                 raise LockError(
@@ -213,7 +220,7 @@ class Lock:
             case _:
                 raise LockError(
                     "a lock has the keys 'seatrial', 'answers', 'epoch', 'locked', 'debian' and 'architectures', "
-                    "and no others"
+                    "'vendored' if it has that, and no others"
                 )
 
 
@@ -325,6 +332,15 @@ def _services(value: object) -> dict[str, LockedTree]:
     if not isinstance(value, Mapping):
         raise LockError("'services' in a lock maps names to trees")
     return {name: LockedTree.from_json(each) for name, each in value.items()}
+
+
+def _vendored(value: object) -> str:
+    try:
+        if value == "" or (isinstance(value, str) and parse_remote(value).digest is not None):
+            return value
+    except (ImageError, DigestError) as error:
+        raise LockError(f"'vendored' in a lock: {error.message}") from error
+    raise LockError("'vendored' in a lock names an artifact by its digest, HOST/NAME@sha256:…")
 
 
 def _digest(text: str) -> Digest:

@@ -1,8 +1,10 @@
 """The lock beside a spec: read and checked against it, or made."""
 
+import dataclasses
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
@@ -13,6 +15,9 @@ from pipeline.declare.dependencies import answers
 from pipeline.declare.errors import LockError
 from pipeline.declare.image import BuiltImage
 from pipeline.declare.spec import EnvSpec
+
+if TYPE_CHECKING:
+    from pipeline.build.vendor import Vendored
 
 
 def current_lock(spec: EnvSpec) -> Lock:
@@ -30,13 +35,14 @@ def current_lock(spec: EnvSpec) -> Lock:
     return found
 
 
-def renew_lock(spec: EnvSpec, store: Path, upgrade: Upgrade) -> tuple[Lock, bool]:
+def renew_lock(spec: EnvSpec, store: Path, upgrade: Upgrade, vendor: str = "") -> tuple[Lock, bool]:
     """Lock a spec, and write the lock beside it where anything changed.
 
     Args:
         spec: what to lock.
         store: keeps what is downloaded.
         upgrade: what is chosen anew although an older lock chose it.
+        vendor: where in a registry every byte that the lock names is kept; empty for nowhere.
 
     Returns:
         The lock, and whether its file was written.
@@ -49,9 +55,13 @@ def renew_lock(spec: EnvSpec, store: Path, upgrade: Upgrade) -> tuple[Lock, bool
 
     path = lock_path(spec.path)
     old = read_lock(path) if path.exists() else None
+    if vendor:
+        _check_place(vendor)
     now = datetime.now(UTC)
     with fetcher_of(spec, store, old) as fetcher:
         new = make_lock(spec, fetcher, now=now, store=store, old=old, upgrade=upgrade)
+        if vendor:
+            new = _kept(new, fetcher, vendor)
     if new != old:
         write_lock(new, path)
     return new, new != old
@@ -68,7 +78,27 @@ def fetcher_of(spec: EnvSpec, store: Path, lock: Lock | None) -> Fetcher:
     mirror = spec.image.debian.mirror if isinstance(spec.image, BuiltImage) else None
     sources = read_sources(os.environ, Path.home(), mirror)
     snapshot = datetime.fromtimestamp(lock.locked, UTC) if lock else None
-    return Fetcher(store / "cache", sources, locate={"pypi": _locate, "npm": _locate_module}, snapshot=snapshot)
+    vendored = _vendored(lock) if lock and lock.vendored else None
+    locate = {"pypi": _locate, "npm": _locate_module}
+    return Fetcher(store / "cache", sources, locate=locate, snapshot=snapshot, vendored=vendored)
+
+
+def _check_place(reference: str) -> None:
+    from pipeline.build.vendor import place_of  # noqa: PLC0415 - few locks are vendored
+
+    place_of(reference)  # before anything is downloaded
+
+
+def _kept(lock: Lock, fetcher: Fetcher, reference: str) -> Lock:
+    from pipeline.build.vendor import keep, place_of  # noqa: PLC0415 - few locks are vendored
+
+    return dataclasses.replace(lock, vendored=keep(lock, fetcher, place_of(reference)))
+
+
+def _vendored(lock: Lock) -> "Vendored":
+    from pipeline.build.vendor import Vendored  # noqa: PLC0415 - few locks are vendored
+
+    return Vendored(lock.vendored)
 
 
 def _locate(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:

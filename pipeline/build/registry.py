@@ -42,6 +42,9 @@ class Registry:
         connections: reach the registry.
     """
 
+    ACTIONS = "pull"
+    """What a token is asked for."""
+
     def __init__(self, remote: Remote, connections: Connections) -> None:
         self._remote = remote
         self._connections = connections
@@ -67,6 +70,11 @@ class Registry:
             return found
         chosen = pick(self._remote.text, raw, found, architecture)
         return self._manifest(chosen.text, chosen)[0]
+
+    def manifest(self) -> bytes:
+        """Return the manifest, or index, that the name means now, of whatever kind; it raises as ``find``."""
+        pinned = self._remote.digest
+        return self._manifest(pinned.text if pinned else self._remote.tag, pinned)[1]
 
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return a whole blob, verified; see ``Blobs.read``."""
@@ -155,7 +163,7 @@ class Registry:
             )
         if urlsplit(realm).scheme != "https" and urlsplit(realm).netloc != urlsplit(self._remote.base).netloc:
             own = ""  # A password goes in plain text to the registry of this machine alone.
-        query = {"scope": f"repository:{self._remote.repository}:pull"}
+        query = {"scope": f"repository:{self._remote.repository}:{self.ACTIONS}"}
         if "service" in fields:
             query["service"] = fields["service"]
         joined = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"

@@ -52,13 +52,13 @@ def is_whole(digest: Digest, store: Store) -> bool:
     return store.has(digest) and all(store.has(each.descriptor.digest) for each in Image.open(store, digest).layers)
 
 
-def _copy(blob: Descriptor, source: Blobs, target: Layout) -> None:
-    if not target.has(blob.digest):
-        target.write(_verified(blob, source), blob.media_type, expected=blob.digest)
+def verified(blob: Descriptor, source: Blobs) -> Iterator[bytes]:
+    """Yield a blob in parts; the last is followed by an error if they were not what the descriptor says.
 
-
-def _verified(blob: Descriptor, source: Blobs) -> Iterator[bytes]:
-    """Yield a blob in parts; the last is followed by an error if they were not what the descriptor says."""
+    Raises:
+        StoreError: the source has no such blob.
+        RefusedError: it has another size or digest; nothing beyond the size is yielded.
+    """
     state, size = hashlib.sha256(), 0
     with source.open(blob.digest) as file:
         while size <= blob.size and (part := file.read(_CHUNK)):
@@ -72,3 +72,8 @@ def _verified(blob: Descriptor, source: Blobs) -> Iterator[bytes]:
         raise RefusedError(Refusal.BLOB_SIZE, f"layer {blob.digest} has {there} bytes that its manifest says")
     if state.hexdigest() != blob.digest.hex:
         raise RefusedError(Refusal.BLOB_DIGEST, f"layer {blob.digest} has the digest sha256:{state.hexdigest()}")
+
+
+def _copy(blob: Descriptor, source: Blobs, target: Layout) -> None:
+    if not target.has(blob.digest):
+        target.write(verified(blob, source), blob.media_type, expected=blob.digest)

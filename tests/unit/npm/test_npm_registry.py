@@ -118,7 +118,12 @@ def test_credentials_go_to_their_own_registry_alone(tmp_path):
     found = read_npm_settings({"TOKEN": "secret"}, tmp_path, tmp_path).credentials
     assert authorization_of("https://h.example/npm/a", found) == "Bearer secret"
     assert authorization_of("https://h.example/npm/deep/a", found) == "Basic QQ=="
-    for other in ("https://h.example/other", "https://h.example/npmx", "https://h.example.org/npm/a", "https://o.example/a"):
+    for other in (
+        "https://h.example/other",
+        "https://h.example/npmx",
+        "https://h.example.org/npm/a",
+        "https://o.example/a",
+    ):
         assert authorization_of(other, found) == ""
     sources = read_sources({"TOKEN": "secret"}, tmp_path, root=tmp_path)
     assert "secret" not in repr(sources)

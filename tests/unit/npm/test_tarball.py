@@ -81,7 +81,6 @@ def test_install_of_two_programs_of_one_name_links_the_first_by_name(tmp_path):
 
 def test_owners_are_the_packages_at_the_top_and_links_are_nobodys(tmp_path):
 
-
     inner = module("c", "node_modules/@s/a/node_modules/c")
     content = tarball(member("p/x"), manifest={**NAMED, "bin": "x"}, top="p")
     root = lay(tmp_path, (module("@s/a", "node_modules/@s/a"), content), (inner, content), to="srv")

@@ -97,6 +97,7 @@ def _release(
     seen = fetcher.cache.recall(note).decode("ascii", "replace")
     check_time(release, now=_time_of(base, now), seen=datetime.fromisoformat(seen) if seen else None, where=where)
     fetcher.cache.remember(note, release.date.isoformat().encode())
+    fetcher.indexes[f"{archive}:{path}"] = message
     return release, base
 
 
