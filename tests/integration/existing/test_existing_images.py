@@ -145,6 +145,7 @@ def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(sch
     assert "docker refuses" in done.stderr
 
 
+@pytest.mark.slow
 @BAR
 def test_image_that_docker_built_and_pushed_keeps_its_digest_and_its_suite_runs(
     schedule, registry, docker, skopeo, project

@@ -61,6 +61,7 @@ def test_example_is_built_twice_to_one_digest_with_its_packages_below_the_app(bu
         assert path not in other
 
 
+@pytest.mark.slow
 def test_bill_of_the_example_names_its_packages_of_npm(build):
     environment = {**os.environ, "SEATRIAL_STORE": str(build("examples/npm").store)}
     for of, expected in (("image", "pkg:npm/big.js@6.2.2"), ("suite", "pkg:npm/chai@4.5.0")):
