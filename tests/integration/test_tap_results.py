@@ -24,6 +24,7 @@ def verify(store, hosts):
     return done, found
 
 
+@pytest.mark.slow
 def test_javascript_is_the_same_where_nothing_matters_to_it(store):
     done, found = verify(store, "timezone-kolkata")
     assert (found["verdict"], found["tests"]["passed"], done.returncode) == ("PASSED", 3, 0), done.stderr

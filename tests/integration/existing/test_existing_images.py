@@ -14,7 +14,7 @@ from runtime.oci.layout import Layout
 
 pytestmark = pytest.mark.network
 
-BAR = pytest.mark.bar("5 existing images", slice=2)
+BAR = pytest.mark.bar("5 existing images", slice=1)
 
 
 def by_skopeo(skopeo, source, folder):

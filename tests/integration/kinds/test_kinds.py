@@ -69,6 +69,7 @@ def test_difference_by_two_factors_names_both_and_what_removing_either_does(veri
     assert app.reproduces(found) == (1, {0})
 
 
+@pytest.mark.slow
 def test_suite_that_hangs_on_one_host_is_the_test_that_did_not_end(verified):
     app = verified("pool")
     name = "test_pool.py::test_squares"
@@ -175,6 +176,7 @@ def test_slower_shutdown_of_a_service_is_a_note_and_no_difference(verified):
     assert f'name="note.shutdown" value="{note["text"]}"' in app.junit
 
 
+@pytest.mark.slow
 def test_shutdown_that_is_behavior_differs_where_sigterm_is_not_heeded(verified):
     app = verified("saver")
     assert app.hosts["umask-0077"]["state"] == "SAME"
