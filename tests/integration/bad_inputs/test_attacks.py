@@ -16,7 +16,10 @@ EXIT = 2
 
 
 def named(cases):
-    return [pytest.param(each, id=each["name"]) for each in cases]
+    long = {"package_slow"}  # who waits for it waits for as long as it takes to give it up
+    return [
+        pytest.param(each, id=each["name"], marks=[pytest.mark.slow] if each["name"] in long else []) for each in cases
+    ]
 
 
 @pytest.fixture

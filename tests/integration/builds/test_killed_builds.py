@@ -70,7 +70,7 @@ def seconds(build, tmp_path_factory):
     return time.monotonic() - begin
 
 
-@pytest.mark.bar("5 killed builds", slice=1)
+@pytest.mark.bar("5 killed builds", slice=0)
 @pytest.mark.parametrize("number", range(KILLS))
 def test_killed_build_leaves_a_whole_store_and_the_next_one_the_same_image(right, new_store, seconds, number):
     process = start_build(new_store, SPEC)
