@@ -11,7 +11,6 @@ from pathlib import Path
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
 from pipeline.build.interpreter import Interpreter
-from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
 from pipeline.build.owners import add_user, adopt, give_home
@@ -76,6 +75,7 @@ class Making:
         return (*packages, *self._app(image, packages))
 
     def _debian(self, image: BuiltImage) -> tuple[Layer, ...]:
+        """Return the layers of the Debian packages, in strata."""
         packages, epoch = self.platform.image.debian, self.epoch
         key: dict[str, Json] = {
             "debian": [each.artifact.hash for each in packages],
@@ -83,26 +83,18 @@ class Making:
             "epoch": epoch,
         }
 
-        def fill(folder: Path, conditions: Conditions) -> None:
-            from pipeline.build.bootstrap import bootstrap  # noqa: PLC0415 - as the docstring says
+        def make() -> tuple[Layer, ...]:
+            from pipeline.build.debian import DebianLayers  # noqa: PLC0415 - as the docstring says
 
             paths = self.fetcher.fetch_all([each.artifact for each in packages])
-            named = {each.name: path for each, path in zip(packages, paths, strict=True)}
-            bootstrap(
-                folder,
-                named,
-                epoch=epoch,
-                locales=image.locales,
-                hostname=conditions.hostname,
-                architecture=self.foreign,
+            hashes = {each.name: each.artifact.hash for each in packages}
+            files = {each.name: path for each, path in zip(packages, paths, strict=True)}
+            debian = DebianLayers(
+                workshop=self.workshop, hashes=hashes, files=files, epoch=epoch, architecture=self.foreign
             )
+            return debian.make(image.locales)
 
-        def owners() -> Owners:
-            from pipeline.build.belongings import debian_owners  # noqa: PLC0415 - as the docstring says
-
-            return debian_owners
-
-        return self.workshop.layers("debian", key, fill, epoch=epoch, owners=owners, left_out=LEFT_OUT)
+        return self.workshop.recorded("debian", key, make)
 
     def _packages(self, base: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layers of the wheels, with their byte-code."""

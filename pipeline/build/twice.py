@@ -22,7 +22,7 @@ from runtime.oci.pack import pack_tree
 from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
 
-FORMAT = 4
+FORMAT = 5
 """Of the assembly: another number where the same lock gives other bytes."""
 
 
@@ -100,13 +100,27 @@ class Workshop:
         Raises:
             NotReproducibleError: the two builds differ; the message says in what.
         """
+
+        def make() -> tuple[Layer, ...]:
+            first, second = (self._build(fill, owners, each, epoch, left_out) for each in CONDITIONS)
+            require_equal(name, first, second, self.layout)
+            return first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+
+        return self.recorded(name, key, make)
+
+    def recorded(self, name: str, key: Mapping[str, Json], make: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
+        """Return the layers of a key: those that were made for it here before, if all of them are there.
+
+        Args:
+            name: as of ``layers``, like the next one.
+            key: likewise.
+            make: makes them.
+        """
         record = self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
         known = _read_record(record)
         if known and not self.is_fresh and all(self.layout.has(each.descriptor.digest) for each in known):
             return known
-        first, second = (self._build(fill, owners, each, epoch, left_out) for each in CONDITIONS)
-        require_equal(name, first, second, self.layout)
-        made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+        made = make()
         _write_record(record, made)
         return made
 
