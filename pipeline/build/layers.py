@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
 from pipeline.build.interpreter import Interpreter
@@ -117,7 +118,9 @@ class Making:
 
             return lambda root: wheel_owners(root, site)
 
-        return self.workshop.layers("python", key, fill, epoch=epoch, owners=owners)
+        return self.workshop.layers(
+            "python", key, fill, epoch=epoch, owners=owners, needs=lambda: self.fetcher.fetch_all(_artifacts(tree))
+        )
 
     def _modules(self, image: BuiltImage, base: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layers of the packages of npm; they do not depend on the wheels."""
@@ -142,7 +145,10 @@ class Making:
 
             return lambda root: module_owners(root, to, modules)
 
-        return self.workshop.layers("node", key, fill, epoch=epoch, owners=owners)
+        artifacts = _artifacts(self.platform.image)
+        return self.workshop.layers(
+            "node", key, fill, epoch=epoch, owners=owners, needs=lambda: self.fetcher.fetch_all(artifacts)
+        )
 
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
@@ -165,7 +171,9 @@ class Making:
             adopt(folder, lower)
             give_home(folder, image)
 
-        return self.workshop.layers("app", key, fill, epoch=epoch)
+        return self.workshop.layers(
+            "app", key, fill, epoch=epoch, needs=lambda: self.fetcher.fetch_all(_artifacts(tree))
+        )
 
     def suite(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the suite tree, which is stacked over ``below`` for a run."""
@@ -205,7 +213,9 @@ class Making:
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
-        return self.workshop.layers("suite", key, fill, epoch=epoch)
+        return self.workshop.layers(
+            "suite", key, fill, epoch=epoch, needs=lambda: self.fetcher.fetch_all(_artifacts(platform.suite))
+        )
 
     @property
     def _is_python(self) -> bool:
@@ -266,6 +276,12 @@ class Making:
 def _placed(modules: Sequence[LockedModule]) -> Json:
     """Return what decides the bytes of a ``node_modules``: which tarball lies where."""
     return {each.package.artifact.hash: list(each.paths) for each in modules}
+
+
+def _artifacts(tree: LockedTree) -> tuple[Artifact, ...]:
+    """Return what the packages of a language, and the sources, of a tree are made of."""
+    modules = (each.package for each in tree.node)
+    return tuple(each.artifact for each in (*tree.python, *tree.sources, *modules))
 
 
 def _own_paths(entries: tuple[FilesEntry, ...]) -> tuple[str, ...]:
