@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.build.artifact import Artifact
+from pipeline.build.artifact import Artifact, LockedPackage
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
 from pipeline.build.interpreter import Interpreter
@@ -22,6 +23,9 @@ from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.oci.image import Layer
+
+if TYPE_CHECKING:
+    from pipeline.build.debian import DebianLayers
 
 _SITE = "usr/lib/python3/dist-packages"
 
@@ -85,17 +89,21 @@ class Making:
         }
 
         def make() -> tuple[Layer, ...]:
-            from pipeline.build.debian import DebianLayers  # noqa: PLC0415 - as the docstring says
-
-            paths = self.fetcher.fetch_all([each.artifact for each in packages])
-            hashes = {each.name: each.artifact.hash for each in packages}
-            files = {each.name: path for each, path in zip(packages, paths, strict=True)}
-            debian = DebianLayers(
-                workshop=self.workshop, hashes=hashes, files=files, epoch=epoch, architecture=self.foreign
-            )
-            return debian.make(image.locales)
+            return self._debian_layers(packages).make(image.locales)
 
         return self.workshop.recorded("debian", key, make)
+
+    def _debian_layers(self, packages: Sequence[LockedPackage]) -> "DebianLayers":
+        from pipeline.build.debian import DebianLayers  # noqa: PLC0415 - as the docstring says
+
+        paths = self.fetcher.fetch_all([each.artifact for each in packages])
+        return DebianLayers(
+            workshop=self.workshop,
+            hashes={each.name: each.artifact.hash for each in packages},
+            files={each.name: path for each, path in zip(packages, paths, strict=True)},
+            epoch=self.epoch,
+            architecture=self.foreign,
+        )
 
     def _packages(self, base: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layers of the wheels, with their byte-code."""
@@ -176,12 +184,13 @@ class Making:
         )
 
     def suite(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
-        """Return the layer of the suite tree, which is stacked over ``below`` for a run."""
+        """Return the layers of the suite tree, which are stacked over ``below`` for a run."""
+        added = self._suite_debian(below)
+        below = (*below, *added)
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
         local = find_files([each for each in suite.files if isinstance(each, LocalFiles)], spec.directory)
         to = (suite.node.to or "/").strip("/") if suite.node else ""
-        own = _own_paths(suite.files)
-        listed = self.tools.tree_content(own)
+        listed = self.tools.tree_content(_own_paths(suite.files))
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in below],
             "packages": [each.artifact.hash for each in platform.suite.packages],
@@ -213,8 +222,24 @@ class Making:
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
-        return self.workshop.layers(
+        own = self.workshop.layers(
             "suite", key, fill, epoch=epoch, needs=lambda: self.fetcher.fetch_all(_artifacts(platform.suite))
+        )
+        return (*added, *own)
+
+    def _suite_debian(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return the layers of the Debian packages that only the suite has."""
+        added, installed = self.platform.suite.debian, self.platform.image.debian
+        if not added:
+            return ()
+        key: dict[str, Json] = {
+            "below": [each.diff_id.text for each in below],
+            "packages": [each.artifact.hash for each in added],
+            "epoch": self.epoch,
+        }
+        names = {each.name for each in added}
+        return self.workshop.recorded(
+            "suite-debian", key, lambda: self._debian_layers((*installed, *added)).over(tuple(below), names)
         )
 
     @property

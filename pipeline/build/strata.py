@@ -16,6 +16,9 @@ from pipeline.declare.errors import BuildError
 ESSENTIAL, SCRIPTED, PLAIN = "debian-essential", "debian-scripts", "debian"
 """The names of the strata, the lowest first."""
 
+ADDED = "suite-debian"
+"""The name of one that a suite lays over an image."""
+
 _SCRIPTS = ("preinst", "postinst", "config")
 
 
@@ -24,7 +27,7 @@ class Stratum:
     """Packages that are installed together, over the strata below.
 
     Args:
-        name: one of ``ESSENTIAL``, ``SCRIPTED`` and ``PLAIN``.
+        name: one of ``ESSENTIAL``, ``SCRIPTED``, ``PLAIN`` and ``ADDED``.
         stages: their names; each stage is unpacked, and configured before the next.
     """
 
