@@ -66,7 +66,6 @@ def bootstrap(
     epoch: int,
     ground: Ground | None = None,
     locales: Sequence[str] = (),
-    hostname: str = "seatrial",
     architecture: str = "",
 ) -> None:
     """Make one stratum of a Debian tree; maintainer scripts take effect.
@@ -78,7 +77,6 @@ def bootstrap(
         epoch: SOURCE_DATE_EPOCH of the scripts.
         ground: what is below; None for the lowest one.
         locales: compiled with localedef, such as ``tr_TR.UTF-8``.
-        hostname: what the scripts see; no byte of the tree depends on it.
         architecture: of the packages, where it is not this machine's: their programs are emulated.
 
     Raises:
@@ -93,7 +91,7 @@ def bootstrap(
         run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
     install = _BEGIN + "".join(_stage(each) for each in stratum.stages) + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
-    plan = replace(_plan("\n".join(commands), epoch, hostname), architecture=architecture)
+    plan = replace(_plan("\n".join(commands), epoch), architecture=architecture)
     below, work = (ground.below, ground.work) if ground else ((), None)
     outcome = run_in_tree(folder, plan, below=below, work=work)
     if outcome.exit_code != 0:
@@ -125,7 +123,7 @@ def _unpack(root: int, names: Sequence[str], epoch: int) -> None:
     unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
 
 
-def _plan(script: str, epoch: int, hostname: str) -> Plan:
+def _plan(script: str, epoch: int) -> Plan:
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
@@ -147,7 +145,7 @@ def _plan(script: str, epoch: int, hostname: str) -> Plan:
         deadline=_TIMEOUT,
     )
     cpus = str(min(2, len(os.sched_getaffinity(0))))
-    plan = Host(name="build", factors={"user": "root", "cpus": cpus, "hostname": hostname}).apply(bare)
+    plan = Host(name="build", factors={"user": "root", "cpus": cpus}).apply(bare)
     unsynced = tuple(Denial(syscall=name, errno=0) for name in _SYNC)  # errno 0: the call does nothing and succeeds
     return replace(plan, environment=environment, files=(), attributes=(), denials=(*plan.denials, *unsynced))
 

@@ -81,7 +81,7 @@ class DebianLayers:
             "epoch": epoch,
         }
 
-        def fill(folder: Path, conditions: Conditions) -> None:
+        def fill(folder: Path, _: Conditions) -> None:
             trees = self.workshop.trees
             with trees.new_folder() as work:
                 bootstrap(
@@ -91,7 +91,6 @@ class DebianLayers:
                     epoch=epoch,
                     ground=Ground(below=trees.paths(below), work=work) if below else None,
                     locales=locales,
-                    hostname=conditions.hostname,
                     architecture=self.architecture,
                 )
 
