@@ -58,16 +58,16 @@ class PrivateKey:
             KeysError: it is none, the passphrase is wrong, or it is of another kind.
         """
         hint = "PKCS#8 in PEM is read, as `seatrial keys new FILE` and `openssl genpkey` write it"
-        if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem and not passphrase:
+        is_encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
+        if is_encrypted and not passphrase:
             raise LockedKeyError(
                 f"{what} is encrypted, and no passphrase is given",
                 hint="set SEATRIAL_KEY_PASSPHRASE, or run it in a terminal, which asks",
             )
-        is_plain = b"-----BEGIN PRIVATE KEY-----" in pem
         try:
-            key = load_pem_private_key(pem, None if is_plain else passphrase)
+            key = load_pem_private_key(pem, passphrase if is_encrypted else None)
         except ValueError as error:
-            problem = "no private key that can be read" if is_plain else "no key of this passphrase"
+            problem = "no key of this passphrase" if is_encrypted else "no private key that can be read"
             raise KeysError(f"{what} holds {problem}", hint=hint) from error
         except (TypeError, UnsupportedAlgorithm) as error:
             raise KeysError(f"{what} holds no private key that can be read", hint=hint) from error

@@ -43,6 +43,22 @@ class Refusal(StrEnum):
     # public keys
     KEY_FORM = "key-form"
     KEY_KIND = "key-kind"
+    # keyrings
+    KEYRING_FORM = "keyring-form"
+    KEYRING_DUPLICATE = "keyring-duplicate"
+    KEYRING_ROOTS = "keyring-roots"
+    KEYRING_UNTRUSTED = "keyring-untrusted"
+    KEYRING_EXPIRED = "keyring-expired"
+    KEYRING_OLDER = "keyring-older"
+    KEYRING_CHANGED = "keyring-changed"
+    # what a keyring says of a key, of a signature or of an image
+    KEY_UNKNOWN = "key-unknown"
+    KEY_REVOKED = "key-revoked"
+    KEY_ROLE = "key-role"
+    KEY_NOT_YET = "key-not-yet"
+    KEY_EXPIRED = "key-expired"
+    SIGNER_COUNT = "signer-count"
+    SUBJECT_REVOKED = "subject-revoked"
 
 
 class RefusedEvidenceError(EvidenceError):

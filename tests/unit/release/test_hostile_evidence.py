@@ -11,7 +11,9 @@ sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
 import evidence_world as world
-from hostile_evidence import ATTACKS, accept
+from hostile_evidence import ATTACKS as EVIDENCE
+from hostile_evidence import accept
+from hostile_keyrings import CURRENT, KEYRING_ATTACKS, TRUST, Trust, opened
 from mutant import disabled
 
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
@@ -22,6 +24,11 @@ DOCUMENTS = "pipeline.release.documents"
 JSON = "runtime.oci.document"
 PUBLIC = "pipeline.release.public_key"
 SIGNING = "pipeline.release.signing"
+
+KEYRING = "pipeline.release.keyring"
+FILE = "pipeline.release.keyring_file"
+
+ATTACKS = {**EVIDENCE, **KEYRING_ATTACKS}
 
 NEVER = "if False:"
 MUTANTS = {
@@ -91,6 +98,59 @@ MUTANTS = {
             NEVER,
         ),
         (PUBLIC, "except (ValueError, UnsupportedAlgorithm) as error:", "except ZeroDivisionError as error:"),
+        (FILE, "except (ValueError, UnsupportedAlgorithm) as error:", "except ZeroDivisionError as error:"),
+        (FILE, "if found.der != der:", NEVER),
+    ],
+    Refusal.KEYRING_FORM: [(FILE, "except ValueError as error:", "except ZeroDivisionError as error:")],
+    Refusal.KEYRING_DUPLICATE: [
+        (FILE, "if len(set(each)) != len(each):", NEVER),
+        (FILE, "for each in (names, ", "for each in ("),
+        (FILE, "list(keyring.keys), ", ""),
+        (FILE, ", list(keyring.roots.keys)):", ",):"),
+    ],
+    Refusal.KEYRING_ROOTS: [
+        (FILE, "if not found.is_complete:", NEVER),
+        (FILE, "return len(self.signers) >= self.keyring.roots.threshold", "return len(self.signers) >= 1"),
+        (
+            FILE,
+            "return tuple(each for each in self.keyring.roots.keys if self.is_signed_by(each))",
+            "return tuple(each for each in self.keyring.roots.keys if each.id in self.signatures)",
+        ),
+    ],
+    Refusal.KEYRING_UNTRUSTED: [
+        (FILE, "if trust.roots and trusted < trust.threshold:", NEVER),
+        (FILE, "trusted < trust.threshold:", "trusted < 1:"),
+    ],
+    Refusal.KEYRING_EXPIRED: [
+        (FILE, "if now >= found.keyring.expires:", NEVER),
+        (FILE, "if now >= found.keyring.expires:", "if now > found.keyring.expires:"),
+    ],
+    Refusal.KEYRING_OLDER: [(FILE, "if version < trust.version:", NEVER)],
+    Refusal.KEYRING_CHANGED: [(FILE, "if version == trust.version and found.digest != trust.digest:", NEVER)],
+    Refusal.KEY_UNKNOWN: [
+        (
+            KEYRING,
+            "if found is None:\n            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN",
+            "if False:\n            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN",
+        )
+    ],
+    Refusal.KEY_REVOKED: [(KEYRING, "if revocation is not None:", NEVER)],
+    Refusal.KEY_ROLE: [(KEYRING, "if not wanted & found.roles:", NEVER)],
+    Refusal.KEY_NOT_YET: [(KEYRING, "if at < found.since:", NEVER)],
+    Refusal.KEY_EXPIRED: [
+        (KEYRING, "if at >= found.until:", NEVER),
+        (KEYRING, "if at >= found.until:", "if at > found.until:"),
+    ],
+    Refusal.SIGNER_COUNT: [
+        (KEYRING, "if len(found) < threshold:", NEVER),
+        (KEYRING, "tuple({each.key: each for each in holders}.values())", "tuple(holders)"),
+    ],
+    Refusal.SUBJECT_REVOKED: [
+        (
+            KEYRING,
+            'if found is not None:\n            message = f"the image',
+            'if False:\n            message = f"the image',
+        )
     ],
     Refusal.KEY_KIND: [(PUBLIC, " if isinstance(key.curve, ec.SECP256R1)", "")],
 }
@@ -128,6 +188,12 @@ def test_every_reason_has_a_mutant_and_an_attack():
 def test_the_bundle_that_attacks_change_is_accepted():
     for key in (world.ALICE, world.BOB):
         assert accept(json.dumps(world.bundle(key=key)).encode()).key == world.public(key)
+
+
+def test_the_keyring_that_attacks_change_is_accepted():
+    trust = Trust(roots=TRUST.roots, version=3, digest=CURRENT)
+    for each in (TRUST, Trust(), trust):
+        assert opened(trust=each).digest == CURRENT
 
 
 def _verdict(attack):
