@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -150,11 +150,18 @@ class Layout:
         """
         if not self.has(descriptor.digest):
             raise StoreError(f"manifest {descriptor.digest} is not in {self.root}, it cannot be named {name!r}")
-        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor
         with self._locked():
-            listed = self.manifests()
-            if named not in listed:
-                self._write_index([*(each for each in listed if not _replaced_by(each, named)), named])
+            self._name(descriptor, name)
+
+    def update_manifest(self, name: str, change: Callable[[Descriptor | None], Descriptor]) -> None:
+        """Name another manifest in place of an older one, which nobody changes meanwhile.
+
+        Args:
+            name: its reference name.
+            change: takes what has that name now, or None, and returns what gets it; that is here by then.
+        """
+        with self._locked():
+            self._name(change(self.resolve(name)), name)
 
     def manifests(self) -> tuple[Descriptor, ...]:
         """Return what ``index.json`` lists, in its order.
@@ -232,6 +239,12 @@ class Layout:
         os.fsync(file.fileno())
         Path(str(file.name)).rename(target)
         sync_folder(self._blobs)
+
+    def _name(self, descriptor: Descriptor, name: str) -> None:
+        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor
+        listed = self.manifests()
+        if named not in listed:
+            self._write_index([*(each for each in listed if not _replaced_by(each, named)), named])
 
     def _write_index(self, manifests: list[Descriptor]) -> None:
         listed = [each.to_json() for each in manifests]

@@ -119,7 +119,8 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
         if found is None:
             raise _missing(reference, layout, f"it lists no image {reference.name!r}")
         return found
-    images = {each.digest: each for each in layout.manifests() if not each.artifact_type}
+    listed = layout.manifests()
+    images = {each.digest: each for each in listed if not each.artifact_type and not _is_list(each)}
     if not images:
         raise ImageError(f"{reference.text}: the layout lists no image")
     if len(images) > 1:
@@ -129,6 +130,12 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
             hint=f"name one of {_some(named)}",
         )
     return next(iter(images.values()))
+
+
+def _is_list(descriptor: Descriptor) -> bool:
+    """Tell whether it lists what is attached to an image, and so is no image; see ``runtime.oci.referrers.list_tag``."""
+    name = descriptor.annotations.get(REF_NAME, "")
+    return descriptor.media_type == INDEX and name.startswith("sha256-") and len(name) == len("sha256-") + 64
 
 
 def is_index(document: Mapping[str, Json]) -> bool:
