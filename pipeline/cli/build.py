@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
         built = build(path, wishes, arguments.check, shown.tell)
+    _keep_origin(path, built, wishes.store)
     if arguments.json:
         sys.stdout.write(json.dumps(_document(path, built, arguments.check), indent=1) + "\n")
         return 0
@@ -51,6 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     if built.index is not None and not arguments.quiet:
         sys.stderr.write(f"index {built.index}\n")
     return 0
+
+
+def _keep_origin(path: Path, built: Built, store: Path) -> None:
+    """Leave beside the image what it can be built again from, and its signed provenance."""
+    from pipeline.cli.bill import own_version  # noqa: PLC0415 - as above
+    from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - as above
+    from pipeline.origin import keep_origin  # noqa: PLC0415 - as above
+
+    keep_origin(path, built, store, lambda: chosen_signer(""), version=own_version, clock=lambda: int(time.time()))
 
 
 def _document(path: Path, built: Built, is_checked: bool) -> dict[str, object]:  # noqa: FBT001 - a flag

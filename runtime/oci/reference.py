@@ -133,7 +133,7 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
 
 
 def _is_list(descriptor: Descriptor) -> bool:
-    """Tell whether it lists what is attached to an image, and so is no image; see ``runtime.oci.referrers.list_tag``."""
+    """Tell whether it lists what is attached to an image, and so is none itself; see ``referrers.list_tag``."""
     name = descriptor.annotations.get(REF_NAME, "")
     return descriptor.media_type == INDEX and name.startswith("sha256-") and len(name) == len("sha256-") + 64
 
