@@ -56,12 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _keep_origin(path: Path, built: Built, store: Path) -> None:
-    """Leave beside the image what it can be built again from, and its signed provenance."""
+    """Leave beside the image what it can be built again from, and its signed provenance.
+
+    An image is whole without: where this machine's own key cannot be made, that is said. A key that somebody has named
+    has to sign.
+    """
     from pipeline.cli.bill import own_version  # noqa: PLC0415 - as above
-    from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - as above
+    from pipeline.cli.signer import chosen_signer, is_named  # noqa: PLC0415 - as above
+    from pipeline.declare.errors import KeysError  # noqa: PLC0415 - as above
     from pipeline.origin import keep_origin  # noqa: PLC0415 - as above
 
-    keep_origin(path, built, store, lambda: chosen_signer(""), version=own_version, clock=lambda: int(time.time()))
+    try:
+        keep_origin(path, built, store, lambda: chosen_signer(""), version=own_version, clock=lambda: int(time.time()))
+    except KeysError as error:
+        if is_named():
+            raise
+        sys.stderr.write(f"warning: no provenance is signed: {error.message}\n")
 
 
 def _document(path: Path, built: Built, is_checked: bool) -> dict[str, object]:  # noqa: FBT001 - a flag

@@ -25,3 +25,10 @@ def chosen_signer(wanted: str) -> Signer:
 
     ask = getpass.getpass if sys.stdin.isatty() and sys.stderr.isatty() else None
     return signer_of(wanted, os.environ, keys_folder(os.environ, Path.home()), ask)
+
+
+def is_named() -> bool:
+    """Tell whether the environment names a key, in place of this machine's own."""
+    from pipeline.release.key_source import KEY  # noqa: PLC0415 - loads a large library
+
+    return bool(os.environ.get(KEY))

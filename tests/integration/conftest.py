@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,14 @@ class Built:
             with tarfile.open(self.layout.path(layer.descriptor.digest)) as archive:
                 found |= {each.name: each for each in archive}
         return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Builds sign with a key of this session, and leave none in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEATRIAL_KEYS", str(tmp_path_factory.mktemp("own") / "keys"))
+        yield
 
 
 @pytest.fixture(scope="session")
