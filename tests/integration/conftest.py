@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +42,6 @@ class Built:
         return found
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Builds sign with a key of this session, and leave none in the home of whoever runs the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEATRIAL_KEYS", str(tmp_path_factory.mktemp("own") / "keys"))
-        yield
-
-
 @pytest.fixture(scope="session")
 def build(store: Path) -> Callable[[str], Built]:
     """Build a spec of `envs/` by its name, once a session."""
@@ -68,3 +60,11 @@ def build(store: Path) -> Callable[[str], Built]:
         return built[name]
 
     return build_once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_keys(tmp_path_factory):
+    """Builds sign with a key of this session, and leave none in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEATRIAL_KEYS", str(tmp_path_factory.mktemp("own") / "keys"))
+        yield
