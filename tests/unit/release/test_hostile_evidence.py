@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -183,6 +184,12 @@ def test_evidence_is_not_refused_as_before_without_its_check(reason, number):
 
 def test_every_reason_has_a_mutant_and_an_attack():
     assert {each.reason for each in ATTACKS.values()} == set(MUTANTS) == set(Refusal)
+
+
+def test_page_of_evidence_has_every_code_and_no_other_one():
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "evidence.md").read_text(encoding="utf-8")
+    rows = page.partition("| code | what is refused |")[2].partition("\n\n")[0].splitlines()
+    assert {code for row in rows if row for code in re.findall("`([^`]+)`", row.split("|")[1])} == set(Refusal)
 
 
 def test_the_bundle_that_attacks_change_is_accepted():
