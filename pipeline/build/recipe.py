@@ -106,9 +106,12 @@ def lay_recipe(listed: Descriptor, image: Digest, store: Attachable, folder: Pat
             _lay(entry, read_content(stream, entry.size), tree)
         stream.finish()
         tree.folder(MARKS[0])  # the top of the project, whatever lies above
-    found = Path(os.path.normpath(folder / spec))
-    if not spec or not found.is_relative_to(folder) or found.is_symlink() or not found.is_file():
-        raise RefusedError(Refusal.NAME_PARENT, f"artifact {listed.digest} names the spec {spec!a}, which it has not")
+    found = folder / spec
+    for each in (found, lock_path(found)):  # what a spec names beside them is judged when the spec is read
+        real = Path(os.path.realpath(each))
+        if not spec or not real.is_relative_to(os.path.realpath(folder)) or not real.is_file():
+            message = f"artifact {listed.digest} names the spec {spec!a}, and has no {each.name!a} of that"
+            raise RefusedError(Refusal.NAME_PARENT, message)
     return found
 
 

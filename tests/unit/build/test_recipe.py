@@ -153,7 +153,7 @@ def entry(path, content=b"", kind=Kind.FILE, target=b""):
     return to_header(header) + content + padding(len(content))
 
 
-GOOD = entry(b"envs/web.yaml", b"seatrial: 1\n")
+GOOD = entry(b"envs/web.yaml", b"seatrial: 1\n") + entry(b"envs/web.lock.json", b"{}")
 HOSTILE = {
     "path above": ([entry(b"../escaped", b"x")], PackageError),
     "path through a link": ([entry(b"out", kind=Kind.SYMLINK, target=b"/"), entry(b"out/escaped", b"x")], PackageError),
@@ -176,13 +176,34 @@ def test_hostile_recipe_is_refused_and_leaves_nothing_outside(name, image, store
     assert not Path("/escaped").exists()
 
 
-@pytest.mark.parametrize("spec_path", ["", "../oci/index.json", "envs/other.yaml", "envs", "/etc/passwd", "link"])
+@pytest.mark.parametrize(
+    "spec_path",
+    ["", "../outside/web.yaml", "envs/other.yaml", "envs", "OUTSIDE/web.yaml", "link", "away/web.yaml", "half.yaml"],
+)
 def test_recipe_that_names_a_spec_it_has_not_is_refused(spec_path, image, store, tmp_path):
-    listed = attach(store, image, [GOOD, entry(b"link", kind=Kind.SYMLINK, target=b"/etc/passwd")], spec_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("web.yaml", "web.lock.json", "link.lock.json"):
+        (outside / name).write_text("{}")
+    links = {
+        b"link": outside / "web.yaml",
+        b"link.lock.json": outside / "web.lock.json",
+        b"away": outside,
+        b"half.lock.json": outside / "web.lock.json",
+    }
+    entries = [entry(path, kind=Kind.SYMLINK, target=os.fsencode(target)) for path, target in links.items()]
+    named = spec_path.replace("OUTSIDE", str(outside))
+    listed = attach(store, image, [GOOD, entry(b"half.yaml", b"{}"), *entries], named)
     folder = tmp_path / "inside"
     folder.mkdir()
     with pytest.raises(RefusedError):
         lay_recipe(listed, image, store, folder)
+
+
+def test_recipe_of_this_form_is_laid(image, store, tmp_path):
+    """What hostile ones are changed from."""
+    (tmp_path / "inside").mkdir()
+    assert lay_recipe(attach(store, image, [GOOD]), image, store, tmp_path / "inside").read_text() == "seatrial: 1\n"
 
 
 def test_recipe_whose_bytes_are_others_is_refused(spec, image, store, tmp_path):
