@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.release.attest import Statement
-from pipeline.release.public_key import PublicKey
+from pipeline.release.public_key import Kind, PublicKey
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -90,16 +90,16 @@ def verify(envelope: Envelope, trusted: Iterable[PublicKey]) -> Verified:
 
 
 def _signer_of(envelope: Envelope, keys: tuple[PublicKey, ...]) -> PublicKey:
-    message = pae(PAYLOAD_TYPE, envelope.payload)
+    signed = pae(PAYLOAD_TYPE, envelope.payload)
     fitting = [each for each in keys if each.has_form(envelope.signature)]
     for each in fitting:
-        if each.has_signed(message, envelope.signature):
+        if each.has_signed(signed, envelope.signature):
             return each
     named = next((each for each in keys if each.id == envelope.hint), None)
     if named is None:
-        message_ = f"none of the {len(keys)} trusted keys signed this, and the hint names none: {envelope.hint}"
-        raise RefusedEvidenceError(Refusal.SIGNATURE_UNKNOWN, message_, hint="`seatrial keys` lists the keys")
+        message = f"none of the {len(keys)} trusted keys signed this, and the hint names none: {envelope.hint}"
+        raise RefusedEvidenceError(Refusal.SIGNATURE_UNKNOWN, message, hint="`seatrial keys` lists the keys")
     if named not in fitting:
-        wanted = "DER of ECDSA" if named.kind == "ecdsa-p256" else "64 bytes of Ed25519"
+        wanted = "DER of ECDSA" if named.kind is Kind.P256 else "64 bytes of Ed25519"
         raise RefusedEvidenceError(Refusal.SIGNATURE_FORM, f"the signature of the key {named.id} is not {wanted}")
     raise RefusedEvidenceError(Refusal.SIGNATURE_WRONG, f"the signature is not of the key {named.id}, which it names")

@@ -1,7 +1,7 @@
 """Evidence that is signed here is accepted by programs that others wrote, and refused by them where it was changed.
 
 The judges are `securesystemslib` (the envelope), `openssl` (the signature alone), `in-toto-attestation` (the statement;
-unknown fields are errors to it) and `@sigstore/verify` (the whole bundle).
+unknown fields are errors to it), `@sigstore/verify` (the whole bundle) and, where somebody has it, `cosign`.
 """
 
 import base64
@@ -106,6 +106,15 @@ def test_sigstore_verify_accepts_it(signed, sigstore, tmp_path):
     assert "invalid" in _sigstore(sigstore, json.dumps(two).encode(), pem, tmp_path).stderr
 
 
+@pytest.mark.bar("6 evidence accepted by others")
+@pytest.mark.skipif(shutil.which("cosign") is None, reason="cosign is not installed: nothing to compare with")
+def test_cosign_accepts_it(signed, tmp_path):
+    bundle, pem = signed
+    assert _cosign(bundle, pem, tmp_path) == 0
+    assert _cosign(json.dumps(_changed(json.loads(bundle))).encode(), pem, tmp_path) != 0
+    assert _cosign(bundle, PrivateKey.new().public.pem, tmp_path) != 0
+
+
 @pytest.fixture(scope="module")
 def sigstore(tmp_path_factory):
     """The folder of modules that has ``@sigstore/verify``."""
@@ -133,6 +142,16 @@ def _openssl(document, pem, folder):
     key, signature = ["-inkey", "key"], ["-sigfile", "signature"]
     hashed = ["-digest", "sha256"] if "P-256" in _text_of(pem) else []
     command = ["openssl", "pkeyutl", "-verify", "-pubin", *key, "-rawin", *hashed, *signature, "-in", "message"]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+
+
+def _cosign(bundle, pem, folder):
+    """Verify with the real program, which asks nobody: the blob is what the statement's subject is the digest of."""
+    for name, content in {"bundle.json": bundle, "key.pub": pem, "blob": b"the image"}.items():
+        (folder / name).write_bytes(content)
+    kind = ["--type", "https://in-toto.io/attestation/test-result/v0.1"]
+    key = ["--key", "key.pub", "--insecure-ignore-tlog", "--bundle", "bundle.json"]
+    command = ["cosign", "verify-blob-attestation", *kind, *key, "blob"]
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
 
 
