@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.build.recipe import KIND, LOCK, attach_recipe
+from pipeline.build.recipe import KIND, attach_recipe, is_of
 from pipeline.verification import Built
 from runtime.digest import Digest
 from runtime.oci.attached import AttachedLayout
@@ -48,7 +48,7 @@ def keep_origin(
     attached = AttachedLayout(Layout(store / "oci"))
     for each in built.variants:
         recipes = attached.referrers(each.image, artifact_type=KIND)
-        if built.lock.text not in {recipe.annotations.get(LOCK) for recipe in recipes}:
+        if not any(is_of(recipe, built.lock) for recipe in recipes):
             _keep(path, built, each, attached, signer, version=version(), at=clock())
 
 

@@ -11,7 +11,8 @@ from pipeline.build.images import Builder
 from pipeline.build.leftovers import REBUILDS, remove_store, sweep_store
 from pipeline.build.lock import Lock
 from pipeline.build.locks import current_lock, fetcher_of
-from pipeline.build.recipe import KIND, lay_recipe
+from pipeline.build.recipe import ASSEMBLY, KIND, lay_recipe
+from pipeline.build.twice import FORMAT
 from pipeline.declare.errors import BuildError
 from pipeline.declare.read import read_spec
 from pipeline.declare.spec import EnvSpec
@@ -21,7 +22,8 @@ from pipeline.release.bundle import to_bundle
 from pipeline.release.evidence import attach_evidence
 from pipeline.release.rebuild import Rebuild
 from pipeline.release.signing import Signer, sign
-from pipeline.verification import TOOLS
+from pipeline.report.events import Ended, Planned, Started, Step
+from pipeline.verification import TOOLS, Tell
 from runtime.digest import Digest
 from runtime.oci import temporary
 from runtime.oci.attached import AttachedLayout
@@ -52,7 +54,7 @@ class Rebuilt:
     explanation: Explanation | None
 
 
-def rebuild(name: str, store: Path, signer: Signer, *, version: str, clock: Clock) -> Rebuilt:
+def rebuild(name: str, store: Path, signer: Signer, tell: Tell, *, version: str, clock: Clock) -> Rebuilt:
     """Build an image again from the recipe that lies beside it, in an empty store, and sign what came out.
 
     Nothing that was downloaded or built before is used. The statement is put beside the image, whatever came out.
@@ -61,6 +63,7 @@ def rebuild(name: str, store: Path, signer: Signer, *, version: str, clock: Cloc
         name: how the image is called: in the store, or ``oci:DIR``.
         store: its folder; the empty one is made in it, and removed.
         signer: of the statement.
+        tell: is told what happens.
         version: of this program; empty where it is not installed.
         clock: gives the time.
 
@@ -79,7 +82,10 @@ def rebuild(name: str, store: Path, signer: Signer, *, version: str, clock: Cloc
         (folder / "recipe").mkdir()
         spec = read_spec(lay_recipe(recipe, image, attached, folder / "recipe"))
         lock = current_lock(spec)
+        tell(Planned(step=Step.BUILD, count=1))
+        tell(Started(step=Step.BUILD, subject=spec.name))
         found = _built(spec, lock, folder, architecture)
+        tell(Ended(step=Step.BUILD, subject=spec.name, result=found.short))
         explanation = None
         if found != image:
             explanation = why_digest(f"oci:{layout.root}@{image}", f"oci:{folder / 'oci'}@{found}", store)
@@ -111,7 +117,14 @@ def _recipe(name: str, image: Digest, store: AttachedLayout) -> Descriptor:
             f"{name}: beside {image.short} lies no recipe to build it from",
             hint="`seatrial build SPEC` puts one beside the image that it builds; images of others have none",
         )
-    return found[0]
+    fitting = [each for each in found if each.annotations.get(ASSEMBLY) == str(FORMAT)]
+    if not fitting:
+        formats = ", ".join(sorted({each.annotations.get(ASSEMBLY, "unknown") for each in found}))
+        raise BuildError(
+            f"{name} was assembled in format {formats}, and this version assembles in format {FORMAT}, to other bytes",
+            hint="rebuild it by the version of Seatrial that its provenance names",
+        )
+    return fitting[0]
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
 from pipeline.build.files import find_files
 from pipeline.build.lock import lock_path
+from pipeline.build.twice import FORMAT
 from pipeline.declare.dependencies import dependency_files
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import LocalFiles
@@ -33,6 +34,8 @@ SPEC = "dev.seatrial.recipe.spec"
 """The annotation that says which of the files is the spec."""
 LOCK = "dev.seatrial.recipe.lock"
 """The annotation that says the digest of the lock in it."""
+ASSEMBLY = "dev.seatrial.recipe.assembly"
+"""The annotation that says the format of the assembly: another one gives other bytes."""
 
 _LIMITS = Limits(total=8 * 1024**3, entries=200_000)
 _BLOCK = 1 << 20
@@ -64,7 +67,7 @@ def attach_recipe(spec: EnvSpec, lock: Digest, image: Digest, store: Attachable)
     """
     blob = store.write(_archive(recipe_files(spec)), LAYER_TAR)
     path = os.path.relpath(os.path.realpath(spec.path), project_tree(spec.path))
-    return attach_artifact(Artifact(kind=KIND, blobs=(blob,), annotations={SPEC: path, LOCK: lock.text}), image, store)
+    return attach_artifact(Artifact(kind=KIND, blobs=(blob,), annotations=_notes(path, lock)), image, store)
 
 
 def recipe_files(spec: EnvSpec) -> tuple[RecipeFile, ...]:
@@ -113,6 +116,15 @@ def lay_recipe(listed: Descriptor, image: Digest, store: Attachable, folder: Pat
             message = f"artifact {listed.digest} names the spec {spec!a}, and has no {each.name!a} of that"
             raise RefusedError(Refusal.NAME_PARENT, message)
     return found
+
+
+def is_of(listed: Descriptor, lock: Digest) -> bool:
+    """Tell whether a recipe that is listed has a lock, and is of the assembly that this version does."""
+    return _notes(listed.annotations.get(SPEC, ""), lock) == dict(listed.annotations)
+
+
+def _notes(spec: str, lock: Digest) -> dict[str, str]:
+    return {SPEC: spec, LOCK: lock.text, ASSEMBLY: str(FORMAT)}
 
 
 def _lay(entry: Entry, content: Iterator[bytes], tree: TreeWriter) -> None:

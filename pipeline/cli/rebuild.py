@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -32,12 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.cli.bill import own_version  # noqa: PLC0415 - keeps the imports of --help few
     from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - likewise
     from pipeline.rebuilding import rebuild  # noqa: PLC0415 - likewise
+    from pipeline.report.live import progress  # noqa: PLC0415 - likewise
 
-    signer = chosen_signer(arguments.key)
-    if not arguments.quiet and not arguments.no_progress:
-        sys.stderr.write("building it again in an empty store, from packages that are fetched again\n")
-    store, version = store_path(arguments), own_version()
-    done = rebuild(arguments.image, store, signer, version=version, clock=lambda: int(time.time()))
+    signer, store, version = chosen_signer(arguments.key), store_path(arguments), own_version()
+    with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
+        done = rebuild(arguments.image, store, signer, shown.tell, version=version, clock=lambda: int(time.time()))
     if arguments.json:
         sys.stdout.write(json.dumps(_document(done), indent=1, ensure_ascii=False) + "\n")
     else:

@@ -183,6 +183,10 @@ class Layout:
             raise RefusedError(Refusal.MANIFEST_COUNT, message)
         return tuple(Descriptor.parse(each, what) for each in listed)
 
+    def images(self) -> tuple[Descriptor, ...]:
+        """Return what ``index.json`` lists but the lists of what is attached to an image; see ``manifests``."""
+        return tuple(each for each in self.manifests() if not _lists_referrers(each))
+
     def resolve(self, name: str) -> Descriptor | None:
         """Return the manifest of that name, or None."""
         found = [each for each in self.manifests() if each.annotations.get(REF_NAME) == name]
@@ -274,6 +278,12 @@ def _open_file(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def _lists_referrers(descriptor: Descriptor) -> bool:
+    """Tell by the name, ``sha256-HEX``; see ``runtime.oci.referrers.list_tag``."""
+    name = descriptor.annotations.get(REF_NAME, "")
+    return descriptor.media_type == INDEX and name.startswith("sha256-") and len(name) == len("sha256-") + 64
 
 
 def _replaced_by(old: Descriptor, new: Descriptor) -> bool:

@@ -119,8 +119,7 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
         if found is None:
             raise _missing(reference, layout, f"it lists no image {reference.name!r}")
         return found
-    listed = layout.manifests()
-    images = {each.digest: each for each in listed if not each.artifact_type and not _is_list(each)}
+    images = {each.digest: each for each in layout.images() if not each.artifact_type}
     if not images:
         raise ImageError(f"{reference.text}: the layout lists no image")
     if len(images) > 1:
@@ -130,12 +129,6 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
             hint=f"name one of {_some(named)}",
         )
     return next(iter(images.values()))
-
-
-def _is_list(descriptor: Descriptor) -> bool:
-    """Tell whether it lists what is attached to an image, and so is none itself; see ``referrers.list_tag``."""
-    name = descriptor.annotations.get(REF_NAME, "")
-    return descriptor.media_type == INDEX and name.startswith("sha256-") and len(name) == len("sha256-") + 64
 
 
 def is_index(document: Mapping[str, Json]) -> bool:
@@ -226,9 +219,7 @@ def _suffix(each: Descriptor) -> str:
 
 def _missing(reference: Reference, layout: Layout, why: str) -> StoreError:
     place = reference.layout or layout.root
-    there = [
-        each.annotations.get(REF_NAME) or str(each.digest) for each in layout.manifests() if not each.artifact_type
-    ]
+    there = [each.annotations.get(REF_NAME) or str(each.digest) for each in layout.images() if not each.artifact_type]
     return StoreError(
         f"{reference.text} is not in {place}: {why}",
         hint=f"it lists {_some(sorted(set(there)))}" if there else f"it lists nothing; an image is {FORMS}",

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.bills.provenance import PREDICATE as PROVENANCE
 from pipeline.build.lock import read_lock
-from pipeline.build.recipe import KIND, LOCK, attach_recipe
+from pipeline.build.recipe import ASSEMBLY, KIND, LOCK, SPEC, attach_recipe
 from pipeline.declare.read import read_spec
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
@@ -19,8 +19,9 @@ from pipeline.release.evidence import find_evidence
 from pipeline.release.public_key import PublicKey
 from pipeline.release.rebuild import PREDICATE, Rebuild, Result
 from pipeline.release.signing import verify
-from runtime.oci.attached import AttachedLayout
+from runtime.oci.attached import Artifact, AttachedLayout, attach_artifact
 from runtime.oci.copy import copy_image
+from runtime.oci.descriptor import LAYER_TAR
 from runtime.oci.layout import Layout
 
 ROOT = Path(__file__).parents[3]
@@ -71,6 +72,20 @@ def test_image_without_a_recipe_is_not_rebuilt(web, tmp_path):
     assert done.returncode == 2
     assert "lies no recipe" in done.stderr
     assert "hint: `seatrial build SPEC`" in done.stderr
+
+
+@pytest.mark.network
+@pytest.mark.bar("5 rebuild")
+def test_image_of_another_assembly_is_not_accused(web, tmp_path):
+    layout = Layout(tmp_path / "oci")
+    copy_image(web.image, web.layout, layout, names=("web",))
+    blob = layout.write(b"", LAYER_TAR)
+    notes = {SPEC: "envs/web.yaml", ASSEMBLY: "1"}
+    attach_artifact(Artifact(kind=KIND, blobs=(blob,), annotations=notes), web.image, AttachedLayout(layout))
+    done = run("rebuild", f"oci:{layout.root}", store=tmp_path / "store")
+    assert done.returncode == 2
+    assert "was assembled in format 1, and this version" in done.stderr
+    assert list(find_evidence(web.image, AttachedLayout(layout))) == []
 
 
 @pytest.mark.network

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.lock import lock_path
-from pipeline.build.recipe import KIND, LOCK, SPEC, attach_recipe, lay_recipe, recipe_files
+from pipeline.build.recipe import KIND, LOCK, SPEC, attach_recipe, is_of, lay_recipe, recipe_files
 from pipeline.declare.dependencies import answers
 from pipeline.declare.errors import BuildError, PackageError
 from pipeline.declare.read import read_spec
@@ -114,6 +114,14 @@ def test_recipe_of_what_was_laid_is_the_same_artifact(spec, image, store, tmp_pa
     again = read_spec(laid(spec, image, store, tmp_path / "again"))
     assert attach_recipe(again, LOCKED, image, store) == first
     assert store.referrers(image, artifact_type=KIND) == (first,)
+
+
+def test_recipe_is_of_its_lock_and_of_this_assembly(spec, image, store, monkeypatch):
+    listed = attach_recipe(spec, LOCKED, image, store)
+    assert is_of(listed, LOCKED)
+    assert not is_of(listed, Digest.of(b"another lock"))
+    monkeypatch.setattr("pipeline.build.recipe.FORMAT", 10**6)
+    assert not is_of(listed, LOCKED)
 
 
 def test_recipe_depends_on_neither_times_nor_umask(spec, image, store):

@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).parent))
 
 import evidence_world as world
 
+from pipeline.digests.sides import open_side
 from pipeline.release.bundle import MEDIA_TYPE
 from pipeline.release.evidence import attach_evidence, find_evidence
 from runtime.digest import Digest
@@ -133,6 +134,15 @@ def test_image_that_is_not_there_gets_no_evidence(store):
 def test_image_is_the_only_one_of_its_layout_with_evidence_beside_it(store, layout, image):
     attach_evidence(bundle(), world.KIND, image, store, at=AT)
     assert find_image(parse_reference(f"oci:{layout.root}"), layout, "amd64") == image
+
+
+def test_lists_of_evidence_are_no_images_to_anybody(store, layout, image):
+    attach_evidence(bundle(), world.KIND, image, store, at=AT)
+    assert [each.digest for each in layout.images()] == [image]
+    assert open_side(f"oci:{layout.root}", layout.root).digest == image
+    with pytest.raises(StoreError) as missing:
+        find_image(parse_reference(f"oci:{layout.root}:other"), layout, "amd64")
+    assert missing.value.hint == "it lists web"
 
 
 def test_layout_with_evidence_is_whole(store, layout, image):
