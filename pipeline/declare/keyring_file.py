@@ -18,7 +18,11 @@ Encoded = Annotated[str, Like(r"[A-Za-z0-9+/]{16,400}={0,2}", "standard base64")
 """Some bytes in base64."""
 
 Revoked = Annotated[
-    str, Like(r"sha256:[0-9a-f]{64}|[A-Za-z0-9+/]{43}=", "the id of a key, or the digest of an image as sha256:…")
+    str,
+    Like(
+        r"sha256:[0-9a-f]{64}|SHA256:[A-Za-z0-9+/]{43}",
+        "the id of a key as SHA256:…, or the digest of an image as sha256:…",
+    ),
 ]
 """What is revoked."""
 
@@ -91,7 +95,7 @@ class KeyringPart(Part):
 class RootSignature(Part):
     """One root's signature."""
 
-    keyid: Annotated[str, Like(r"[A-Za-z0-9+/]{43}=", "the id of a key")]
+    keyid: Annotated[str, Like(r"SHA256:[A-Za-z0-9+/]{43}", "the id of a key")]
     """Which root says that it signed."""
     sig: Encoded
     """Over the canonical JSON of ``keyring``, by DSSE, with the type application/vnd.seatrial.keyring.v1+json."""

@@ -3,6 +3,7 @@
 Source: RFC 5480 and RFC 8410 (SubjectPublicKeyInfo); RFC 3279, section 2.2.3 (the DER of an ECDSA signature).
 """
 
+from base64 import b64decode
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -83,8 +84,15 @@ class PublicKey:
 
     @property
     def id(self) -> str:
-        """The base64 of the SHA-256 of its DER: what bundles have as their hint."""
-        return encode_base64(sha256(self.der).digest())
+        """The fingerprint that OpenSSH shows, ``SHA256:…``: what bundles have as their hint and as ``keyid``.
+
+        Verifiers in Go (go-securesystemslib, and so cosign) compute it, and pass over a signature whose ``keyid`` is
+        another one: measured with sigstore-go 1.2.2.
+
+        Source: RFC 4253, section 6.6 and RFC 5656, section 3.1 (the bytes that are hashed); ssh-keygen(1), ``-l``.
+        """
+        line = load_der_public_key(self.der).public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        return "SHA256:" + encode_base64(sha256(b64decode(line.split(b" ")[1])).digest()).rstrip("=")
 
     @property
     def pem(self) -> bytes:

@@ -7,7 +7,17 @@ const { Verifier, toSignedEntity } = require(`${modules}/@sigstore/verify`);
 
 const publicKey = crypto.createPublicKey(fs.readFileSync(keyPath));
 const der = publicKey.export({ type: "spki", format: "der" });
-const own = crypto.createHash("sha256").update(der).digest("base64");
+const part = (bytes) => {
+  const size = Buffer.alloc(4);
+  size.writeUInt32BE(bytes.length);
+  return Buffer.concat([size, Buffer.from(bytes)]);
+};
+const parts =
+  publicKey.asymmetricKeyType === "ed25519"
+    ? ["ssh-ed25519", der.subarray(-32)]
+    : ["ecdsa-sha2-nistp256", "nistp256", der.subarray(-65)];
+const blob = Buffer.concat(parts.map((each) => part(each)));
+const own = `SHA256:${crypto.createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 const trust = {
   certificateAuthorities: [],
   timestampAuthorities: [],
