@@ -248,7 +248,7 @@ def _nothing(reference: Reference, store: Path, layout: Layout | None = None) ->
     if reference.digest is not None:
         message = f"{reference.text} is not in the store {store}, which holds no image yet"
         return StoreError(message, hint=f"an image is {FORMS}")
-    listed = layout.manifests() if layout else ()
+    listed = layout.images() if layout else ()
     names = sorted({each.annotations.get(REF_NAME, "") for each in listed if not each.artifact_type} - {""})
     known = f"the store lists {', '.join(names[:8])}; " if names else ""
     copied = (

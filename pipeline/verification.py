@@ -18,7 +18,7 @@ from pipeline.build.locks import current_lock, fetcher_of, renew_lock
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.hosts import Catalogue, find, select
-from pipeline.declare.image import ExistingImage
+from pipeline.declare.image import BuiltImage, ExistingImage
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.unsupported import unsupported
@@ -93,12 +93,13 @@ class Built:
     """What a lock was built to: manifests of image and suite, for each architecture, and of the services, by name.
 
     ``index`` names the images of several architectures that were built here; None where there is one, or they exist
-    already.
+    already. ``lock`` is the digest of what they were built from; None where they exist already.
     """
 
     variants: tuple[Variant, ...]
     services: Mapping[str, Digest]
     index: Digest | None = None
+    lock: Digest | None = None
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: what was found until then is worth showing
@@ -376,7 +377,9 @@ def _build(
         services = builder.build_services(spec, lock)
     index = builder.index(spec, variants) if instead is None else None
     tell(Ended(step=Step.BUILD, subject=spec.name, result=of_machine(variants).image.short))
-    return builder, Built(variants=variants, services=services, index=index)
+    is_ours = instead is None and isinstance(spec.image, BuiltImage)
+    locked = lock.digest if is_ours else None
+    return builder, Built(variants=variants, services=services, index=index, lock=locked)
 
 
 def _told(spec: EnvSpec, built: Built, options: Options, instead: ExistingImage | None) -> Told:

@@ -90,6 +90,20 @@ class Builder:
         suite = assemble_suite(making.suite(below), layout, name=name, architecture=architecture, epoch=epoch)
         return Variant(architecture=architecture, image=image, suite=suite)
 
+    def image(self, spec: EnvSpec, lock: Lock, architecture: str) -> Digest:
+        """Return the digest of the manifest of an image alone, which is built as ``build`` does it.
+
+        Raises:
+            BuildError: the image exists already, or cannot be built; the message says why.
+            PackageError, NotReproducibleError, FetchError: as of ``build``.
+        """
+        if not isinstance(spec.image, BuiltImage):
+            raise BuildError(f"{spec.path}: its image exists already, and is not built")
+        foreign = "" if architecture == own_architecture() else architecture
+        layers = self._making(spec, lock.platforms[architecture], lock.epoch, foreign=foreign).image(spec.image)
+        name = spec.name if not foreign else f"{spec.name}.{foreign}"
+        return assemble_image(spec.image, layers, self.layout, name=name, architecture=architecture, epoch=lock.epoch)
+
     def index(self, spec: EnvSpec, variants: Sequence[Variant]) -> Digest | None:
         """Return the digest of an index of the images that were built for several architectures; None for fewer."""
         if len(variants) < 2 or not isinstance(spec.image, BuiltImage):

@@ -43,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
         found = verification.bill(path, wishes, arguments.of, arguments.architecture, shown.tell)
-    sys.stdout.write(render(arguments.format, found, _version()))
+    sys.stdout.write(render(arguments.format, found, own_version()))
     return 0
 
 
-def _version() -> str:
+def own_version() -> str:
     """Return this program's version; empty for a source tree that is not installed."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - likewise
 

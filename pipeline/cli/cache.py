@@ -25,6 +25,7 @@ PARTS = {
     "results": "observations",
     "kernels": "kernels of virtual machines",
     "builds": "build keys",
+    "rebuilds": "images being built again",
     "tmp": "work in progress",
 }
 """The folders of a store."""

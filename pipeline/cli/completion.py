@@ -26,7 +26,7 @@ examples:
 
 SHELLS = ("bash", "zsh", "fish")
 
-_FILES = {"SPEC", "SPEC[=IMAGE]", "SPEC|IMAGE", "DIR", "RUN"}
+_FILES = {"SPEC", "SPEC[=IMAGE]", "SPEC|IMAGE", "DIR", "RUN", "NAME|FILE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ examples:
   verify                            every spec in envs/, on every host it asks for
   verify envs/web.yaml --hosts quick
   verify web=registry.example.org/web@sha256:…   another image, the same spec
-  verify --locked --json            in CI: writes no lock, prints one JSON document"""
+  verify --locked --json            in CI: writes no lock, prints one JSON document
+  verify web --sign                 leave what was found beside the image, signed"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-fast", action="store_true", help="end with the first host that fails")
     parser.add_argument("--fresh", action="store_true", help="run everything again, use no earlier run")
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
+    parser.add_argument("--sign", action="store_true", help="sign what was found, and put it beside the image")
     parser.add_argument(
         "--no-prediction",
         action="store_true",
@@ -57,7 +60,20 @@ def run(arguments: argparse.Namespace) -> int:
         show(arguments, stop.partial)
         return stopping.exit_code(stop.__cause__)
     show(arguments, result)
+    if arguments.sign:
+        _sign(result, wishes.store, quiet=arguments.quiet)
     return exit_code(result)
+
+
+def _sign(result: Verification, store: Path, *, quiet: bool) -> None:
+    from pipeline.attesting import attest  # noqa: PLC0415 - only where it is asked for
+    from pipeline.cli.bill import own_version  # noqa: PLC0415 - likewise
+    from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - likewise
+
+    signer = chosen_signer("")
+    count = attest(result, store, signer, version=own_version(), clock=lambda: int(time.time()))
+    if not quiet:
+        sys.stderr.write(f"signed {count} statements as {signer.public.id}\n")
 
 
 def show(arguments: argparse.Namespace, result: Verification) -> None:

@@ -39,15 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = why_digest(arguments.one, arguments.two, store_path(arguments))
     if arguments.json:
-        sys.stdout.write(json.dumps(_document(found), indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(document(found), indent=1, ensure_ascii=False) + "\n")
     else:
         from pipeline.report.text import visible  # noqa: PLC0415 - likewise
 
-        sys.stdout.writelines(f"{visible(line)}\n" for line in _lines(found, quiet=arguments.quiet))
+        sys.stdout.writelines(f"{visible(line)}\n" for line in lines(found, quiet=arguments.quiet))
     return faults.PASSED if found.is_equal else faults.FAILED
 
 
-def _document(found: Explanation) -> dict[str, object]:
+def document(found: Explanation) -> dict[str, object]:
+    """Return an explanation for programs."""
     images = [{"name": name, "digest": digest} for name, digest in zip(found.names, found.digests, strict=True)]
     return {
         "schema": "https://seatrial.dev/why-digest/v1",
@@ -68,7 +69,8 @@ def _document(found: Explanation) -> dict[str, object]:
     }
 
 
-def _lines(found: Explanation, *, quiet: bool) -> Iterator[str]:
+def lines(found: Explanation, *, quiet: bool) -> Iterator[str]:
+    """Yield the lines of an explanation for people; ``quiet`` leaves all but the sentence out."""
     yield found.sentence
     if quiet:
         return

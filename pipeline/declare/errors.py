@@ -12,6 +12,8 @@ PipelineError
 │   ├── PackageError          a package file breaks its format, or asks for something that is refused
 │   └── NotReproducibleError  two builds of one lock differ
 ├── SuiteError                a suite cannot be run, or its results cannot be read
+├── EvidenceError             a piece of evidence, or a keyring, is not accepted
+├── KeysError                 a private key cannot be made, read or used
 └── VerifyError               a verification cannot come to a verdict
 """
 
@@ -68,6 +70,14 @@ class NotReproducibleError(BuildError):
 
 class SuiteError(PipelineError):
     """A suite cannot be run, or its results cannot be read."""
+
+
+class EvidenceError(PipelineError):
+    """A piece of evidence, or a keyring, is not accepted."""
+
+
+class KeysError(PipelineError):
+    """A private key cannot be made, read or used."""
 
 
 class VerifyError(PipelineError):

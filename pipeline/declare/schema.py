@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from pipeline.declare.host_file import HostFile, HostSet
+from pipeline.declare.keyring_file import KeyringFile
 from pipeline.declare.spec import EnvSpec
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -30,6 +31,7 @@ _NEWER = frozenset(
 SCHEMAS: Mapping[str, type[BaseModel]] = {
     "envspec.schema.json": EnvSpec,
     "host.schema.json": HostFile,
+    "keyring.schema.json": KeyringFile,
     "set.schema.json": HostSet,
 }
 """File name → the type that it is made from."""

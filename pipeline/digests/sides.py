@@ -107,7 +107,7 @@ def _layout(reference: Reference, store: Path) -> Layout:
 
 
 def _listed(reference: Reference, layout: Layout) -> Digest:
-    listed = layout.manifests()
+    listed = layout.images()
     if reference.name:
         found = layout.resolve(reference.name)
         if found is not None:

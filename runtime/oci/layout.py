@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -150,11 +150,18 @@ class Layout:
         """
         if not self.has(descriptor.digest):
             raise StoreError(f"manifest {descriptor.digest} is not in {self.root}, it cannot be named {name!r}")
-        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor
         with self._locked():
-            listed = self.manifests()
-            if named not in listed:
-                self._write_index([*(each for each in listed if not _replaced_by(each, named)), named])
+            self._name(descriptor, name)
+
+    def update_manifest(self, name: str, change: Callable[[Descriptor | None], Descriptor]) -> None:
+        """Name another manifest in place of an older one, which nobody changes meanwhile.
+
+        Args:
+            name: its reference name.
+            change: takes what has that name now, or None, and returns what gets it; that is here by then.
+        """
+        with self._locked():
+            self._name(change(self.resolve(name)), name)
 
     def manifests(self) -> tuple[Descriptor, ...]:
         """Return what ``index.json`` lists, in its order.
@@ -175,6 +182,10 @@ class Layout:
             message = f"{what} lists {len(listed)} manifests; at most {_MOST_MANIFESTS} are read"
             raise RefusedError(Refusal.MANIFEST_COUNT, message)
         return tuple(Descriptor.parse(each, what) for each in listed)
+
+    def images(self) -> tuple[Descriptor, ...]:
+        """Return what ``index.json`` lists but the lists of what is attached to an image; see ``manifests``."""
+        return tuple(each for each in self.manifests() if not _lists_referrers(each))
 
     def resolve(self, name: str) -> Descriptor | None:
         """Return the manifest of that name, or None."""
@@ -233,6 +244,12 @@ class Layout:
         Path(str(file.name)).rename(target)
         sync_folder(self._blobs)
 
+    def _name(self, descriptor: Descriptor, name: str) -> None:
+        named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor
+        listed = self.manifests()
+        if named not in listed:
+            self._write_index([*(each for each in listed if not _replaced_by(each, named)), named])
+
     def _write_index(self, manifests: list[Descriptor]) -> None:
         listed = [each.to_json() for each in manifests]
         content = to_canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed})
@@ -261,6 +278,12 @@ def _open_file(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
     return os.fdopen(descriptor, "rb")
+
+
+def _lists_referrers(descriptor: Descriptor) -> bool:
+    """Tell by the name, ``sha256-HEX``; see ``runtime.oci.referrers.list_tag``."""
+    name = descriptor.annotations.get(REF_NAME, "")
+    return descriptor.media_type == INDEX and name.startswith("sha256-") and len(name) == len("sha256-") + 64
 
 
 def _replaced_by(old: Descriptor, new: Descriptor) -> bool:

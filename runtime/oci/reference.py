@@ -119,7 +119,7 @@ def _listed(reference: Reference, layout: Layout) -> Descriptor:
         if found is None:
             raise _missing(reference, layout, f"it lists no image {reference.name!r}")
         return found
-    images = {each.digest: each for each in layout.manifests() if not each.artifact_type}
+    images = {each.digest: each for each in layout.images() if not each.artifact_type}
     if not images:
         raise ImageError(f"{reference.text}: the layout lists no image")
     if len(images) > 1:
@@ -219,9 +219,7 @@ def _suffix(each: Descriptor) -> str:
 
 def _missing(reference: Reference, layout: Layout, why: str) -> StoreError:
     place = reference.layout or layout.root
-    there = [
-        each.annotations.get(REF_NAME) or str(each.digest) for each in layout.manifests() if not each.artifact_type
-    ]
+    there = [each.annotations.get(REF_NAME) or str(each.digest) for each in layout.images() if not each.artifact_type]
     return StoreError(
         f"{reference.text} is not in {place}: {why}",
         hint=f"it lists {_some(sorted(set(there)))}" if there else f"it lists nothing; an image is {FORMS}",

@@ -60,3 +60,11 @@ def build(store: Path) -> Callable[[str], Built]:
         return built[name]
 
     return build_once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_keys(tmp_path_factory):
+    """Builds sign with a key of this session, and leave none in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEATRIAL_KEYS", str(tmp_path_factory.mktemp("own") / "keys"))
+        yield

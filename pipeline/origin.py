@@ -1,0 +1,100 @@
+"""What a build leaves beside its image: the signed provenance, and the recipe from which anybody can build it again."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.build.recipe import KIND, attach_recipe, is_of
+from pipeline.verification import Built
+from runtime.digest import Digest
+from runtime.oci.attached import AttachedLayout
+from runtime.oci.layout import Layout
+from runtime.plan import Variant
+
+if TYPE_CHECKING:
+    from pipeline.release.attest import Statement
+    from pipeline.release.signing import Signer
+
+
+def keep_origin(
+    path: Path,
+    built: Built,
+    store: Path,
+    signer: Callable[[], "Signer"],
+    *,
+    version: Callable[[], str],
+    clock: Callable[[], int],
+) -> None:
+    """Put signed provenance and the recipe beside each image that was built from a spec.
+
+    Where the image has a recipe with the same lock already, nothing is done, and nothing is signed: the recipe is put
+    there last.
+
+    Args:
+        path: the spec; its lock is current.
+        built: what was built from it.
+        store: its folder.
+        signer: gives the key to sign with.
+        version: gives that of this program; empty where it is not installed.
+        clock: gives the seconds since 1970.
+
+    Raises:
+        KeysError: there is no key that can sign.
+        StoreError: the store cannot be written.
+    """
+    if built.lock is None:
+        return  # the image exists already: where it came from is not ours to say
+    attached = AttachedLayout(Layout(store / "oci"))
+    for each in built.variants:
+        recipes = attached.referrers(each.image, artifact_type=KIND)
+        if not any(is_of(recipe, built.lock) for recipe in recipes):
+            _keep(path, built, each, attached, signer, version=version(), at=clock())
+
+
+def _keep(
+    path: Path,
+    built: Built,
+    variant: Variant,
+    store: AttachedLayout,
+    signer: Callable[[], "Signer"],
+    *,
+    version: str,
+    at: int,
+) -> None:
+    # Loaded here: a build of what is built already signs nothing.
+    from pipeline.bills import provenance  # noqa: PLC0415
+    from pipeline.bills.trees import Tree  # noqa: PLC0415
+    from pipeline.build.locks import current_lock  # noqa: PLC0415
+    from pipeline.declare.read import read_spec  # noqa: PLC0415
+    from pipeline.release.attest import Statement  # noqa: PLC0415
+    from runtime.canonical import to_canonical_json  # noqa: PLC0415
+
+    spec = read_spec(path)
+    bill = Tree.find(spec, "image", variant.architecture).bill(spec, current_lock(spec), built.variants, built.services)
+    statement = Statement.parse(to_canonical_json(provenance.document(bill, version)))
+    _sign(statement, variant.image, store, signer, at)
+    attach_recipe(spec, bill.lock, variant.image, store)
+
+
+def _sign(
+    statement: "Statement", image: Digest, store: AttachedLayout, signer: Callable[[], "Signer"], at: int
+) -> None:
+    from pipeline.release.bundle import to_bundle  # noqa: PLC0415 - likewise
+    from pipeline.release.evidence import attach_evidence  # noqa: PLC0415 - likewise
+    from pipeline.release.signing import sign  # noqa: PLC0415 - likewise
+
+    if statement.to_bytes() not in set(_payloads(image, store, statement.predicate_type)):
+        bundle = to_bundle(sign(statement, signer()))
+        attach_evidence(bundle, statement.predicate_type, image, store, at=at)
+
+
+def _payloads(image: Digest, store: AttachedLayout, predicate_type: str) -> Iterator[bytes]:
+    from pipeline.release.bundle import parse_bundle  # noqa: PLC0415 - likewise
+    from pipeline.release.evidence import find_evidence  # noqa: PLC0415 - likewise
+    from pipeline.release.refusal import RefusedEvidenceError  # noqa: PLC0415 - likewise
+
+    for each in find_evidence(image, store, predicate_type):
+        with contextlib.suppress(RefusedEvidenceError):
+            if each.bundle:
+                yield parse_bundle(each.bundle).payload

@@ -1,0 +1,81 @@
+"""Where a private key comes from: a file, the environment, an agent, or this machine's own, in the words of users.
+
+``SEATRIAL_KEY`` is the path of a file, the PEM itself, or ``agent:`` and a part of what the agent calls the key.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pipeline.declare.errors import KeysError
+from pipeline.release.agent import agent_keys
+from pipeline.release.private_key import LockedKeyError, PrivateKey, machine_key, read_key_file
+from pipeline.release.signing import Signer
+
+KEY, PASSPHRASE, FOLDER = "SEATRIAL_KEY", "SEATRIAL_KEY_PASSPHRASE", "SEATRIAL_KEYS"
+"""The variables of the environment."""
+
+AGENT = "agent:"
+
+
+def keys_folder(environment: Mapping[str, str], home: Path) -> Path:
+    """Return where this user's keys lie: ``SEATRIAL_KEYS``, or ``seatrial/keys`` in the user's data folder.
+
+    It is not the store's: stores are shared, thrown away and copied.
+    """
+    chosen = environment.get(FOLDER, "")
+    if chosen:
+        return Path(chosen).absolute()
+    data = environment.get("XDG_DATA_HOME", "")
+    return (Path(data) if data.startswith("/") else home / ".local" / "share") / "seatrial" / "keys"
+
+
+def signer_of(
+    wanted: str, environment: Mapping[str, str], folder: Path, ask: Callable[[str], str] | None = None
+) -> Signer:
+    """Return the key to sign with.
+
+    Args:
+        wanted: a file, PEM or ``agent:``; empty for what the environment says, or this machine's own.
+        environment: of the process.
+        folder: of the user's keys.
+        ask: asks a person for the passphrase of a file; None where nobody is there.
+
+    Raises:
+        KeysError: there is no such key, or it cannot be used.
+    """
+    chosen = wanted or environment.get(KEY, "")
+    if not chosen:
+        return machine_key(folder)
+    if chosen.startswith(AGENT):
+        return _of_agent(chosen.removeprefix(AGENT), environment)
+    if chosen.lstrip().startswith("-----BEGIN"):
+        return _parse(chosen.encode(), f"the variable {KEY}", environment, None)
+    return _parse(read_key_file(Path(chosen)), chosen, environment, ask)
+
+
+def _parse(pem: bytes, what: str, environment: Mapping[str, str], ask: Callable[[str], str] | None) -> PrivateKey:
+    passphrase = environment.get(PASSPHRASE, "").encode() or None
+    try:
+        return PrivateKey.parse(pem, what, passphrase)
+    except LockedKeyError:
+        if ask is None:
+            raise
+        return PrivateKey.parse(pem, what, ask(f"passphrase of {what}: ").encode())
+
+
+def _of_agent(named: str, environment: Mapping[str, str]) -> Signer:
+    path = environment.get("SSH_AUTH_SOCK", "")
+    if not path:
+        raise KeysError(
+            f"{AGENT}{named} names a key of an agent, and SSH_AUTH_SOCK names none",
+            hint="start one with `eval $(ssh-agent)`, and `ssh-add FILE`",
+        )
+    held = agent_keys(Path(path))
+    found = [each for each in held if named in each.comment or named == each.public.id]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{each.comment} ({each.public.kind})" for each in held) or "none"
+    raise KeysError(
+        f"{AGENT}{named} names {len(found)} keys of the agent, and one is wanted",
+        hint=f"of P-256 and Ed25519 it holds: {listed}",
+    )

@@ -1,0 +1,161 @@
+"""``Keyring``: whose signatures count, for what and when, and what counts no more."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.declare.keyring_file import Role
+from pipeline.release.public_key import PublicKey
+from pipeline.release.refusal import Refusal, RefusedEvidenceError
+from runtime.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Somebody whose signatures count.
+
+    Args:
+        name: what people call the key.
+        key: the public key.
+        roles: what it may sign.
+        since: when it begins to be valid, seconds since 1970.
+        until: when it ends, likewise; what it signed before stays valid.
+    """
+
+    name: str
+    key: PublicKey
+    roles: frozenset[Role]
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Something that counts no more, whenever it was signed.
+
+    Args:
+        what: the id of a key, or the digest of an image.
+        at: when it was revoked, seconds since 1970.
+        reason: why.
+    """
+
+    what: str
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roots:
+    """Who may change a keyring.
+
+    Args:
+        threshold: how many of them have to sign.
+        keys: their public keys.
+    """
+
+    threshold: int
+    keys: tuple[PublicKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """Whose signatures count. Whoever has one has checked that its roots signed it.
+
+    Args:
+        version: raised with every change.
+        expires: when it has to be signed again, seconds since 1970.
+        roots: who may change it.
+        holders: whose signatures count, by name.
+        revoked: what counts no more, in the order in which it was revoked.
+    """
+
+    version: int
+    expires: int
+    roots: Roots
+    holders: tuple[Holder, ...] = ()
+    revoked: tuple[Revocation, ...] = ()
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """All of its keys, those too that are revoked or expired: a signature of theirs is refused for that reason."""
+        return tuple(each.key for each in self.holders)
+
+    def holder(self, key: PublicKey, roles: Iterable[Role], at: int) -> Holder:
+        """Return who holds a key, if it may sign as one of some roles at some time.
+
+        Args:
+            key: that signed.
+            roles: one of them is enough.
+            at: when the statement says that it was made, seconds since 1970. The signer alone vouches for that time,
+                so a revoked key's signatures count at no time.
+
+        Raises:
+            RefusedEvidenceError: it is unknown, revoked, of another role, or was not valid.
+        """
+        found = next((each for each in self.holders if each.key == key), None)
+        if found is None:
+            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN, f"the keyring has no key {key.id}")
+        revocation = self.revocation(key.id)
+        if revocation is not None:
+            message = f"the key '{found.name}' was revoked at {print_time(revocation.at)}: {revocation.reason}"
+            raise RefusedEvidenceError(Refusal.KEY_REVOKED, message)
+        wanted = frozenset(roles)
+        if not wanted & found.roles:
+            message = f"the key '{found.name}' signs as {_listed(found.roles)}, and {_listed(wanted)} is wanted"
+            raise RefusedEvidenceError(Refusal.KEY_ROLE, message)
+        if at < found.since:
+            message = f"the key '{found.name}' is valid from {print_time(found.since)}, and signed {print_time(at)}"
+            raise RefusedEvidenceError(Refusal.KEY_NOT_YET, message)
+        if at >= found.until:
+            message = f"the key '{found.name}' was valid until {print_time(found.until)}, and signed {print_time(at)}"
+            raise RefusedEvidenceError(Refusal.KEY_EXPIRED, message)
+        return found
+
+    def revocation(self, what: str) -> Revocation | None:
+        """Return how something was revoked, or None."""
+        return next((each for each in self.revoked if each.what == what), None)
+
+    def require_image(self, digest: Digest) -> None:
+        """Do nothing if an image is not revoked.
+
+        Raises:
+            RefusedEvidenceError: it is.
+        """
+        found = self.revocation(digest.text)
+        if found is not None:
+            message = f"the image {digest.short} was revoked at {print_time(found.at)}: {found.reason}"
+            raise RefusedEvidenceError(Refusal.SUBJECT_REVOKED, message)
+
+
+def require_signers(holders: Sequence[Holder], threshold: int) -> tuple[Holder, ...]:
+    """Return the different ones of those who signed one thing, if there are enough.
+
+    What is counted are keys, never signatures or names: one key that signs twice is one signer.
+
+    Raises:
+        RefusedEvidenceError: they are fewer than ``threshold``.
+    """
+    found = tuple({each.key: each for each in holders}.values())
+    if len(found) < threshold:
+        named = ", ".join(f"'{each.name}'" for each in found) or "nobody"
+        message = f"{threshold} signers are wanted, and {len(found)} signed: {named}"
+        raise RefusedEvidenceError(Refusal.SIGNER_COUNT, message)
+    return found
+
+
+def print_time(seconds: int) -> str:
+    """Return a time as ``2027-01-31T00:00:00Z``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> int:
+    """Return the seconds since 1970 of a time as ``print_time`` writes it.
+
+    Raises:
+        ValueError: there is no such time.
+    """
+    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+def _listed(roles: Iterable[Role]) -> str:
+    return " or ".join(sorted(each.value for each in roles)) or "nothing"
