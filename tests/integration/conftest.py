@@ -2,15 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pipeline.build.unpacked import trees_of
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
 from runtime.digest import Digest
@@ -18,6 +21,8 @@ from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 
 ROOT = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +65,21 @@ def build(store: Path) -> Callable[[str], Built]:
         return built[name]
 
     return build_once
+
+
+@pytest.fixture(scope="session")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where stores lie that are thrown away: in memory where there is room, as a build there takes half."""
+    is_so = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return MEMORY if is_so else tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture
+def scratch(roomy: Path) -> Iterator[Path]:
+    """A folder for the stores of one test."""
+    folder = Path(tempfile.mkdtemp(prefix="seatrial-test-", dir=roomy))
+    yield folder
+    for trees in folder.glob("*/trees"):
+        for each in filter(Path.is_dir, trees.iterdir()):
+            trees_of(trees.parent).remove(each)  # its files may belong to ids that this user cannot act as
+    shutil.rmtree(folder)
