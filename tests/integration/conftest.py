@@ -1,5 +1,6 @@
 """Specs of `envs/` built through the command, once a session, into one store."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -49,7 +50,7 @@ class Built:
 
 @pytest.fixture(scope="session")
 def build(store: Path) -> Callable[[str], Built]:
-    """Build a spec of `envs/` by its name, once a session."""
+    """Build a spec of `envs/` by its name, once a session, whichever worker asks first."""
     built: dict[str, Built] = {}
 
     def build_once(name: str) -> Built:
@@ -57,7 +58,9 @@ def build(store: Path) -> Callable[[str], Built]:
             path = ROOT / "envs" / f"{name}.yaml"
             command = (sys.executable, "-m", "pipeline.cli.main", "build", "--locked", "--json", str(path))
             environment = {**os.environ, "SEATRIAL_STORE": str(store)}
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            with (store / ".building").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             found = json.loads(done.stdout)
             (spec,) = read_specs([path])

@@ -44,7 +44,7 @@ def test_verify_interrupted_while_it_builds_on_a_known_base_leaves_nothing(how, 
 
 
 @pytest.mark.network
-@pytest.mark.bar("7 interruption", slice=2)
+@pytest.mark.bar("7 interruption", slice=1)
 @pytest.mark.parametrize("berth", ["skiff"], indirect=True)
 @pytest.mark.parametrize(("how", "index"), CASES)
 def test_verify_interrupted_while_it_runs_leaves_nothing(how, index, voyage):
