@@ -129,7 +129,7 @@ def _speak(config):
     Its reporter goes on to write into nothing: what came of the tests is told by the process that started it.
     """
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    reporter._tw._file = Path(os.devnull).open("w", encoding="utf-8")
+    reporter._tw._file = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the worker
     capture = config.pluginmanager.get_plugin("capturemanager")
     capture.stop_global_capturing()
     os.dup2(2, 1)
