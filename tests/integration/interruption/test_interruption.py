@@ -120,6 +120,25 @@ except KeyboardInterrupt as stop:
     assert (done.returncode, done.stderr) == (130, b"")
 
 
+def test_interrupt_that_python_dropped_as_the_result_came_out_ends_nothing(tmp_path):
+    (tmp_path / "settled.py").write_text(f"""
+import os, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from pipeline.cli import stopping
+stopping.install()
+
+class Gone:
+    def __del__(self):
+        os.kill(os.getpid(), 2)
+
+Gone()
+stopping.settle()
+time.sleep(0.1)
+""")
+    done = subprocess.run([sys.executable, "-m", "settled"], cwd=tmp_path, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.fixture
 def voyage(berth, sea, orphans, seed, capsys):
     """Interrupt a `verify` in one phase, look what is left, and verify again."""
