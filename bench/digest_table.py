@@ -343,7 +343,7 @@ def copy(source: Path, target: Path) -> None:
     elif source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
         for each in source.iterdir():
-            if each.name != "__pycache__":
+            if each.name not in {"__pycache__", "partial"}:  # nor what is downloaded just now
                 copy(each, target / each.name)
     else:
         shutil.copyfile(source, target)

@@ -57,9 +57,10 @@ def install(*, clock: Callable[[], float] = time.monotonic, leave: Callable[[int
 def settle() -> None:
     """Ignore signals from now on: the result is out, and only the interpreter's own end is left.
 
-    It gives each signal its default back early on that way: a Ctrl-C there would kill a process whose verdict was told.
+    It gives each signal its default back early on that way: a Ctrl-C there would kill a process whose verdict was told,
+    and so would the timer that is to bring back one of just before.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -65,8 +65,8 @@ def make(fault: Fault, seed: int, folder: Path) -> Variant:
     return Variant(fault=fault, seed=seed, spec=spec, fails=fails, hosts=is_guilty)
 
 
-def make_beside(seed: int, folder: Path) -> Path:
-    """Write all tests of ``_beside`` into ``folder``, and a spec with a host for each innocent level."""
+def make_beside(seed: int, folder: Path, most: int | None = None) -> Path:
+    """Write all tests of ``_beside`` into ``folder``, and a spec with a host for each innocent level, or ``most``."""
     rename = _rename_beside(random.Random(seed))
     _copy(BESIDE, folder / "tests", rename)
     (folder / "app").mkdir()
@@ -76,6 +76,8 @@ def make_beside(seed: int, folder: Path) -> Path:
         for factor in INNOCENT
         for index, level in enumerate(INNOCENT[factor])
     }
+    left_out = random.Random(seed).sample(sorted(hosts), max(0, len(hosts) - most)) if most is not None else ()
+    hosts = {name: levels for name, levels in hosts.items() if name not in left_out}
     return _write_spec(folder / f"beside-{seed}.yaml", base("bookworm", ()), BASES / "bookworm.lock.json", hosts)
 
 

@@ -1,16 +1,20 @@
 """Specs of `envs/` built through the command, once a session, into one store."""
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pipeline.build.unpacked import trees_of
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
 from runtime.digest import Digest
@@ -18,6 +22,8 @@ from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 
 ROOT = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ class Built:
 
 @pytest.fixture(scope="session")
 def build(store: Path) -> Callable[[str], Built]:
-    """Build a spec of `envs/` by its name, once a session."""
+    """Build a spec of `envs/` by its name, once a session, whichever worker asks first."""
     built: dict[str, Built] = {}
 
     def build_once(name: str) -> Built:
@@ -52,7 +58,9 @@ def build(store: Path) -> Callable[[str], Built]:
             path = ROOT / "envs" / f"{name}.yaml"
             command = (sys.executable, "-m", "pipeline.cli.main", "build", "--locked", "--json", str(path))
             environment = {**os.environ, "SEATRIAL_STORE": str(store)}
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            with (store / ".building").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             found = json.loads(done.stdout)
             (spec,) = read_specs([path])
@@ -68,3 +76,21 @@ def own_keys(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEATRIAL_KEYS", str(tmp_path_factory.mktemp("own") / "keys"))
         yield
+
+
+@pytest.fixture(scope="session")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where stores lie that are thrown away: in memory where there is room, as a build there takes half."""
+    is_so = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return MEMORY if is_so else tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture
+def scratch(roomy: Path) -> Iterator[Path]:
+    """A folder for the stores of one test."""
+    folder = Path(tempfile.mkdtemp(prefix="seatrial-test-", dir=roomy))
+    yield folder
+    for trees in folder.glob("*/trees"):
+        for each in filter(Path.is_dir, trees.iterdir()):
+            trees_of(trees.parent).remove(each)  # its files may belong to ids that this user cannot act as
+    shutil.rmtree(folder)

@@ -29,8 +29,9 @@ def verify(store, *arguments, cwd=ROOT):
 
 
 @pytest.fixture
-def spec(tmp_path):
+def spec(tmp_path, build):
     """A spec whose service is its own image with another command: nothing more is built."""
+    build("schedule")
     data = yaml.safe_load((ROOT / "envs" / "schedule.yaml").read_text(encoding="utf-8"))
     lock = json.loads((ROOT / "envs" / "schedule.lock.json").read_text(encoding="utf-8"))
     platform = lock["architectures"]["amd64"]

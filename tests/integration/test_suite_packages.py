@@ -26,7 +26,8 @@ def run(store, *arguments, expected=0):
     return done.stdout
 
 
-def test_package_of_a_suite_is_in_its_runs_and_not_in_the_image(store, tmp_path):
+def test_package_of_a_suite_is_in_its_runs_and_not_in_the_image(store, build, tmp_path):
+    build("schedule")  # as other modules do, perhaps at this time
     spec = yaml.safe_load((ROOT / "envs/schedule.yaml").read_text(encoding="utf-8"))
     script = "hello && grep -q '^Package: hello$' /var/lib/dpkg/status && python3 -c 'import schedule'"
     spec["suite"] = {"packages": ["hello"], "command": ["sh", "-c", script], "results": "exit"}

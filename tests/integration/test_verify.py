@@ -18,7 +18,8 @@ def run(store, *arguments):
 
 
 @pytest.mark.network
-def test_verify_of_a_real_application_passes_and_runs_nothing_twice(store):
+def test_verify_of_a_real_application_passes_and_runs_nothing_twice(store, build):
+    build("schedule")  # as other modules do, perhaps at this time
     arguments = ("verify", "envs/schedule.yaml", "--hosts", "umask-0077,no-network,locale-c", "--locked", "--json")
     first = run(store, *arguments)
     assert first.returncode == 0, first.stdout + first.stderr

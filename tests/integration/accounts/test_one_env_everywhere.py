@@ -15,7 +15,6 @@ sys.path.append(str(Path(__file__).parents[2] / "conformance"))
 from engines import started_dockerd, started_podman
 
 ROOT = Path(__file__).parents[3]
-SPEC = "envs/itsdangerous.yaml"
 RUNTIMES = {"runc": "runc", "crun": "crun", "gvisor": "runsc", "docker": "docker", "podman": "podman"}
 KERNELS = {"linux-5.10": "5.10", "linux-6.1": "6.1", "linux-6.12": "6.12"}
 ONE = ("image", "suite", "behavior")
@@ -23,8 +22,12 @@ ONE = ("image", "suite", "behavior")
 pytestmark = [pytest.mark.network, pytest.mark.bar("4 one env everywhere")]
 
 
-def verify(*hosts):
-    return ("verify", SPEC, "--locked", "--fresh", "--json", "--no-progress", f"--hosts={','.join(hosts)}")
+def verify(name, *hosts):
+    return ("verify", spec(name), "--locked", "--fresh", "--json", "--no-progress", f"--hosts={','.join(hosts)}")
+
+
+def spec(name):
+    return f"envs/{name}.yaml"
 
 
 def judged(done, who):
@@ -35,7 +38,7 @@ def judged(done, who):
     (found,) = document["environments"]
     assert found["verdict"] == "PASSED"
     assert found["tests"]["passed"] > 0
-    print(f"\n{SPEC} as {who}: image {found['image'][7:19]}, behavior {found['behavior'][7:19]}")
+    print(f"\n{found['name']} as {who}: image {found['image'][7:19]}, behavior {found['behavior'][7:19]}")
     for each in found["hosts"]:
         how = f"Linux {each['ambient']['kernel']:<28} {each['fidelity']:<8}"
         print(f"  {each['name']:<10} {how} {each['state']:<9} {each['seconds']:6.1f} s")
@@ -61,18 +64,24 @@ def hold(found, hosts, privileges):
 
 
 @pytest.fixture(scope="module")
-def of_root(build):
+def env(pytestconfig):
+    """The env: in a slice one that other tests build too, in a full run one of a Debian that nothing else here has."""
+    return "itsdangerous" if pytestconfig.getoption("--resume") else "schedule"
+
+
+@pytest.fixture(scope="module")
+def of_root(build, env):
     """What root's verify says on every runtime and kernel, with engines that were started for it."""
     if os.geteuid():
         pytest.skip("only root makes users")
-    built = build("itsdangerous")
+    built = build(env)
     with ExitStack() as stack:
         engines = {
             "DOCKER_HOST": stack.enter_context(started_dockerd()),
             "CONTAINER_HOST": stack.enter_context(started_podman()),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli.main", *verify(*RUNTIMES, *KERNELS)],
+            [sys.executable, "-m", "pipeline.cli.main", *verify(env, *RUNTIMES, *KERNELS)],
             cwd=ROOT, env={**os.environ, **engines, "SEATRIAL_STORE": str(built.store)},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -85,32 +94,32 @@ def test_every_runtime_and_kernel_of_root_gives_the_same_behavior(of_root):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
-def test_machine_boots_and_the_suite_ends_well(name, of_root, build, capfd):
-    command = [sys.executable, "-m", "pipeline.cli.main", "run", SPEC, "--host", name]
-    environment = {**os.environ, "SEATRIAL_STORE": str(build("itsdangerous").store)}
+def test_machine_boots_and_the_suite_ends_well(name, env, of_root, build, capfd):
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", spec(env), "--host", name]
+    environment = {**os.environ, "SEATRIAL_STORE": str(build(env).store)}
     began = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - began
     assert done.returncode == 0, done.stdout + done.stderr
     with capfd.disabled():
-        print(f"\n{SPEC} on {name}: {seconds:.1f} s from the command to the result, with the boot of its machine")
+        print(f"\n{env} on {name}: {seconds:.1f} s from the command to the result, with the boot of its machine")
 
 
 @pytest.mark.slow
-def test_plain_user_with_a_range_of_ids_gives_the_same_image_and_behavior(of_root, build, ranged):
+def test_plain_user_with_a_range_of_ids_gives_the_same_image_and_behavior(env, of_root, build, ranged):
     hosts = ("runc", "crun", "gvisor", "linux-6.1")
-    found = judged(as_plain_user(ranged, build, *hosts), "a plain user")
+    found = judged(as_plain_user(ranged, build(env), *hosts), "a plain user")
     hold(found, set(hosts), "rootless")
     assert {key: found[key] for key in ONE} == {key: of_root[key] for key in ONE}
 
 
 @pytest.mark.slow
-def test_plain_user_with_one_id_gives_the_same_image_and_behavior(of_root, build, bare):
-    found = judged(as_plain_user(bare, build, "linux-6.12"), "a plain user with one id")
+def test_plain_user_with_one_id_gives_the_same_image_and_behavior(env, of_root, build, bare):
+    found = judged(as_plain_user(bare, build(env), "linux-6.12"), "a plain user with one id")
     hold(found, {"linux-6.12"}, "rootless, one id")
     assert {key: found[key] for key in ONE} == {key: of_root[key] for key in ONE}
 
 
-def as_plain_user(account, build, *hosts):
-    account.take(build("itsdangerous").store / "cache", account.store / "cache")
-    return account(".venv/bin/seatrial", *verify(*hosts))
+def as_plain_user(account, built, *hosts):
+    account.take(built.store / "cache", account.store / "cache")
+    return account(".venv/bin/seatrial", *verify(built.spec.name, *hosts))

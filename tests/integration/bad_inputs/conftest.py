@@ -1,4 +1,4 @@
-"""One store for all bad inputs, and a user with an empty folder."""
+"""One store for all bad inputs, in which nobody else works, and a user with an empty folder."""
 
 import sys
 from pathlib import Path
@@ -17,12 +17,12 @@ collect_ignore = ["app"]
 
 
 @pytest.fixture
-def desk(tmp_path, store):
+def desk(tmp_path, own_store):
     """A user with an empty folder."""
     project = tmp_path / "project"
     project.mkdir()
     (project / ".git").mkdir()
-    return Desk(project=project, store=store, left=left_over(store))
+    return Desk(project=project, store=own_store, left=left_over(own_store))
 
 
 @pytest.fixture(scope="session")

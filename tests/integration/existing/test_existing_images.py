@@ -99,7 +99,7 @@ def test_image_of_another_tool_keeps_its_digest_and_its_suite_runs(maker, schedu
 
 
 @BAR
-def test_tag_of_a_registry_is_pinned_and_what_is_pinned_is_what_runs(schedule, registry, skopeo, project):
+def test_tag_of_a_registry_is_pinned_and_what_is_pinned_is_what_runs(schedule, registry, skopeo, project, scratch):
     name = f"{registry}/team/schedule:1"
     skopeo("copy", "--quiet", "--dest-tls-verify=false", schedule, f"docker://{name}")
     wanted = json.loads(skopeo("inspect", "--tls-verify=false", f"docker://{name}"))["Digest"]
@@ -112,18 +112,20 @@ def test_tag_of_a_registry_is_pinned_and_what_is_pinned_is_what_runs(schedule, r
     by_umoci(skopeo, schedule, project.folder / "moved")
     skopeo("copy", "--quiet", "--dest-tls-verify=false", f"oci:{project.folder}/moved:made", f"docker://{name}")
     moved = json.loads(skopeo("inspect", "--tls-verify=false", f"docker://{name}"))["Digest"]
-    shown = project.verify(path, "--locked", store=project.folder / "store")
+    shown = project.verify(path, "--locked", store=scratch / "store")
     assert shown["image"] == wanted != moved
     assert shown["tests"]["passed"] == 81
 
     # Another image of the registry, by digest, with the spec as it is.
-    shown = project.verify(f"{path}={name.removesuffix(':1')}@{moved}", store=project.folder / "store")
+    shown = project.verify(f"{path}={name.removesuffix(':1')}@{moved}", store=scratch / "store")
     assert shown["image"] == moved
     assert shown["tests"]["passed"] == 81
 
 
 @BAR
-def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(schedule, docker, skopeo, project):
+def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(
+    schedule, docker, skopeo, project, scratch
+):
     skopeo("copy", "--quiet", schedule, f"docker-archive:{project.folder}/loaded.tar:schedule:1")
     docker("load", "--input", f"{project.folder}/loaded.tar")
     docker("save", "--output", f"{project.folder}/saved.tar", "schedule:1")
@@ -137,7 +139,7 @@ def test_archive_of_docker_keeps_the_digest_of_its_config_and_its_suite_runs(sch
     assert manifest["annotations"] == {"dev.seatrial.converted": "docker-archive"}
 
     # The engine itself gives the same, into a store that has nothing yet.
-    environment, elsewhere = {"DOCKER_HOST": docker.host}, project.folder / "store"
+    environment, elsewhere = {"DOCKER_HOST": docker.host}, scratch / "store"
     shown_again = project.verify(f"{path}=docker-daemon:schedule:1", store=elsewhere, environment=environment)
     assert shown_again["image"] == shown["image"]
     done = project.run("lock", project.spec("docker-daemon:missing"), environment=environment, check=False)

@@ -20,7 +20,6 @@ from runtime.backends.native.cgroups import start_time
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-MEMORY = Path("/dev/shm")
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PATIENCE = 300.0
 GROUP = re.compile(r"seatrial-(\d+)-(\d+)-\d+")
@@ -301,10 +300,9 @@ def _reap(others):
 
 
 @pytest.fixture(scope="session")
-def berth(request, tmp_path_factory, sea):
-    """Verify an application without a disturbance. In memory where there is room: a build there takes a third."""
-    is_roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 << 30
-    home = Path(tempfile.mkdtemp(prefix="seatrial-test-", dir=MEMORY if is_roomy else tmp_path_factory.getbasetemp()))
+def berth(request, roomy, sea):
+    """Verify an application without a disturbance."""
+    home = Path(tempfile.mkdtemp(prefix="seatrial-test-", dir=roomy))
     try:
         made = Berth(request.param, home)
         yield made

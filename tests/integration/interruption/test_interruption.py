@@ -44,7 +44,7 @@ def test_verify_interrupted_while_it_builds_on_a_known_base_leaves_nothing(how, 
 
 
 @pytest.mark.network
-@pytest.mark.bar("7 interruption", slice=2)
+@pytest.mark.bar("7 interruption", slice=1)
 @pytest.mark.parametrize("berth", ["skiff"], indirect=True)
 @pytest.mark.parametrize(("how", "index"), CASES)
 def test_verify_interrupted_while_it_runs_leaves_nothing(how, index, voyage):
@@ -118,6 +118,25 @@ except KeyboardInterrupt as stop:
 """)
     done = subprocess.run([sys.executable, "-m", "finalizer"], cwd=tmp_path, check=False, capture_output=True)
     assert (done.returncode, done.stderr) == (130, b"")
+
+
+def test_interrupt_that_python_dropped_as_the_result_came_out_ends_nothing(tmp_path):
+    (tmp_path / "settled.py").write_text(f"""
+import os, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from pipeline.cli import stopping
+stopping.install()
+
+class Gone:
+    def __del__(self):
+        os.kill(os.getpid(), 2)
+
+Gone()
+stopping.settle()
+time.sleep(0.1)
+""")
+    done = subprocess.run([sys.executable, "-m", "settled"], cwd=tmp_path, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.fixture

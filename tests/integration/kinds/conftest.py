@@ -77,8 +77,9 @@ def seatrial(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def verified(store, seatrial, tmp_path_factory):
+def verified(build, store, seatrial, tmp_path_factory):
     """Verify an app of this folder, once: all have one lock, whose packages are the same."""
+    build("schedule")  # of the same Debian packages; who comes second finds them
 
     @cache
     def verify(name):

@@ -1,6 +1,6 @@
 """How long an image takes here and by other tools, of the same package files, in turns.
 
-    python bench/peers.py [--packages A,B] [--suite SUITE] [--turns N] [--with TOOL,…] [--json FILE]
+    python bench/image_peers.py [--packages A,B] [--suite SUITE] [--turns N] [--with TOOL,…] [--json FILE]
 
     cold      nothing is there but the .debs: ours makes layers, compressed, each stratum twice and compared;
               mmdebstrap one archive, not compressed, once
