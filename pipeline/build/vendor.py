@@ -17,11 +17,11 @@ from typing import BinaryIO
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
-from pipeline.build.http import BLOCK, Connections
 from pipeline.build.lock import Lock
-from pipeline.build.push import Repository
-from pipeline.build.registry import Registry
 from pipeline.declare.errors import FetchError, LockError, MissingError
+from pipeline.registry.http import BLOCK, Connections
+from pipeline.registry.registry import Registry
+from pipeline.registry.repository import Repository
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import DigestError, ImageError, StoreError
@@ -71,8 +71,7 @@ def keep(lock: Lock, fetcher: Fetcher, remote: Remote) -> str:
     )
     empty = _File.of(b"{}", "", "", kind=_EMPTY)
     repository.put_blob(empty.descriptor, _Files({empty.descriptor.digest: empty}))
-    for each in files:
-        repository.put_blob(each.descriptor, source)
+    repository.put_blobs([each.descriptor for each in files], source)
     manifest: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
