@@ -91,6 +91,15 @@ class Connections:
                 parts.append(block)
         return b"".join(parts)
 
+    def page(self, url: str, limit: int, *, accept: str = "*/*", authorization: str = "") -> tuple[bytes, Answer]:
+        """Return what ``url`` holds, and the answer with which it came; in everything else as ``read``."""
+        response = self._request(url, accept, authorization, 0)
+        try:
+            return _whole(response, limit), Answer(status=response.status, headers=response.headers)
+        finally:
+            response.close()
+            response.release_conn()
+
     def post(self, url: str, form: bytes, limit: int) -> bytes:
         """Send a form that asks for something, and return the answer; redirects are not followed.
 
@@ -101,11 +110,8 @@ class Connections:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         response = self._request_once(url, "*/*", "", method="POST", content=form, headers=headers)
         try:
-            said = _beginning(response, limit + 1)
-            refuse_status(response, said)
-            if len(said) > limit:
-                raise FetchError(f"it is longer than the {limit} bytes that are read of such an answer")
-            return said
+            _check_answer(response, 0)
+            return _whole(response, limit)
         finally:
             response.close()
             response.release_conn()
@@ -332,6 +338,13 @@ def _beginning(response: "urllib3.BaseHTTPResponse", limit: int) -> bytes:
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def _whole(response: "urllib3.BaseHTTPResponse", limit: int) -> bytes:
+    said = _beginning(response, limit + 1)
+    if len(said) > limit:
+        raise FetchError(f"it is longer than the {limit} bytes that are read of such an answer")
+    return said
 
 
 def _without_first(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ Source: OCI distribution specification, spec.md, "Pull".
 
 import contextlib
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, TypeVar
@@ -19,16 +20,20 @@ from pipeline.registry.http import Answer, Connections
 from pipeline.registry.retry import Patience
 from pipeline.registry.stream import Stream
 from pipeline.registry.token import Authorizer
+from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.errors import StoreError
-from runtime.oci.descriptor import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST
-from runtime.oci.document import DOCUMENT_LIMIT, parse_document
+from runtime.oci.descriptor import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Descriptor
+from runtime.oci.document import DOCUMENT_LIMIT, items, parse_document, text
 from runtime.oci.reference import is_index, pick
 from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.remote import Remote
 
 _ACCEPT = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 _LOGIN = "log in with `docker login` or `podman login`: their files and credential programs are asked"
+
+_NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
+_PAGES = 1000
 
 T = TypeVar("T")
 
@@ -44,6 +49,7 @@ class Registry:
 
     Attributes:
         remote: as it was given.
+        patience: likewise.
     """
 
     ACTIONS = "pull"
@@ -62,7 +68,7 @@ class Registry:
     ) -> None:
         self.remote = remote
         self._connections = connections
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self._authorizer = Authorizer(remote, connections, self.ACTIONS, others)
         self._manifests: dict[Digest, bytes] = {}
 
@@ -116,7 +122,7 @@ class Registry:
                 yield self._again(ask, what)
 
         hint = "run it again: the layers that came whole are kept"
-        return io.BufferedReader(Stream(reopen, self._patience, lambda error: self._refused(error, what, hint=hint)))
+        return io.BufferedReader(Stream(reopen, self.patience, lambda error: self._refused(error, what, hint=hint)))
 
     def has(self, digest: Digest) -> bool:
         """Tell whether the registry has a blob; it raises as ``find``."""
@@ -125,6 +131,47 @@ class Registry:
         except StoreError:
             return False
         return True
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags of the repository, sorted, none where there is no such repository; it raises as ``find``."""
+        try:
+            pages = list(self._pages("tags/list?n=1000", "*/*", "the list of tags"))
+        except StoreError:
+            return ()
+        found = (items(page.get("tags"), "the list of tags") for page in pages)
+        return tuple(sorted({text(each, "the list of tags") for several in found for each in several}))
+
+    def referrers(self, subject: Digest) -> tuple[Descriptor, ...] | None:
+        """Return what the registry itself lists as attached to a manifest; None if it has no such lists.
+
+        It raises as ``find``.
+        """
+        what = f"the list of what is attached to {subject}"
+        try:
+            pages = list(self._pages(f"referrers/{subject}", INDEX, what))
+        except StoreError:
+            return None
+        found = (items(page.get("manifests"), what) for page in pages)
+        return tuple(Descriptor.parse(each, what) for several in found for each in several)
+
+    def _pages(self, path: str, accept: str, what: str) -> Iterator[Mapping[str, Json]]:
+        """Yield the pages of a list, which a registry names one after the other."""
+        url = f"{self.remote.base}/{path}"
+        for _ in range(_PAGES):
+            raw, answer = self._page(url, accept, what)
+            yield parse_document(raw, what)
+            following = _NEXT.search(answer.headers.get("Link", ""))
+            if following is None:
+                return
+            url = urljoin(url, following[1])
+            if urlsplit(url)[:2] != urlsplit(self.remote.base)[:2]:
+                raise FetchError(f"{self.remote.text}: {what} goes on at another server, which is not followed")
+        raise FetchError(f"{self.remote.text}: {what} has more than the {_PAGES} pages that are read")
+
+    def _page(self, url: str, accept: str, what: str) -> tuple[bytes, Answer]:
+        return self._again(
+            lambda header: self._connections.page(url, DOCUMENT_LIMIT, accept=accept, authorization=header), what
+        )
 
     def _manifest(self, name: str, wanted: Digest | None) -> tuple[Digest, bytes]:
         path = f"manifests/{quote(name, safe=':')}"
@@ -166,7 +213,7 @@ class Registry:
 
     def _wait(self, tried: int, error: TransientError, what: str) -> None:
         try:
-            self._patience.wait(tried, error)
+            self.patience.wait(tried, error)
         except FetchError as last:
             raise self._refused(last, what) from error
 

@@ -43,7 +43,7 @@ class Repository(Registry):
         others: tuple[str, ...] = (),
     ) -> None:
         super().__init__(remote, connections, patience=patience, others=others)
-        self._wire = Wire(base=remote.base, send=self._sent, patience=self._patience)
+        self._wire = Wire(base=remote.base, send=self._sent, patience=self.patience)
 
     def put_blobs(self, blobs: Sequence[Descriptor], source: Blobs, *, mount: str = "") -> None:
         """Put blobs in, ``PARALLEL`` at a time; see ``put_blob``. After a failure those under way are given up."""
@@ -74,13 +74,14 @@ class Repository(Registry):
         """
         self._put_blob(blob, source, mount, threading.Event())
 
-    def put_manifest(self, raw: bytes, media_type: str, *, name: str = "") -> Answer:
+    def put_manifest(self, raw: bytes, media_type: str, *, name: str = "", is_read_back: bool = True) -> Answer:
         """Put a manifest in, whose blobs are there already, and read it back.
 
         Args:
             raw: its bytes.
             media_type: of it.
             name: the tag that it gets, or its digest; by default the tag of ``remote``, its digest where there is none.
+            is_read_back: False for a tag that others move at the same time.
 
         Returns:
             What the registry answered; nothing is told of it where the manifest was found there after an interruption.
@@ -96,7 +97,8 @@ class Repository(Registry):
             lambda header: self._send("PUT", path, header, content=raw, headers=headers), named, digest
         )
         # A registry may write a manifest in another way than it came, and then its digest is another one.
-        self._manifest(named, digest)
+        if is_read_back:
+            self._manifest(named, digest)
         return answer
 
     def _until_there(self, put: Callable[[str], Answer], name: str, digest: Digest) -> Answer:

@@ -22,6 +22,7 @@ class Refusal(StrEnum):
     DIFF_IDS = "diff-ids"
     DIGEST_FORM = "digest-form"
     MANIFEST_COUNT = "manifest-count"
+    MANIFEST_SUBJECT = "manifest-subject"
     # the compressed stream
     BLOB_DIGEST = "blob-digest"
     BLOB_SIZE = "blob-size"

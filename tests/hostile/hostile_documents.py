@@ -10,6 +10,7 @@ from runtime.oci.descriptor import CONFIG, INDEX, LAYER_GZIP, MANIFEST
 from runtime.oci.document import DOCUMENT_LIMIT, parse_document
 from runtime.oci.image import Image, parse_manifest
 from runtime.oci.layout import Layout
+from runtime.oci.referrers import parse_list, referrer_of
 from runtime.oci.refusal import Refusal
 
 DIGEST = Digest.of(b"layer").text
@@ -93,6 +94,19 @@ LISTS = {
     "list_from_urls": (json.dumps({"manifests": [ENTRY | {"urls": ["https://x"]}]}).encode(), Refusal.FOREIGN_LAYER),
     "list_of_many": (json.dumps({"manifests": [ENTRY] * 10_001}).encode(), Refusal.MANIFEST_COUNT),
 }
+SUBJECT = {"mediaType": MANIFEST, "digest": DIGEST, "size": 5}
+REFERRERS = {
+    "referrer_without_subject": ({}, Refusal.MANIFEST_SUBJECT),
+    "referrer_of_another_subject": (
+        {"subject": SUBJECT | {"digest": Digest.of(b"other").text}},
+        Refusal.MANIFEST_SUBJECT,
+    ),
+    "referrer_of_a_list": ({"subject": [SUBJECT]}, Refusal.JSON_TYPE),
+}
+REFERRER_LISTS = {
+    "referrers_in_a_manifest": ({"schemaVersion": 2, "mediaType": MANIFEST}, Refusal.MEDIA_TYPE),
+    "referrers_that_are_many": ({"schemaVersion": 2, "manifests": [ENTRY] * 10_001}, Refusal.MANIFEST_COUNT),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +139,12 @@ def listed(root: Path, raw: bytes) -> object:
     return layout.manifests()
 
 
+def referrer(change: Mapping) -> object:
+    """Read an artifact as what refers to an image."""
+    whole = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {}, "layers": []} | change
+    return referrer_of(json.dumps(whole).encode(), Digest(DIGEST))
+
+
 def cyclic(root: Path) -> object:
     """Open an index as an image: it can name itself by no digest, but a list of its layout can name it."""
     layout = Layout(root)
@@ -152,6 +172,13 @@ def _documents() -> Mapping[str, Document]:
     found |= {
         name: Document(read=lambda root, raw=raw: listed(root, raw), reason=why) for name, (raw, why) in LISTS.items()
     }
+    found |= {
+        name: Document(read=lambda _, x=x: referrer(x), reason=why) for name, (x, why) in REFERRERS.items()
+    }
+    found |= {
+        name: Document(read=lambda _, x=x: parse_list(json.dumps(x).encode(), "list"), reason=why)
+        for name, (x, why) in REFERRER_LISTS.items()
+    }
     return found | {"index_as_image": Document(read=cyclic, reason=Refusal.MANIFEST_AMBIGUOUS)}
 
 
@@ -160,7 +187,7 @@ DOCUMENTS = _documents()
 
 SHAPES = tuple(
     (kind, *value[:-1])
-    for kind, table in enumerate((TEXTS, MANIFESTS, IMAGES, LIES, LISTS))
+    for kind, table in enumerate((TEXTS, MANIFESTS, IMAGES, LIES, LISTS, REFERRERS, REFERRER_LISTS))
     for value in table.values()
 )
 """What makes each of them hostile; no two are the same."""

@@ -23,6 +23,7 @@ FOLDER = "runtime.oci.folder"
 HEADERS = "runtime.oci.headers"
 IMAGE = "runtime.oci.image"
 LAYOUT = "runtime.oci.layout"
+REFERRERS = "runtime.oci.referrers"
 STREAM = "runtime.oci.stream"
 UNPACK = "runtime.oci.unpack"
 
@@ -49,10 +50,15 @@ MUTANTS = {
         (IMAGE, 'if media_type not in (MANIFEST, DOCKER_MANIFEST) or manifest.get("schemaVersion") != 2:', NEVER),
         (IMAGE, "if described.media_type not in _CONFIGS:", NEVER),
         (IMAGE, "if each.media_type not in _LAYERS:", NEVER),
+        (REFERRERS, 'if index.get("mediaType", INDEX) != INDEX or index.get("schemaVersion") != 2:', NEVER),
         (STREAM, "if descriptor.media_type not in (LAYER_TAR, LAYER_GZIP, LAYER_ZSTD, DOCKER_LAYER_GZIP):", NEVER),
     ],
     Refusal.MANIFEST_AMBIGUOUS: [(IMAGE, 'if "manifests" in manifest or "fsLayers" in manifest:', NEVER)],
-    Refusal.MANIFEST_COUNT: [(LAYOUT, "if len(listed) > _MOST_MANIFESTS:", NEVER)],
+    Refusal.MANIFEST_COUNT: [
+        (LAYOUT, "if len(listed) > _MOST_MANIFESTS:", NEVER),
+        (REFERRERS, "if len(listed) > _MOST:", NEVER),
+    ],
+    Refusal.MANIFEST_SUBJECT: [(REFERRERS, "if found != subject:", NEVER)],
     Refusal.FOREIGN_LAYER: [(DESCRIPTOR, 'if member(value, "urls", where) or member(value, "data", where):', NEVER)],
     Refusal.LAYER_COUNT: [(IMAGE, "if len(listed) > _LAYER_LIMIT:", NEVER)],
     Refusal.DIFF_IDS: [(IMAGE, "if len(diff_ids) != len(descriptors):", NEVER)],

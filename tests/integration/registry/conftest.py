@@ -1,0 +1,158 @@
+"""Registries of this machine, and what lies between them and us."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "conformance"))
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from faulty_proxy import FaultyProxy
+from registries import started_registry
+from simulated_registry import SimulatedRegistry
+
+from pipeline.registry.access import Access
+from pipeline.registry.http import Connections
+from pipeline.registry.retry import Patience
+from runtime.canonical import to_canonical_json
+from runtime.oci.descriptor import CONFIG, LAYER_TAR, MANIFEST
+from runtime.oci.layout import Layout
+
+PART = 1 << 20
+LARGE = bytes(range(256)) * (10 * PART // 4 // 256)
+"""Two parts and a half."""
+
+
+class Debian:
+    """Debian's docker-registry, and the uploads that are left in its files."""
+
+    def __init__(self, address, folder):
+        self.address = address
+        self.folder = folder
+
+    def uploads(self, name):
+        return {each.name for each in (self.folder / f"docker/registry/v2/repositories/{name}/_uploads").glob("*")}
+
+
+class Simulated:
+    """The same of a registry in memory."""
+
+    def __init__(self, simulated):
+        self.simulated = simulated
+        self.address = simulated.address
+
+    def uploads(self, _):
+        return set(self.simulated.uploads)
+
+
+@pytest.fixture(scope="session")
+def debian(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("registry")
+    with started_registry(folder) as address:
+        yield Debian(address, folder)
+
+
+@pytest.fixture
+def simulated():
+    opened = SimulatedRegistry()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def proxied(request):
+    """Return a function that puts a faulty proxy before a registry."""
+    opened = []
+
+    def open_one(address):
+        opened.append(FaultyProxy(address))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def connections():
+    opened = Connections(Access(), size=4)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def waited():
+    """The seconds that were waited; nothing waits for them."""
+    return []
+
+
+@pytest.fixture
+def patience(waited):
+    return Patience(pause=waited.append)
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr("pipeline.registry.upload.PART", PART)
+
+
+@pytest.fixture
+def there(tmp_path):
+    return Layout(tmp_path / "there")
+
+
+@pytest.fixture
+def image(there):
+    """The digest of an image with a layer of several parts; its manifest is not canonical."""
+    return made(there, LARGE, b"small")
+
+
+def made(layout, *layers):
+    """Write an image, and return the digest of its manifest."""
+    described = [layout.write(each, LAYER_TAR).to_json() for each in layers]
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": [each["digest"] for each in described]}}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": layout.write(to_canonical_json(config), CONFIG).to_json(),
+        "layers": described,
+    }
+    return layout.write(json.dumps(manifest, indent=5).encode(), MANIFEST).digest
+
+
+@pytest.fixture
+def make():
+    return made
+
+
+@pytest.fixture
+def statement():
+    """Return a function that makes an artifact about an image, of an empty config and layer."""
+
+    def build(subject, number):
+        empty = {
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+            "size": 2,
+        }
+        return to_canonical_json(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+                "config": empty,
+                "layers": [empty],
+                "subject": {"mediaType": MANIFEST, "digest": subject.text, "size": 1},
+                "annotations": {"number": str(number)},
+            }
+        )
+
+    return build
+
+
+@pytest.fixture
+def empty_blob(there):
+    """The one blob of every statement."""
+    return there.write(b"{}", "application/vnd.oci.empty.v1+json")
