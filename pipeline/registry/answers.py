@@ -46,11 +46,18 @@ class ChallengeError(FetchError):
 
 
 class StatusError(FetchError):
-    """The server refuses; ``status`` is what it says, of HTTP."""
+    """The server refuses.
 
-    def __init__(self, message: str, *, status: int) -> None:
+    Args:
+        message: what it says.
+        status: of HTTP.
+        codes: of the distribution specification, as ``MANIFEST_BLOB_UNKNOWN``; hostile as all else.
+    """
+
+    def __init__(self, message: str, *, status: int, codes: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.codes = codes
 
 
 def refuse_status(response: "urllib3.BaseHTTPResponse", said: bytes = b"") -> None:
@@ -67,7 +74,8 @@ def refuse_status(response: "urllib3.BaseHTTPResponse", said: bytes = b"") -> No
     if status == 200:
         return
     response.close()
-    answer = f"HTTP {status}{problems_of(response.headers, said)}"
+    problems = problems_of(response.headers, said)
+    answer = f"HTTP {status}: {'; '.join(problems)}" if problems else f"HTTP {status}"
     if status in {404, 410}:
         raise MissingError(f"there is no such file ({answer})")
     if status in {408, 425, 429} or status >= 500:
@@ -78,23 +86,23 @@ def refuse_status(response: "urllib3.BaseHTTPResponse", said: bytes = b"") -> No
         raise ChallengeError(refused, challenge=response.headers.get("WWW-Authenticate", ""))
     if status in {403, 407}:
         raise StatusError(refused, status=status)
-    raise StatusError(f"the server answered with {answer}", status=status)
+    codes = tuple(each.partition(":")[0] for each in problems)
+    raise StatusError(f"the server answered with {answer}", status=status, codes=codes)
 
 
-def problems_of(headers: Mapping[str, str], said: bytes) -> str:
-    """Return what a registry says of its refusal, ``: CODE: message; …``; empty where it says nothing that is one.
+def problems_of(headers: Mapping[str, str], said: bytes) -> tuple[str, ...]:
+    """Return what a registry says of its refusal, each as ``CODE: message``.
 
-    What it says is hostile: only codes of the specification's form are shown, and printable text of a limited length.
+    What it says is hostile: only codes of the specification's form are told, and printable text of a limited length.
     """
     if not headers.get("Content-Type", "").startswith("application/json"):
-        return ""
+        return ()
     try:
         document = json.loads(said)
     except (ValueError, RecursionError):
-        return ""
+        return ()
     listed = document.get("errors") if isinstance(document, dict) else None
-    found = [text for each in listed[:_SHOWN] if (text := _problem(each))] if isinstance(listed, list) else []
-    return f": {'; '.join(found)}" if found else ""
+    return tuple(text for each in listed[:_SHOWN] if (text := _problem(each))) if isinstance(listed, list) else ()
 
 
 def seconds_of(retry_after: str, now: float) -> float | None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from pipeline.declare.errors import FetchError
-from pipeline.registry.answers import TransientError
+from pipeline.registry.answers import StatusError, TransientError
 from pipeline.registry.http import Answer, Connections
 from pipeline.registry.registry import Registry
 from pipeline.registry.retry import Patience
@@ -23,6 +23,9 @@ from runtime.oci.store import Blobs
 
 PARALLEL = 4
 """Blobs that are sent at once: few, since registries limit the connections of a client."""
+
+_SEEN_TOO_EARLY = {"MANIFEST_BLOB_UNKNOWN", "DIGEST_INVALID"}
+"""What docker-registry answers of a manifest while another client puts one of its blobs in, which is there already."""
 
 _BEGINNINGS = 3
 """How often an upload is begun for one blob."""
@@ -112,6 +115,11 @@ class Repository(Registry):
                 self._wait(tried, error, what)
                 if self._names(name) == digest:
                     return Answer(status=201, headers={})
+            except StatusError as error:
+                if not _SEEN_TOO_EARLY & set(error.codes):
+                    raise self._refused(error, what) from error
+                tried += 1
+                self._wait(tried, TransientError(error.message), what)
             except FetchError as error:
                 raise self._refused(error, what) from error
 

@@ -47,6 +47,7 @@ class FaultyProxy:
 
     Attributes:
         harmed: the uploads of which the client was not told what became of them.
+        lasting: whether all later requests of the step meet the fault too.
         done: how often the fault was done.
         seen: the steps of all requests, in order.
     """
@@ -54,6 +55,7 @@ class FaultyProxy:
     def __init__(self, address):
         self.target = address
         self.fault, self.step, self.turn = "", "", 0
+        self.lasting = False
         self.seen, self.harmed, self.done = [], set(), 0
         self.lock = threading.Lock()
         outer = self
@@ -74,7 +76,8 @@ class FaultyProxy:
     def fault_of(self, step):
         with self.lock:
             self.seen.append(step)
-            if step == self.step and self.seen.count(step) == self.turn:
+            count = self.seen.count(step)
+            if step == self.step and (count >= self.turn if self.lasting else count == self.turn):
                 self.done += 1
                 return self.fault
         return ""

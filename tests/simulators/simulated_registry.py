@@ -12,7 +12,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-UPLOAD = re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<id>[^/]*)")
+UPLOAD = re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<key>[^/]*)")
 BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>[^/]+)")
 MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<tag>[^/]+)")
 TAGS = re.compile(r"/v2/(?P<name>.+)/tags/list")
@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
     def unknown(self, **_):
         self.problem(404, "UNSUPPORTED", "there is nothing of that kind")
 
-    def upload_post(self, name, id):  # noqa: A002
+    def upload_post(self, name, **_):
         digest = self.query.get("mount")
         if digest and digest in self.registry.blobs.get(self.query.get("from"), {}):
             self.registry.blobs.setdefault(name, {})[digest] = self.registry.blobs[self.query["from"]][digest]
@@ -86,8 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
         more = {"OCI-Chunk-Min-Length": str(self.registry.least)} if self.registry.least else {}
         return self.send(202, Location=f"/v2/{name}/blobs/uploads/{key}", Range="0-0", **more)
 
-    def upload_patch(self, name, id):  # noqa: A002
-        sent = self.registry.uploads.get(id)
+    def upload_patch(self, key, **_):
+        sent = self.registry.uploads.get(key)
         if sent is None:
             return self.problem(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
         first = int(self.headers["Content-Range"].partition("-")[0])
@@ -97,29 +97,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.registry.received += len(self.body)
         return self.send(202, Range=f"0-{max(0, len(sent) - 1)}", Location=self.parts.path)
 
-    def upload_get(self, name, id):  # noqa: A002
-        sent = self.registry.uploads.get(id)
+    def upload_get(self, key, **_):
+        sent = self.registry.uploads.get(key)
         if sent is None:
             return self.problem(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
         return self.send(204, Range=f"0-{max(0, len(sent) - 1)}", Location=self.parts.path)
 
-    def upload_put(self, name, id):  # noqa: A002
-        sent = self.registry.uploads.get(id)
+    def upload_put(self, name, key):
+        sent = self.registry.uploads.get(key)
         if sent is None:
             return self.problem(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
         sent += self.body
         self.registry.received += len(self.body)
         if not self.is_whole:
             return None
-        del self.registry.uploads[id]
+        del self.registry.uploads[key]
         found = f"sha256:{hashlib.sha256(sent).hexdigest()}"
         if found != self.query["digest"]:
             return self.problem(400, "DIGEST_INVALID", f"it is {found}")
         self.registry.blobs.setdefault(name, {})[found] = bytes(sent)
         return self.send(201, Location=f"/v2/{name}/blobs/{found}")
 
-    def upload_delete(self, name, id):  # noqa: A002
-        gone = self.registry.uploads.pop(id, None)
+    def upload_delete(self, key, **_):
+        gone = self.registry.uploads.pop(key, None)
         return self.send(204) if gone is not None else self.problem(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
 
     def blob_get(self, name, digest):
