@@ -140,17 +140,23 @@ class Repository(Registry):
 
     def _upload(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
         for left in reversed(range(_BEGINNINGS)):
-            upload = self._wire.begin(blob.digest, mount)
-            if upload is None:
-                return
             try:
-                upload.send(blob, _until(verified(blob, source), stopped))
-            except BaseException as error:
-                upload.cancel()
-                if not isinstance(error, LostUploadError) or not left:
+                self._upload_once(blob, source, mount, stopped)
+            except LostUploadError:
+                if not left:
                     raise
             else:
                 return
+
+    def _upload_once(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
+        upload = self._wire.begin(blob.digest, mount)
+        if upload is None:
+            return
+        try:
+            upload.send(blob, _until(verified(blob, source), stopped))
+        except BaseException:
+            upload.cancel()
+            raise
 
     def _sent(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         return self._once(lambda header: self._send(method, url, header, content=content, headers=headers))

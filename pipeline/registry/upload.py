@@ -78,7 +78,11 @@ class Wire:
         query = f"?{urlencode({'mount': digest.text, 'from': mount})}" if mount else ""
         asked = f"{self.base}/blobs/uploads/{query}"
         answer = self.again("POST", asked)
-        return None if answer.status == 201 else Upload(self, asked, answer)
+        if answer.status == 201:
+            return None
+        if not answer.headers.get("Location"):
+            raise LostUploadError("the registry says no place for it")
+        return Upload(self, asked, answer)
 
 
 class Upload:
@@ -95,8 +99,9 @@ class Upload:
 
     def __init__(self, wire: Wire, asked: str, answer: Answer) -> None:
         self._wire = wire
-        self._url = asked
+        self._url = self._before = asked
         self._move(answer)
+        self._before = self._url
         self.part = _part_of(answer)
 
     def send(self, blob: Descriptor, content: Iterable[bytes]) -> None:
@@ -121,8 +126,10 @@ class Upload:
 
     def cancel(self) -> None:
         """Delete what was sent; a registry that cannot is left with it."""
-        with contextlib.suppress(FetchError):  # What led here is told.
-            self._wire.again("DELETE", self._url)
+        for url in dict.fromkeys((self._url, self._before)):
+            with contextlib.suppress(FetchError):  # What led here is told.
+                self._wire.again("DELETE", url)
+                return
 
     def _send_part(self, start: int, part: bytes) -> None:
         """Send one part, and what is missing of it after an interruption."""
@@ -134,11 +141,10 @@ class Upload:
                 tried += 1
                 self._wire.patience.wait(tried, error)
                 at = self._received(start, end)
-            except MissingError as error:
-                raise LostUploadError(error.message) from error
-            except StatusError as error:
+            except (MissingError, StatusError) as error:
+                # 404 where an answer was cut within its Location, 416 where the part came twice.
                 tried += 1
-                if error.status != 416 or tried > 1:
+                if tried > 1 or (isinstance(error, StatusError) and error.status != 416):
                     raise
                 at = self._received(start, end)
 
@@ -148,6 +154,8 @@ class Upload:
         answer = self._wire.send("PATCH", self._url, rest, headers)
         self._move(answer)
         has = _count(answer)
+        if not answer.headers.get("Location"):
+            raise TransientError("the registry's answer to a part is not whole")
         if has is None or has == end:
             return end
         if not at < has < end:
@@ -156,16 +164,25 @@ class Upload:
 
     def _received(self, start: int, end: int) -> int:
         """Ask how many bytes of the blob the registry has."""
-        try:
-            answer = self._wire.again("GET", self._url)
-        except (MissingError, StatusError) as error:
-            raise LostUploadError(error.message) from error
+        answer = self._status()
         if answer.headers.get("Location"):
             self._move(answer)
         has = _count(answer) or 0
         if not start <= has <= end:
             raise LostUploadError(f"the registry has {has} bytes of it, and {start} to {end} were sent")
         return has
+
+    def _status(self) -> Answer:
+        """Ask for the upload, where it is and then where it was before: an answer may have been cut in its Location."""
+        try:
+            return self._wire.again("GET", self._url)
+        except (MissingError, StatusError) as error:
+            try:
+                answer = self._wire.again("GET", self._before)
+            except (MissingError, StatusError):
+                raise LostUploadError(error.message) from error
+        self._url = self._before
+        return answer
 
     def _finish(self, blob: Descriptor, rest: bytes, start: int = 0) -> None:
         """Send the last bytes, and let the registry look at the digest; a blob that is there then was accepted."""
@@ -182,7 +199,10 @@ class Upload:
             except MissingError as error:
                 if self._wire.has(blob.digest):
                     return
-                raise LostUploadError(error.message) from error
+                tried += 1
+                if tried > 1:
+                    raise LostUploadError(error.message) from error
+                at = self._received(start, start + len(rest))
             else:
                 return
 
@@ -194,11 +214,10 @@ class Upload:
 
     def _move(self, answer: Answer) -> None:
         """Go to where the registry wants the next request, which it says as a path or as a URL."""
-        location = answer.headers.get("Location", "")
-        following = urljoin(self._url, location)
-        if not location or urlsplit(following).scheme not in {"https", urlsplit(self._url).scheme}:
+        following = urljoin(self._url, answer.headers.get("Location", ""))
+        if urlsplit(following).scheme not in {"https", urlsplit(self._url).scheme}:
             raise FetchError("the registry says no place for it, or one without TLS")
-        self._url = following
+        self._before, self._url = self._url, following
 
 
 def parts(content: Iterable[bytes], size: int) -> Iterator[bytes]:

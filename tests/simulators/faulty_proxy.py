@@ -118,8 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         with socket.create_connection((host, int(port))) as upstream:
             headers = "".join(f"{key}: {value}\r\n" for key, value in self.headers.items())
             request = f"{self.command} {self.path} HTTP/1.1\r\n{headers}\r\n".encode()
-            # Without a body it is the request itself that ends early.
-            request = request + self.body[: len(self.body) // 2] if self.body else request[: len(request) // 2]
+            # Without a body it is the first line that ends early.
+            request = request + self.body[: len(self.body) // 2] if self.body else request[: len(self.path)]
             upstream.sendall(request)
             time.sleep(0.05)
         time.sleep(0.05)

@@ -25,6 +25,7 @@ class SimulatedRegistry:
 
     def __init__(self, *, has_referrers=True, page=1000, least=0):
         self.has_referrers, self.page, self.least = has_referrers, page, least
+        self.elsewhere, self.endless = "", False  # lists that go on at another server, or for ever
         self.blobs, self.manifests, self.uploads = {}, {}, {}
         self.asked, self.received = [], 0
         self.lock = threading.Lock()
@@ -174,7 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
     def paged(self, listed, document, kind):
         start = int(self.query.get("from", 0))
         end = start + self.registry.page
-        more = {"Link": f'<{self.parts.path}?from={end}>; rel="next"'} if end < len(listed) else {}
+        goes_on = end < len(listed) or self.registry.endless
+        link = f'<{self.registry.elsewhere}{self.parts.path}?from={end}>; rel="next"'
+        more = {"Link": link} if goes_on else {}
         return self.send(200, json.dumps(document(listed[start:end])).encode(), **{"Content-Type": kind, **more})
 
     def problem(self, status, code, message):

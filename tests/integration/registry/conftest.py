@@ -197,3 +197,12 @@ def statement():
         )
 
     return build
+
+
+@pytest.fixture
+def closed_debian(tmp_path):
+    """The address of a docker-registry for the user ``ann`` with the password ``secret`` alone."""
+    # bcrypt, the one kind that docker-registry knows, by libcrypt of Debian.
+    (tmp_path / "htpasswd").write_text("ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n")
+    with started_registry(tmp_path, f"auth: {{htpasswd: {{realm: here, path: {tmp_path}/htpasswd}}}}\n") as address:
+        yield address
