@@ -4,9 +4,9 @@
 
 Two of Debian's docker-registry are started on loopback. In each turn a new image goes from a repository into others
 that have nothing yet, by each way: inside one registry, where blobs are taken over without being sent, and into the
-other one; new, since skopeo remembers where it has put a blob before. "ours" is measured in this process, with connections
-that are kept, from the request until the tag was read back; "command" is a process of its own, as `skopeo copy
---preserve-digests` is. Layers are gzip of what cannot be compressed, so that nobody has a reason to compress them anew.
+other one; new, since skopeo remembers where it has put a blob before. "ours" is measured in this process, with
+connections that are kept, from the request until the tag was read back; "command" is a process of its own, as
+`skopeo copy --preserve-digests` is. Layers are gzip of what cannot be compressed, so that nobody compresses them anew.
 Exits 1 if a bar is not met.
 
     python bench/registry.py copy SOURCE TARGET

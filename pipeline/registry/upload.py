@@ -133,7 +133,7 @@ class Upload:
 
     def _send_part(self, start: int, part: bytes) -> None:
         """Send one part, and what is missing of it after an interruption."""
-        at, end, tried = start, start + len(part), 0
+        at, end, tried, confused = start, start + len(part), 0, False
         while at < end:
             try:
                 at = self._patch(at, part[at - start :], end)
@@ -143,9 +143,11 @@ class Upload:
                 at = self._received(start, end)
             except (MissingError, StatusError) as error:
                 # 404 where an answer was cut within its Location, 416 where the part came twice.
-                tried += 1
-                if tried > 1 or (isinstance(error, StatusError) and error.status != 416):
+                if isinstance(error, StatusError) and error.status != 416:
                     raise
+                if confused:
+                    raise LostUploadError(error.message) from error
+                confused = True
                 at = self._received(start, end)
 
     def _patch(self, at: int, rest: bytes, end: int) -> int:

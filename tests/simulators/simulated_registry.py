@@ -4,6 +4,7 @@ An upload keeps one address, so that it can be resumed and deleted after any int
 come in pages. It notes what it was asked, and how many bytes of blobs it was sent.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -190,6 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         if status != 204:
             self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        with contextlib.suppress(ConnectionError):  # The client may be gone by now.
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
