@@ -44,7 +44,7 @@ def push_image(
     """
     if remote.digest not in (None, digest):
         raise StoreError(f"{remote.text} names another image than {digest}", hint="name a tag, or no digest")
-    mount = _beside(source, remote)
+    mount = beside(source, remote)
     repository = Repository(remote, connections, patience=patience, others=(mount,) if mount else ())
     raw = _manifest_of(digest, source)
     index = parse_document(raw, f"manifest {digest}")
@@ -70,6 +70,13 @@ def blobs_of(manifest: Mapping[str, Json], digest: Digest) -> tuple[Descriptor, 
     )
 
 
+def beside(source: Blobs, remote: Remote) -> str:
+    """Return the repository of the same registry that a source is, empty if it is none."""
+    if isinstance(source, Registry) and source.remote.host == remote.host:
+        return source.remote.repository
+    return ""
+
+
 def _push(digest: Digest, raw: bytes, source: Blobs, repository: Repository, mount: str, *, name: str = "") -> None:
     manifest = parse_manifest(raw, str(digest))
     repository.put_blobs(blobs_of(manifest, digest), source, mount=mount)
@@ -80,10 +87,3 @@ def _push(digest: Digest, raw: bytes, source: Blobs, repository: Repository, mou
 def _manifest_of(digest: Digest, source: Blobs) -> bytes:
     """Return a manifest; a registry has them in another place than blobs."""
     return source.manifest(digest.text) if isinstance(source, Registry) else source.read(digest, DOCUMENT_LIMIT)
-
-
-def _beside(source: Blobs, remote: Remote) -> str:
-    """Return the repository of the same registry that a source is, empty if it is none."""
-    if isinstance(source, Registry) and source.remote.host == remote.host:
-        return source.remote.repository
-    return ""

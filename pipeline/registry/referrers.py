@@ -11,11 +11,13 @@ Source: OCI distribution specification, spec.md, "Listing Referrers", "Pushing M
 from collections.abc import Iterable
 
 from pipeline.declare.errors import FetchError
+from pipeline.registry.push import beside, blobs_of
 from pipeline.registry.registry import Registry
 from pipeline.registry.repository import Repository
 from runtime.digest import Digest
 from runtime.errors import StoreError
 from runtime.oci.descriptor import INDEX, Descriptor
+from runtime.oci.document import parse_document
 from runtime.oci.referrers import (
     joined,
     list_tag,
@@ -77,6 +79,34 @@ def attach(repository: Repository, raw: bytes, subject: Digest) -> Descriptor:
         repository.put_manifest(raw, own.media_type, name=own_tag(subject, own.digest), is_read_back=False)
         _complete(repository, subject, own)
     return own
+
+
+def copy_attached(subject: Digest, source: Registry, target: Repository) -> tuple[Descriptor, ...]:
+    """Attach what is attached to an image in one repository to the same image in another, byte for byte.
+
+    The image need not be there yet: its tag can come last. What is attached there already stays.
+
+    Args:
+        subject: the digest of the image's manifest or index.
+        source: has the image.
+        target: gets what is attached to it.
+
+    Returns:
+        What was copied, sorted by digest.
+
+    Raises:
+        FetchError: a registry cannot be reached, or refuses.
+        StoreError: the source lists an artifact that it does not have.
+        RefusedError: an artifact is malformed, or is not the bytes that its digest says.
+    """
+    mount = beside(source, target.remote)
+    found = referrers_of(source, subject)
+    for each in found:
+        raw = source.manifest(each.digest.text)
+        document = parse_document(raw, f"manifest {each.digest}")
+        target.put_blobs(blobs_of(document, each.digest), source, mount=mount)
+        attach(target, raw, subject)
+    return found
 
 
 def _complete(repository: Repository, subject: Digest, own: Descriptor) -> None:

@@ -124,14 +124,6 @@ class Registry:
         hint = "run it again: the layers that came whole are kept"
         return io.BufferedReader(Stream(reopen, self.patience, lambda error: self._refused(error, what, hint=hint)))
 
-    def has(self, digest: Digest) -> bool:
-        """Tell whether the registry has a blob; it raises as ``find``."""
-        try:
-            self._again(lambda header: self._send("HEAD", f"blobs/{digest}", header), f"blob {digest}")
-        except StoreError:
-            return False
-        return True
-
     def tags(self) -> tuple[str, ...]:
         """Return the tags of the repository, sorted, none where there is no such repository; it raises as ``find``."""
         try:

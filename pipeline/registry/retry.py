@@ -29,11 +29,6 @@ class Patience:
     pause: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
 
-    @property
-    def tries(self) -> int:
-        """How often a request is made at most."""
-        return len(self.pauses) + 1
-
     def wait(self, tried: int, error: TransientError) -> None:
         """Wait before the next try.
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.declare.errors import FetchError
 from pipeline.registry.access import Access
 from pipeline.registry.http import Connections
-from pipeline.registry.referrers import attach, referrers_of
+from pipeline.registry.referrers import attach, copy_attached, referrers_of
 from pipeline.registry.repository import Repository
 from pipeline.registry.retry import Patience
 from runtime.digest import Digest
@@ -131,6 +131,19 @@ def test_malformed_list_is_refused(simulated, listing):
     listing.put_manifest(raw, INDEX, name=list_tag(SUBJECT))
     with pytest.raises(RefusedError):
         referrers_of(listing, SUBJECT)
+
+
+@pytest.mark.parametrize("target", ["debian", "simulated"])
+def test_what_is_attached_goes_along_into_another_repository(target, request, repository, statement, hands):
+    raws = [statement(SUBJECT, number) for number in range(3)]
+    for each in raws:
+        attach(repository, each, SUBJECT)
+    place = request.getfixturevalue(target)
+    other = Repository(parse_remote(f"{place.address}/copied/{uuid.uuid4().hex}"), hands.connections)
+    copied = copy_attached(SUBJECT, repository, other)
+    assert referrers_of(other, SUBJECT) == copied == referrers_of(repository, SUBJECT)
+    assert {other.manifest(each.digest.text) for each in copied} == set(raws)
+    assert copy_attached(SUBJECT, repository, other) == copied
 
 
 @pytest.mark.bar("6.6 writers of attestations")
