@@ -22,6 +22,7 @@ from pipeline.declare.errors import FetchError, LockError, MissingError
 from pipeline.registry.http import BLOCK, Connections
 from pipeline.registry.registry import Registry
 from pipeline.registry.repository import Repository
+from pipeline.registry.unfinished import Unfinished
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import DigestError, ImageError, StoreError
@@ -67,7 +68,7 @@ def keep(lock: Lock, fetcher: Fetcher, remote: Remote) -> str:
     files = _files(lock, fetcher)
     source, repository = (
         _Files({each.descriptor.digest: each for each in files}),
-        Repository(remote, fetcher.connections),
+        Repository(remote, fetcher.connections, unfinished=Unfinished(fetcher.cache.folder / "uploads")),
     )
     empty = _File.of(b"{}", "", "", kind=_EMPTY)
     repository.put_blob(empty.descriptor, _Files({empty.descriptor.digest: empty}))

@@ -12,6 +12,7 @@ from pipeline.registry.http import Connections
 from pipeline.registry.registry import Registry
 from pipeline.registry.repository import Repository
 from pipeline.registry.retry import Patience
+from pipeline.registry.unfinished import Unfinished
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.errors import StoreError
@@ -24,7 +25,13 @@ from runtime.oci.store import Blobs
 
 
 def push_image(
-    digest: Digest, source: Blobs, remote: Remote, connections: Connections, *, patience: Patience | None = None
+    digest: Digest,
+    source: Blobs,
+    remote: Remote,
+    connections: Connections,
+    *,
+    patience: Patience | None = None,
+    unfinished: Unfinished | None = None,
 ) -> None:
     """Put the image of a manifest's digest into a registry; blobs that it has already are not sent again.
 
@@ -35,6 +42,7 @@ def push_image(
         remote: names the repository, and the tag that the image gets; none where it names a digest.
         connections: reach the registry.
         patience: with a registry that is busy or away.
+        unfinished: where uploads under way are written down, for the next process; None writes nothing down.
 
     Raises:
         FetchError: the registry cannot be reached, or refuses.
@@ -45,7 +53,8 @@ def push_image(
     if remote.digest not in (None, digest):
         raise StoreError(f"{remote.text} names another image than {digest}", hint="name a tag, or no digest")
     mount = beside(source, remote)
-    repository = Repository(remote, connections, patience=patience, others=(mount,) if mount else ())
+    others = (mount,) if mount else ()
+    repository = Repository(remote, connections, patience=patience, others=others, unfinished=unfinished)
     raw = _manifest_of(digest, source)
     index = parse_document(raw, f"manifest {digest}")
     if not is_index(index):

@@ -3,6 +3,7 @@
 Source: OCI distribution specification, spec.md, "Push".
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pipeline.registry.answers import StatusError, TransientError
 from pipeline.registry.http import Answer, Connections
 from pipeline.registry.registry import Registry
 from pipeline.registry.retry import Patience
+from pipeline.registry.unfinished import Note, Unfinished
 from pipeline.registry.upload import LostUploadError, Wire
 from runtime.digest import Digest
 from runtime.errors import StoreError
@@ -32,7 +34,15 @@ _BEGINNINGS = 3
 
 
 class Repository(Registry):
-    """One repository of a registry, to be read and written; ``remote`` may name the tag that a manifest gets."""
+    """One repository of a registry, to be read and written.
+
+    Args:
+        remote: names the repository, and the tag that a manifest gets.
+        connections: reach the registry.
+        patience: with a registry that is busy or away.
+        others: repositories of the same registry that are read beside it.
+        unfinished: where uploads under way are written down; None writes nothing down.
+    """
 
     ACTIONS = "pull,push"
     VERB = "put into"
@@ -44,8 +54,10 @@ class Repository(Registry):
         *,
         patience: Patience | None = None,
         others: tuple[str, ...] = (),
+        unfinished: Unfinished | None = None,
     ) -> None:
         super().__init__(remote, connections, patience=patience, others=others)
+        self._unfinished = unfinished
         self._wire = Wire(base=remote.base, send=self._sent, patience=self.patience)
 
     def put_blobs(self, blobs: Sequence[Descriptor], source: Blobs, *, mount: str = "") -> None:
@@ -149,14 +161,20 @@ class Repository(Registry):
                 return
 
     def _upload_once(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
-        upload = self._wire.begin(blob.digest, mount)
-        if upload is None:
-            return
-        try:
-            upload.send(blob, _until(verified(blob, source), stopped))
-        except BaseException:
-            upload.cancel()
-            raise
+        with self._note(blob.digest) as note:
+            upload = self._wire.resume(note) or self._wire.begin(blob.digest, mount, note)
+            if upload is None:
+                return
+            try:
+                upload.send(blob, _until(verified(blob, source), stopped))
+            except BaseException:
+                upload.cancel()
+                raise
+
+    def _note(self, digest: Digest) -> contextlib.AbstractContextManager[Note]:
+        if self._unfinished is None:
+            return contextlib.nullcontext(Note())
+        return self._unfinished.note(self.remote.base, digest)
 
     def _sent(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         return self._once(lambda header: self._send(method, url, header, content=content, headers=headers))

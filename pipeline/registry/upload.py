@@ -23,6 +23,7 @@ from pipeline.declare.errors import FetchError, MissingError
 from pipeline.registry.answers import StatusError, TransientError
 from pipeline.registry.http import Answer
 from pipeline.registry.retry import Patience
+from pipeline.registry.unfinished import Note
 from runtime.digest import Digest
 from runtime.oci.descriptor import Descriptor
 
@@ -73,8 +74,8 @@ class Wire:
             return False
         return True
 
-    def begin(self, digest: Digest, mount: str) -> "Upload | None":
-        """Begin an upload; None if the registry took the blob from another repository."""
+    def begin(self, digest: Digest, mount: str, note: Note) -> "Upload | None":
+        """Begin an upload, and note where it is; None if the registry took the blob from another repository."""
         query = f"?{urlencode({'mount': digest.text, 'from': mount})}" if mount else ""
         asked = f"{self.base}/blobs/uploads/{query}"
         answer = self.again("POST", asked)
@@ -82,7 +83,19 @@ class Wire:
             return None
         if not answer.headers.get("Location"):
             raise LostUploadError("the registry says no place for it")
-        return Upload(self, asked, answer)
+        return Upload(self, asked, answer, note)
+
+    def resume(self, note: Note) -> "Upload | None":
+        """Go on with an upload that a process left; None if there is none, or the registry does not know it."""
+        if not note.url:
+            return None
+        try:
+            answer = self.again("GET", note.url)
+            return Upload(self, note.url, answer, note, sent=_count(answer) or 0)
+        except (MissingError, StatusError):
+            with contextlib.suppress(FetchError):
+                self.again("DELETE", note.url)
+            return None
 
 
 class Upload:
@@ -92,13 +105,17 @@ class Upload:
         wire: sends requests.
         asked: the URL that began it.
         answer: to that request.
+        note: where its place is noted.
+        sent: how many bytes the registry has already.
 
     Raises:
         FetchError: the answer says no place for the upload.
     """
 
-    def __init__(self, wire: Wire, asked: str, answer: Answer) -> None:
+    def __init__(self, wire: Wire, asked: str, answer: Answer, note: Note, *, sent: int = 0) -> None:
         self._wire = wire
+        self._note = note
+        self._sent = sent
         self._url = self._before = asked
         self._move(answer)
         self._before = self._url
@@ -115,21 +132,29 @@ class Upload:
             LostUploadError: it has to be begun anew.
             FetchError: the registry cannot be reached, or refuses.
         """
+        if self._sent > blob.size:
+            raise LostUploadError(f"the registry has {self._sent} bytes of it, and {blob.size} are all")
         if blob.size <= self.part:
-            self._finish(blob, b"".join(content))
+            self._finish(blob, b"".join(content)[self._sent :], self._sent)
             return
         offset = 0
         for part in ahead(parts(content, self.part)):
-            self._send_part(offset, part)
+            # What was sent before is read as well: its digest counts.
+            at = min(max(offset, self._sent), offset + len(part))
+            self._send_part(at, part[at - offset :])
             offset += len(part)
         self._finish(blob, b"", offset)
 
     def cancel(self) -> None:
-        """Delete what was sent; a registry that cannot is left with it."""
+        """Delete what was sent; the note of it is kept where the registry cannot be asked now."""
         for url in dict.fromkeys((self._url, self._before)):
-            with contextlib.suppress(FetchError):  # What led here is told.
+            try:
                 self._wire.again("DELETE", url)
-                return
+            except (MissingError, StatusError):
+                continue
+            except FetchError:  # What led here is told.
+                self._note.keep()
+            return
 
     def _send_part(self, start: int, part: bytes) -> None:
         """Send one part, and what is missing of it after an interruption."""
@@ -220,6 +245,7 @@ class Upload:
         if urlsplit(following).scheme not in {"https", urlsplit(self._url).scheme}:
             raise FetchError("the registry says no place for it, or one without TLS")
         self._before, self._url = self._url, following
+        self._note.write(following)
 
 
 def parts(content: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -48,6 +48,7 @@ class FaultyProxy:
     Attributes:
         harmed: the uploads of which the client was not told what became of them.
         lasting: whether all later requests of the step meet the fault too.
+        held: set once a request is held.
         done: how often the fault was done.
         seen: the steps of all requests, in order.
     """
@@ -57,7 +58,7 @@ class FaultyProxy:
         self.fault, self.step, self.turn = "", "", 0
         self.lasting = False
         self.seen, self.harmed, self.done = [], set(), 0
-        self.lock = threading.Lock()
+        self.lock, self.held = threading.Lock(), threading.Event()
         outer = self
 
         class Handler(_Handler):
@@ -139,6 +140,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_delay(self):
         time.sleep(_DELAY)
         self.hand_on()
+
+    def do_hold(self):
+        """Hand nothing on, and answer nothing; the client is killed meanwhile."""
+        self.proxy.held.set()
+        self.close_connection = True
+        self.connection.recv(1)
 
     def do_429(self):
         self.answer(429, [("Retry-After", "1"), ("Content-Length", "0")], b"")
