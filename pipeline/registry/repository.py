@@ -6,7 +6,8 @@ Source: OCI distribution specification, spec.md, "Push".
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from urllib.parse import quote
 
 from pipeline.declare.errors import FetchError
@@ -58,7 +59,6 @@ class Repository(Registry):
     ) -> None:
         super().__init__(remote, connections, patience=patience, others=others)
         self._unfinished = unfinished
-        self._wire = Wire(base=remote.base, send=self._sent, patience=self.patience)
 
     def put_blobs(self, blobs: Sequence[Descriptor], source: Blobs, *, mount: str = "") -> None:
         """Put blobs in, ``PARALLEL`` at a time; see ``put_blob``. After a failure those under way are given up."""
@@ -67,7 +67,7 @@ class Repository(Registry):
             wanted = {each.digest: each for each in blobs}.values()
             begun = [threads.submit(self._put_blob, each, source, mount, stopped) for each in wanted]
             try:
-                for each in begun:
+                for each in as_completed(begun):
                     each.result()
             finally:
                 stopped.set()
@@ -144,29 +144,30 @@ class Repository(Registry):
 
     def _put_blob(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
         what = f"blob {blob.digest}"
+        wire = Wire(base=self.remote.base, send=self._sent, patience=replace(self.patience, stopped=stopped))
         try:
-            if not stopped.is_set() and not self._wire.has(blob.digest):
-                self._upload(blob, source, mount, stopped)
+            if not stopped.is_set() and not wire.has(blob.digest):
+                self._upload(wire, blob, mount, lambda: _until(verified(blob, source), stopped))
         except FetchError as error:
             raise self._refused(error, what) from error
 
-    def _upload(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
+    def _upload(self, wire: Wire, blob: Descriptor, mount: str, read: Callable[[], Iterator[bytes]]) -> None:
         for left in reversed(range(_BEGINNINGS)):
             try:
-                self._upload_once(blob, source, mount, stopped)
+                self._upload_once(wire, blob, mount, read())
             except LostUploadError:
                 if not left:
                     raise
             else:
                 return
 
-    def _upload_once(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
+    def _upload_once(self, wire: Wire, blob: Descriptor, mount: str, content: Iterator[bytes]) -> None:
         with self._note(blob.digest) as note:
-            upload = self._wire.resume(note) or self._wire.begin(blob.digest, mount, note)
+            upload = wire.resume(note) or wire.begin(blob.digest, mount, note)
             if upload is None:
                 return
             try:
-                upload.send(blob, _until(verified(blob, source), stopped))
+                upload.send(blob, content)
             except BaseException:
                 upload.cancel()
                 raise

@@ -27,6 +27,7 @@ class SimulatedRegistry:
     def __init__(self, *, has_referrers=True, page=1000, least=0):
         self.has_referrers, self.page, self.least = has_referrers, page, least
         self.elsewhere, self.endless = "", False  # lists that go on at another server, or for ever
+        self.retry_after = ""  # of parts, which are not taken then
         self.blobs, self.manifests, self.uploads = {}, {}, {}
         self.asked, self.received = [], 0
         self.lock = threading.Lock()
@@ -92,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
         sent = self.registry.uploads.get(key)
         if sent is None:
             return self.problem(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
+        if self.registry.retry_after:
+            return self.send(429, **{"Retry-After": self.registry.retry_after})
         first = int(self.headers["Content-Range"].partition("-")[0])
         if first != len(sent):
             return self.send(416, Range=f"0-{max(0, len(sent) - 1)}", Location=self.parts.path)

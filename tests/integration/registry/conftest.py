@@ -102,7 +102,7 @@ def waited():
 
 @pytest.fixture
 def patience(waited):
-    return Patience(pause=waited.append)
+    return Patience(pause=waited.append, chance=lambda: 0.0)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Blobs on their way into a repository: in parts, from another repository, or not at all; nothing half-sent is left."""
 
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ import pytest
 from pipeline.declare.errors import FetchError
 from pipeline.registry.push import push_image
 from pipeline.registry.registry import Registry
+from pipeline.registry.retry import Patience
 from runtime.canonical import to_canonical_json
 from runtime.digest import Digest
 from runtime.oci.descriptor import INDEX, MANIFEST, Descriptor
@@ -141,7 +143,18 @@ def test_registry_that_stays_busy_is_given_up_and_nothing_is_left(simulated, han
     proxy.lasting = True
     with pytest.raises(FetchError, match="not able to answer now"):
         hands.push(proxy.address, "app")
-    assert waited.count(1.0) >= 1  # Retry-After
+    assert sum(waited) == 3.0  # Three times what Retry-After says; by itself it would be 1.75.
+    assert simulated.uploads == {}
+
+
+def test_failure_of_one_blob_ends_the_waiting_of_others(simulated, hands, make, proxied):
+    simulated.retry_after = "100"
+    image = make(hands.there, bytes(3 * PART), b"wrong")
+    hands.there.path(Digest.of(b"wrong")).write_bytes(b"other")
+    remote, began = parse_remote(f"{simulated.address}/app:1"), time.monotonic()
+    with pytest.raises((RefusedError, FetchError)):
+        push_image(image, hands.there, remote, hands.connections, patience=Patience())
+    assert time.monotonic() - began < 20
     assert simulated.uploads == {}
 
 

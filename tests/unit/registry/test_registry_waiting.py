@@ -1,6 +1,7 @@
 """How long a registry is left alone, and what is told of what it says."""
 
 import json
+import threading
 from email.utils import formatdate
 
 import pytest
@@ -61,6 +62,19 @@ def test_pauses_grow_and_end_with_the_error_itself():
 def test_server_is_left_alone_for_as_long_as_it_wants():
     assert waits(TransientError("busy", after=30.0))[0] == [30.0, 30.0, 30.0]
     assert waits(TransientError("busy", after=0.0))[0] == [0.5, 1.0, 2.0]
+
+
+def test_waiting_ends_when_it_is_not_wanted_any_more():
+    stopped, error, waited = threading.Event(), TransientError("busy", after=100.0), []
+
+    def pause(seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            stopped.set()
+
+    with pytest.raises(TransientError):
+        Patience(pause=pause, stopped=stopped).wait(1, error)
+    assert waited == [0.5, 0.5, 0.5]
 
 
 def test_server_that_wants_to_be_left_alone_for_too_long_is_not_waited_for():
