@@ -48,6 +48,7 @@ class SimulatedRegistry:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     registry: SimulatedRegistry
 
     def log_message(self, *_):
