@@ -6,14 +6,14 @@ from pathlib import Path
 
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.ecosystems.pypi.target import Target
-from pipeline.build.http import Connections
 from pipeline.build.interpreter import Interpreter, find_interpreter
 from pipeline.build.lock import LockedTree
-from pipeline.build.registry import Registry
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import AnyImage, ExistingImage
 from pipeline.declare.spec import EnvSpec, ResultsFormat
+from pipeline.registry.http import Connections
+from pipeline.registry.registry import Registry
 from runtime.data import replace
 from runtime.digest import Digest
 from runtime.errors import ImageError

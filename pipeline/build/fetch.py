@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.cache import Cache
-from pipeline.build.http import Connections, TransientError
-from pipeline.build.sources import PUBLIC_ARCHIVES, Sources, shown
+from pipeline.build.sources import PUBLIC_ARCHIVES, Sources
 from pipeline.declare.errors import FetchError, MissingError
+from pipeline.registry.access import shown
+from pipeline.registry.answers import TransientError
+from pipeline.registry.http import Connections
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ class Fetcher(AbstractContextManager["Fetcher"]):
         self._vendored = vendored
         self.indexes: dict[str, bytes] = {}
         self._pause = pause
-        self.connections = Connections(sources, size=THREADS)
+        self.connections = Connections(sources.access, size=THREADS)
         self._stopped = threading.Event()
 
     def __exit__(

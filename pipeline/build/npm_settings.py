@@ -55,13 +55,6 @@ def read_npm_settings(environment: Mapping[str, str], home: Path, root: Path) ->
     )
 
 
-def authorization_of(url: str, credentials: Mapping[str, str]) -> str:
-    """Return the header for a URL of a registry, of the longest place that it lies below; empty for none."""
-    place = url.partition("://")[2]
-    found = [each for each in credentials if place.startswith(f"{each.rstrip('/')}/")]
-    return credentials[max(found, key=len)] if found else ""
-
-
 def _credentials(settings: Mapping[str, str]) -> dict[str, str]:
     kinds = {"_authToken": "Bearer", "_auth": "Basic"}
     found = ((_CREDENTIAL.fullmatch(key), value) for key, value in settings.items())

@@ -8,8 +8,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pipeline.build.machine import apt_archives, apt_proxy, python_certificates, python_index
 from pipeline.build.npm_settings import NpmSettings, read_npm_settings
-from pipeline.build.registry_credentials import credential_files
 from pipeline.declare.errors import SpecError
+from pipeline.registry.access import Access, shown
+from pipeline.registry.credentials import credential_files
 
 PUBLIC_ARCHIVES: Mapping[str, str] = {
     "debian": "http://deb.debian.org/debian",
@@ -51,6 +52,18 @@ class Sources:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     netrc: Path | None = None
     registry_files: tuple[Path, ...] = ()
+
+    @property
+    def access(self) -> Access:
+        """How all of them are reached."""
+        return Access(
+            proxies=self.proxies,
+            archives=tuple(base for name in PUBLIC_ARCHIVES for base in self.debian.get(name, ())),
+            ca_file=self.ca_file,
+            netrc=self.netrc,
+            headers=self.npm.credentials,
+            registry_files=self.registry_files,
+        )
 
     def debian_urls(self, archive: str, path: str, snapshot: datetime | None = None) -> tuple[str, ...]:
         """Return every URL where a file of a Debian archive may be, the nearest first.
@@ -140,18 +153,6 @@ def mirrored_archives(mirror: str) -> Mapping[str, str]:
     at = len(segments) - 1 - segments[::-1].index("debian")
     beside = "/".join([*segments[:at], "debian-security", *segments[at + 1 :]])
     return {"debian": base, "debian-security": urlunsplit((parts.scheme, parts.netloc, beside, "", ""))}
-
-
-def shown(url: str) -> str:
-    """Return ``url`` as messages may show it and files may keep it: without user, password, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        host = f"[{host}]" if ":" in host else host
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "(an unreadable URL)"
-    return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
 
 
 def _user_settings(path: Path) -> Mapping[str, str]:

@@ -17,11 +17,12 @@ from typing import BinaryIO
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
-from pipeline.build.http import BLOCK, Connections
 from pipeline.build.lock import Lock
-from pipeline.build.push import Repository
-from pipeline.build.registry import Registry
 from pipeline.declare.errors import FetchError, LockError, MissingError
+from pipeline.registry.http import BLOCK, Connections
+from pipeline.registry.registry import Registry
+from pipeline.registry.repository import Repository
+from pipeline.registry.unfinished import Unfinished
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import DigestError, ImageError, StoreError
@@ -67,12 +68,11 @@ def keep(lock: Lock, fetcher: Fetcher, remote: Remote) -> str:
     files = _files(lock, fetcher)
     source, repository = (
         _Files({each.descriptor.digest: each for each in files}),
-        Repository(remote, fetcher.connections),
+        Repository(remote, fetcher.connections, unfinished=Unfinished(fetcher.cache.folder / "uploads")),
     )
     empty = _File.of(b"{}", "", "", kind=_EMPTY)
     repository.put_blob(empty.descriptor, _Files({empty.descriptor.digest: empty}))
-    for each in files:
-        repository.put_blob(each.descriptor, source)
+    repository.put_blobs([each.descriptor for each in files], source)
     manifest: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,

@@ -1,13 +1,9 @@
 """Images that other people's tools made, and a registry of this machine."""
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -15,6 +11,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "conformance"))
 
 from engines import DEBIAN_PATH, program_of, started_dockerd
+from registries import started_registry
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,7 +48,7 @@ def docker():
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
     """Start Debian's docker-registry on loopback, and return its address."""
-    with _started(tmp_path_factory.mktemp("registry")) as address:
+    with started_registry(tmp_path_factory.mktemp("registry")) as address:
         yield address
 
 
@@ -60,47 +57,8 @@ def closed_registry(tmp_path):
     """The same, for the user ``ann`` with the password ``secret`` alone."""
     # bcrypt, the one kind that docker-registry knows, by libcrypt of Debian.
     (tmp_path / "htpasswd").write_text("ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n")
-    with _started(tmp_path, f"auth: {{htpasswd: {{realm: here, path: {tmp_path}/htpasswd}}}}\n") as address:
+    with started_registry(tmp_path, f"auth: {{htpasswd: {{realm: here, path: {tmp_path}/htpasswd}}}}\n") as address:
         yield address
-
-
-@contextlib.contextmanager
-def _started(folder, more=""):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = f"""version: 0.1
-log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {folder}}}}}
-http: {{addr: 127.0.0.1:{port}}}
-{more}"""
-    (folder / "config.yml").write_text(config)
-    server = subprocess.Popen(
-        [program_of("docker-registry"), "serve", folder / "config.yml"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait(port)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait(port):
-    for _ in range(100):
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/v2/")
-            assert connection.getresponse().status in {200, 401}
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-        finally:
-            connection.close()
-    raise AssertionError("the registry does not answer")
 
 
 class Project:

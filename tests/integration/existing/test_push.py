@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pipeline.build.http import Connections
-from pipeline.build.push import push_image
-from pipeline.build.registry import Registry
-from pipeline.build.sources import Sources
 from pipeline.declare.errors import FetchError
+from pipeline.registry.access import Access
+from pipeline.registry.http import Connections
+from pipeline.registry.push import push_image
+from pipeline.registry.registry import Registry
 from runtime.canonical import to_canonical_json
 from runtime.digest import Digest
 from runtime.errors import StoreError
@@ -29,7 +29,7 @@ LARGE = b"layer" * 700_000
 
 @pytest.fixture
 def connections():
-    opened = Connections(Sources(debian={}), size=1)
+    opened = Connections(Access(), size=1)
     yield opened
     opened.close()
 

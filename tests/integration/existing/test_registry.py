@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pipeline.build.http import Connections
-from pipeline.build.registry import Registry
-from pipeline.build.sources import Sources
 from pipeline.declare.errors import FetchError
+from pipeline.registry.access import Access
+from pipeline.registry.http import Connections
+from pipeline.registry.registry import Registry
 from runtime.digest import Digest
 from runtime.errors import ImageError, StoreError
 from runtime.oci.copy import copy_image
@@ -115,7 +115,7 @@ def simulated():
 
 @pytest.fixture
 def connections():
-    opened = Connections(Sources(debian={}), size=1)
+    opened = Connections(Access(), size=1)
     yield opened
     opened.close()
 
@@ -173,7 +173,7 @@ def test_password_goes_to_the_registry_for_its_token_and_to_no_other_plain_serve
     file = tmp_path / "auth.json"
     file.write_text(json.dumps({"auths": {simulated.host: {"auth": "YW5uOnNlY3JldA=="}}}))
     simulated.demanded, other = "token", Simulated()
-    opened = Connections(Sources(debian={}, registry_files=(file,)), size=1)
+    opened = Connections(Access(registry_files=(file,)), size=1)
     try:
         pulled(simulated, opened, tmp_path / "store")
         simulated.realm, other.demanded = f"http://{other.host}/token", "token"

@@ -6,11 +6,12 @@ import json
 import pytest
 import urllib3
 
-from pipeline.build.http import Connections
-from pipeline.build.registry import Registry
-from pipeline.build.registry_credentials import credential_files, registry_authorization
-from pipeline.build.sources import Sources
 from pipeline.declare.errors import FetchError
+from pipeline.registry.access import Access
+from pipeline.registry.credential_program import Credential
+from pipeline.registry.credentials import credential_files, find_credential
+from pipeline.registry.http import Connections
+from pipeline.registry.registry import Registry
 from runtime.digest import Digest
 from runtime.oci.copy import copy_image
 from runtime.oci.descriptor import CONFIG, LAYER_TAR, MANIFEST
@@ -29,6 +30,7 @@ MANIFEST_RAW = json.dumps(
         "layers": [{"mediaType": LAYER_TAR, "digest": Digest.of(LAYER).text, "size": len(LAYER)}],
     }
 ).encode()
+ANN = Credential(name="ann", secret="secret")  # noqa: S106 - of a test
 AUTH = base64.b64encode(b"ann:secret").decode()
 
 
@@ -50,7 +52,7 @@ def push(address):
 
 
 def pulled(address, folder, files):
-    connections = Connections(Sources(debian={}, registry_files=files), size=1)
+    connections = Connections(Access(registry_files=files), size=1)
     try:
         registry, here = Registry(parse_remote(f"{address}/team/app:1"), connections), Layout(folder / "store")
         return copy_image(registry.find("amd64"), registry, here).digest
@@ -71,20 +73,20 @@ def test_image_is_pulled_with_the_password_of_the_file_and_with_no_other(closed_
 def test_entry_for_a_part_of_the_registry_counts_first(tmp_path):
     part = base64.b64encode(b"part:x").decode()
     file = written(tmp_path, {"auths": {"a.example": {"auth": AUTH}, "a.example/team": {"auth": part}}})
-    assert registry_authorization((file,), "a.example", "team/app") == f"Basic {part}"
-    assert registry_authorization((file,), "a.example", "teams/app") == f"Basic {AUTH}"
-    assert registry_authorization((file,), "b.example", "team/app") == ""
+    assert find_credential((file,), "a.example", "team/app") == Credential(name="part", secret="x")  # noqa: S106
+    assert find_credential((file,), "a.example", "teams/app") == ANN
+    assert find_credential((file,), "b.example", "team/app") is None
 
 
 def test_docker_hub_is_known_by_the_name_that_docker_gives_it(tmp_path):
     file = written(tmp_path, {"auths": {"https://index.docker.io/v1/": {"auth": AUTH}}})
-    assert registry_authorization((file,), "docker.io", "library/debian") == f"Basic {AUTH}"
+    assert find_credential((file,), "docker.io", "library/debian") == ANN
 
 
 @pytest.mark.parametrize("content", [[], {"auths": []}, {"auths": {"a.example": {"auth": "secret\r\nX: y"}}}])
 def test_malformed_file_is_refused_without_what_it_holds(tmp_path, content):
     with pytest.raises(FetchError) as refused:
-        registry_authorization((written(tmp_path, content),), "a.example", "app")
+        find_credential((written(tmp_path, content),), "a.example", "app")
     assert "auth.json" in str(refused.value)
     assert "secret" not in str(refused.value)
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.build.artifact import Artifact, LockedPackage
-from pipeline.build.sources import PUBLIC_INDEX, Sources, read_sources, shown
+from pipeline.build.sources import PUBLIC_INDEX, Sources, read_sources
 from pipeline.declare.errors import LockError, SpecError
+from pipeline.registry.access import shown
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 PATHS = st.from_regex(r"[a-z0-9+~]{1,8}(/[a-z0-9+~]{1,8}){0,3}", fullmatch=True)

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
-from pipeline.build.http import proxy_of
 from pipeline.build.sources import Sources
 from pipeline.declare.errors import FetchError, MissingError
+from pipeline.registry.access import Access, proxy_of
 from runtime.oci.temporary import new_file
 
 
@@ -179,7 +179,7 @@ def test_cache_note_is_kept_and_replaced(fetcher: Fetcher) -> None:
     ],
 )
 def test_proxy_is_the_machines_own(url: str, proxies: dict[str, str], expected: str) -> None:
-    assert proxy_of(url, Sources(debian={"debian": ("http://deb/debian",)}, proxies=proxies)) == expected
+    assert proxy_of(url, Access(archives=("http://deb/debian",), proxies=proxies)) == expected
 
 
 def test_fetch_into_a_cache_that_cannot_be_written_says_where(tmp_path: Path) -> None:

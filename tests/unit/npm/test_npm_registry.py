@@ -10,10 +10,11 @@ from pipeline.build.ecosystems.npm.integrity import Integrity
 from pipeline.build.ecosystems.npm.package_lock import Entry
 from pipeline.build.ecosystems.npm.registry import locate, pin_all
 from pipeline.build.fetch import Fetcher
-from pipeline.build.http import Connections
-from pipeline.build.npm_settings import authorization_of, read_npm_settings
+from pipeline.build.npm_settings import read_npm_settings
 from pipeline.build.sources import PUBLIC_REGISTRY, read_sources
 from pipeline.declare.errors import FetchError, MissingError, PackageError
+from pipeline.registry.access import authorization_of
+from pipeline.registry.http import Connections
 
 
 @pytest.fixture
@@ -127,5 +128,5 @@ def test_credentials_go_to_their_own_registry_alone(tmp_path):
         assert authorization_of(other, found) == ""
     sources = read_sources({"TOKEN": "secret"}, tmp_path, root=tmp_path)
     assert "secret" not in repr(sources)
-    headers = Connections(sources, size=1)._authorization("https://h.example/npm/a")
+    headers = Connections(sources.access, size=1)._authorization("https://h.example/npm/a")
     assert headers == {"Authorization": "Bearer secret"}

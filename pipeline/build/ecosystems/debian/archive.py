@@ -13,7 +13,7 @@ from pipeline.build.ecosystems.debian.keyring import Keyring, given_keyring, pin
 from pipeline.build.ecosystems.debian.release import Release, check_time, read_release
 from pipeline.build.ecosystems.debian.unpack import Inflated
 from pipeline.build.fetch import Fetcher
-from pipeline.build.sources import mirrored_archives, shown
+from pipeline.build.sources import mirrored_archives
 from pipeline.declare.errors import (
     ArchiveError,
     FetchError,
@@ -23,6 +23,7 @@ from pipeline.declare.errors import (
     PackageError,
     SpecError,
 )
+from pipeline.registry.access import shown
 
 _RELEASE_LIMIT = 8 << 20
 _INDEX_LIMIT = 1 << 30

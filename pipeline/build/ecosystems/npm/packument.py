@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from pipeline.build.ecosystems.npm.semver import Range, Version
 from pipeline.build.fetch import Fetcher
-from pipeline.build.sources import shown
 from pipeline.declare.errors import FetchError
+from pipeline.registry.access import shown
 
 MAX_PACKUMENT = 128 << 20
 """Bytes of what the registry says of one package; the largest of the public one are about 60 MB."""

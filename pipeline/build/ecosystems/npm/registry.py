@@ -12,8 +12,8 @@ from pipeline.build.ecosystems.npm.package_lock import Entry
 from pipeline.build.ecosystems.npm.tarball import Tarball
 from pipeline.build.fetch import THREADS, Fetcher
 from pipeline.build.modules import LockedModule
-from pipeline.build.sources import shown
 from pipeline.declare.errors import FetchError, PackageError
+from pipeline.registry.access import shown
 
 MAX_TARBALL = 1 << 30
 """Bytes of a tarball while its size is not locked yet."""

@@ -12,8 +12,8 @@ from packaging.version import InvalidVersion, Version
 
 from pipeline.build.artifact import Artifact, LockedPackage
 from pipeline.build.fetch import Fetcher
-from pipeline.build.sources import shown
 from pipeline.declare.errors import FetchError, MissingError, ResolveError
+from pipeline.registry.access import shown
 from runtime.digest import Digest
 
 MAX_PAGE = 64 << 20

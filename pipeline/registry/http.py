@@ -4,15 +4,22 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
-from pipeline.build.npm_settings import authorization_of
-from pipeline.build.registry_credentials import registry_authorization
-from pipeline.build.sources import PUBLIC_ARCHIVES, Sources, shown
 from pipeline.declare.errors import FetchError, MissingError
+from pipeline.registry.access import (
+    Access,
+    authorization_of,
+    basic_authorization,
+    proxy_of,
+    shown,
+    without_credentials,
+)
+from pipeline.registry.answers import PROBLEM_LIMIT, TransientError, refuse_status
 
 if TYPE_CHECKING:
     import urllib3
@@ -29,28 +36,32 @@ _SLOW_RATE = 1024
 """Bytes a second below which a server is given up, judged whenever it was waited for ``_SLOW_SECONDS``."""
 
 
-class TransientError(FetchError):
-    """The same request may succeed a little later: name resolution, connection, a busy server, a short read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server says of a request that succeeded.
 
+    Args:
+        status: of HTTP.
+        headers: in any case of their names.
+    """
 
-class ChallengeError(FetchError):
-    """The server wants to be asked with an authorization; ``challenge`` is how it says so, as hostile as all else."""
-
-    def __init__(self, message: str, *, hint: str = "", challenge: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.challenge = challenge
+    status: int
+    headers: Mapping[str, str]
 
 
 class Connections:
     """A few kept connections to each server; nothing is imported or opened before the first request.
 
     Args:
-        sources: proxies, certificates and the file of credentials.
+        access: proxies, certificates and the files of credentials.
         size: connections that are kept per server.
+
+    Attributes:
+        access: as it was given.
     """
 
-    def __init__(self, sources: Sources, *, size: int) -> None:
-        self._sources = sources
+    def __init__(self, access: Access, *, size: int) -> None:
+        self.access = access
         self._size = size
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
@@ -80,14 +91,43 @@ class Connections:
                 parts.append(block)
         return b"".join(parts)
 
+    def page(self, url: str, limit: int, *, accept: str = "*/*", authorization: str = "") -> tuple[bytes, Answer]:
+        """Return what ``url`` holds, and the answer with which it came; in everything else as ``read``."""
+        response = self._request(url, accept, authorization, 0)
+        try:
+            return _whole(response, limit), Answer(status=response.status, headers=response.headers)
+        finally:
+            response.close()
+            response.release_conn()
+
+    def post(self, url: str, form: bytes, limit: int) -> bytes:
+        """Send a form that asks for something, and return the answer; redirects are not followed.
+
+        Raises:
+            TransientError: a later try may succeed.
+            FetchError: anything else, as an answer of more than ``limit`` bytes.
+        """
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        response = self._request_once(url, "*/*", "", method="POST", content=form, headers=headers)
+        try:
+            _check_answer(response, 0)
+            return _whole(response, limit)
+        finally:
+            response.close()
+            response.release_conn()
+
     @contextlib.contextmanager
-    def open(self, url: str, *, accept: str = "*/*", authorization: str = "") -> Iterator[Iterator[bytes]]:
+    def open(
+        self, url: str, *, accept: str = "*/*", authorization: str = "", start: int = 0
+    ) -> Iterator[Iterator[bytes]]:
         """Yield the blocks of what ``url`` holds; redirects are followed, never from TLS to plain HTTP.
 
         Args:
             url: of what is wanted.
             accept: the media types that are.
             authorization: the header for the server of ``url``, never for one that it redirects to.
+            start: bytes that are left out at the beginning; a server that cannot leave them out sends them, and they
+                are passed over.
 
         Raises:
             TransientError: a later try may succeed; also while the blocks are read.
@@ -98,9 +138,10 @@ class Connections:
             with _open_file(url) as blocks:
                 yield blocks
             return
-        response = self._request(url, accept, authorization)
+        response = self._request(url, accept, authorization, start)
         try:
-            yield _blocks(response)
+            blocks = _blocks(response)
+            yield _without_first(blocks, start) if start and response.status == 200 else blocks
         finally:
             # A connection with unread bytes cannot be used again.
             response.close()
@@ -112,10 +153,10 @@ class Connections:
         url: str,
         *,
         content: bytes | Iterator[bytes] = b"",
-        headers: Mapping[str, str],
+        headers: Mapping[str, str] = MappingProxyType({}),
         authorization: str = "",
-    ) -> Mapping[str, str]:
-        """Send a request that follows no redirect, and return the headers of the answer, whose content is not read.
+    ) -> Answer:
+        """Send a request that follows no redirect, and return the answer; of its content nothing is kept.
 
         Args:
             method: of HTTP.
@@ -128,28 +169,32 @@ class Connections:
             TransientError: a later try may succeed.
             ChallengeError: the server wants an authorization.
             MissingError: there is nothing of that name.
+            StatusError: it refuses for another reason.
             FetchError: anything else that is no success.
         """
         response = self._request_once(url, "*/*", authorization, method=method, content=content, headers=headers)
         try:
+            # Read to its end, an answer gives its connection back, to be used again.
+            said = _beginning(response, PROBLEM_LIMIT)
             if response.status not in _DONE:
-                _refuse_status(response)
-            return response.headers
+                refuse_status(response, said)
+            return Answer(status=response.status, headers=response.headers)
         finally:
             response.close()
             response.release_conn()
 
-    def _request(self, url: str, accept: str, authorization: str) -> "urllib3.BaseHTTPResponse":
+    def _request(self, url: str, accept: str, authorization: str, start: int) -> "urllib3.BaseHTTPResponse":
         first = urlsplit(url)[:2]
+        headers = {"Range": f"bytes={start}-"} if start else {}
         for _ in range(_REDIRECTS + 1):
             own = authorization if urlsplit(url)[:2] == first else ""
-            response = self._request_once(url, accept, own)
+            response = self._request_once(url, accept, own, headers=headers)
             target = response.get_redirect_location()
             if not target:
-                _refuse_status(response)
+                _check_answer(response, start)
                 return response
             response.close()
-            following = urljoin(_without_credentials(url), target)
+            following = urljoin(without_credentials(url), target)
             if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
                 raise FetchError(f"it redirects from TLS to {shown(following)}, which is not followed")
             if urlsplit(following).scheme not in {"http", "https"}:
@@ -180,7 +225,7 @@ class Connections:
         try:
             return self._pool(url).request(
                 method,
-                _without_credentials(url),
+                without_credentials(url),
                 body=content or None,
                 headers=sent,
                 redirect=False,
@@ -198,23 +243,19 @@ class Connections:
         except (HTTPError, OSError) as error:
             raise TransientError(_reason(error)) from error
 
-    def registry_authorization(self, host: str, repository: str) -> str:
-        """Return the header that says who asks a registry, empty where its files of credentials do not say so."""
-        return registry_authorization(self._sources.registry_files, host, repository)
-
     def _pool(self, url: str) -> "urllib3.PoolManager":
         import urllib3  # noqa: PLC0415 - a cache hit needs none
 
-        proxy = proxy_of(url, self._sources)
+        proxy = proxy_of(url, self.access)
         with self._lock:
             pool = self._pools.get(proxy)
             if pool is None:
                 timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
-                certificates = str(self._sources.ca_file) if self._sources.ca_file else None
+                certificates = str(self.access.ca_file) if self.access.ca_file else None
                 if proxy:
                     pool = urllib3.ProxyManager(
-                        _without_credentials(proxy),
-                        proxy_headers=_basic(proxy, "proxy-authorization"),
+                        without_credentials(proxy),
+                        proxy_headers=basic_authorization(proxy, "proxy-authorization"),
                         maxsize=self._size,
                         timeout=timeout,
                         ca_certs=certificates,
@@ -225,34 +266,21 @@ class Connections:
         return pool
 
     def _authorization(self, url: str) -> dict[str, str]:
-        own = _basic(url, "authorization")
-        registry = authorization_of(url, self._sources.npm.credentials)
+        own = basic_authorization(url, "authorization")
+        registry = authorization_of(url, self.access.headers)
         if registry and not own:
             return {"Authorization": registry}
-        if own or self._sources.netrc is None or not self._sources.netrc.is_file():
+        if own or self.access.netrc is None or not self.access.netrc.is_file():
             return own
         import netrc  # noqa: PLC0415 - only for the few who have such a file
 
         from urllib3 import make_headers  # noqa: PLC0415
 
         try:
-            entry = netrc.netrc(self._sources.netrc).authenticators(urlsplit(url).hostname or "")
+            entry = netrc.netrc(self.access.netrc).authenticators(urlsplit(url).hostname or "")
         except (netrc.NetrcParseError, OSError) as error:
-            raise FetchError(f"{self._sources.netrc} cannot be read: {type(error).__name__}") from error
+            raise FetchError(f"{self.access.netrc} cannot be read: {type(error).__name__}") from error
         return dict(make_headers(basic_auth=f"{entry[0]}:{entry[2]}")) if entry else {}
-
-
-def proxy_of(url: str, sources: Sources) -> str:
-    """Return the proxy through which ``url`` is reached, empty for none; apt's own is for the archives only."""
-    parts = urlsplit(url)
-    if _is_direct(parts.hostname or "", sources.proxies.get("no", "")):
-        return ""
-    named = sources.proxies.get(parts.scheme) or sources.proxies.get("all")
-    if not named and parts.scheme == "http" and _is_archive(url, sources):
-        named = sources.proxies.get("apt")
-    if not named:
-        return ""
-    return named if "://" in named else f"http://{named}"
 
 
 def _open_file(url: str) -> contextlib.AbstractContextManager[Iterator[bytes]]:
@@ -292,47 +320,38 @@ def _blocks(response: "urllib3.BaseHTTPResponse") -> Iterator[bytes]:
         yield block
 
 
-def _refuse_status(response: "urllib3.BaseHTTPResponse") -> None:
-    status = response.status
-    if status == 200:
+def _check_answer(response: "urllib3.BaseHTTPResponse", start: int) -> None:
+    if start and response.status == 206:
+        if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            response.close()
+            raise TransientError(f"the server sends another part than the one from byte {start} on")
         return
-    response.close()
-    if status in {404, 410}:
-        raise MissingError(f"there is no such file (HTTP {status})")
-    if status in {408, 425, 429} or status >= 500:
-        raise TransientError(f"the server is not able to answer now (HTTP {status})")
-    refused = f"access is refused (HTTP {status}); credentials come from netrc or the configured URL"
-    if status == 401:
-        raise ChallengeError(refused, challenge=response.headers.get("WWW-Authenticate", ""))
-    if status in {403, 407}:
-        raise FetchError(refused)
-    raise FetchError(f"the server answered with HTTP {status}")
+    if response.status != 200:
+        refuse_status(response, _beginning(response, PROBLEM_LIMIT))
 
 
-def _is_direct(host: str, listed: str) -> bool:
-    names = [name.strip().lstrip(".") for name in listed.split(",") if name.strip()]
-    return any(name in {"*", host} or host.endswith(f".{name}") for name in names)
+def _beginning(response: "urllib3.BaseHTTPResponse", limit: int) -> bytes:
+    """Return the first bytes of an answer, up to a limit."""
+    found = b""
+    for block in _blocks(response):
+        found += block
+        if len(found) >= limit:
+            break
+    return found[:limit]
 
 
-def _is_archive(url: str, sources: Sources) -> bool:
-    return any(url.startswith(f"{base}/") for name in PUBLIC_ARCHIVES for base in sources.debian.get(name, ()))
+def _whole(response: "urllib3.BaseHTTPResponse", limit: int) -> bytes:
+    said = _beginning(response, limit + 1)
+    if len(said) > limit:
+        raise FetchError(f"it is longer than the {limit} bytes that are read of such an answer")
+    return said
 
 
-def _basic(url: str, header: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    if parts.username is None:
-        return {}
-    from urllib3 import make_headers  # noqa: PLC0415 - a cache hit needs none
-
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    if header == "authorization":
-        return dict(make_headers(basic_auth=pair))
-    return dict(make_headers(proxy_basic_auth=pair))
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+def _without_first(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    for block in blocks:
+        if count < len(block):
+            yield block[count:]
+        count = max(0, count - len(block))
 
 
 def _reason(error: BaseException) -> str:
