@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import Artifact, LockedPackage
 from pipeline.build.fetch import Fetcher
-from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.files import LocalFile, files_digest, find_files, lay_files, with_content
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
@@ -161,7 +161,7 @@ class Making:
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
         tree, epoch = self.platform.image, self.epoch
-        local = find_files([each for each in image.files if isinstance(each, LocalFiles)], self.spec.directory)
+        local = with_content(find_local(image.files, self.spec.directory))
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in below],
             "sources": [each.artifact.hash for each in tree.sources],
@@ -188,7 +188,7 @@ class Making:
         added = self._suite_debian(below)
         below = (*below, *added)
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
-        local = find_files([each for each in suite.files if isinstance(each, LocalFiles)], spec.directory)
+        local = with_content(find_local(suite.files, spec.directory))
         to = (suite.node.to or "/").strip("/") if suite.node else ""
         listed = self.tools.tree_content(_own_paths(suite.files))
         key: dict[str, Json] = {
@@ -296,6 +296,11 @@ class Making:
 
     def _paths(self, layers: Sequence[Layer]) -> tuple[Path, ...]:
         return self.workshop.trees.paths(tuple(layers))
+
+
+def find_local(entries: Sequence[FilesEntry], directory: Path) -> tuple[LocalFile, ...]:
+    """Return what the local ones among the entries bring; see ``find_files``."""
+    return find_files([each for each in entries if isinstance(each, LocalFiles)], directory)
 
 
 def _placed(modules: Sequence[LockedModule]) -> Json:

@@ -79,10 +79,11 @@ class World:
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
 
-    def add_deb(self, name, version="1", *, files=None, device="", links=None, sparse=None, **fields):
+    def add_deb(self, name, version="1", *, files=None, device="", links=None, sparse=None, hard_links=None, **fields):
         """Add a package with files, whatever their paths are, and perhaps a device."""
         control = {"Package": name, "Version": version, "Architecture": "all", **fields}
-        content = make_deb(control, files or {}, devices=(device,) if device else (), links=links, sparse=sparse)
+        devices = (device,) if device else ()
+        content = make_deb(control, files or {}, devices=devices, links=links, sparse=sparse, hard_links=hard_links)
         path = f"pool/main/{name[0]}/{name}/{name}_{version}_all.deb"
         target = self.served / "debian" / path
         target.parent.mkdir(parents=True, exist_ok=True)

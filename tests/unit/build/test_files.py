@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.files import files_digest, find_files, lay_files, with_content
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import LocalFiles
 
@@ -39,12 +39,12 @@ def test_executable_bit_is_all_that_counts_of_a_mode(app):
 
 
 def test_digest_ignores_times_and_modes_but_not_content(app):
-    before = files_digest(find_files([entry()], app.parent))
+    before = files_digest(with_content(find_files([entry()], app.parent)))
     os.utime(app / "main.py", (1, 1))
     (app / "main.py").chmod(0o640)
-    assert files_digest(find_files([entry()], app.parent)) == before
+    assert files_digest(with_content(find_files([entry()], app.parent))) == before
     (app / "main.py").write_text("print(1)\n")
-    assert files_digest(find_files([entry()], app.parent)) != before
+    assert files_digest(with_content(find_files([entry()], app.parent))) != before
 
 
 def test_gitignore_inside_the_folder_is_honored_and_can_be_taken_back_below(app):
@@ -90,7 +90,7 @@ def test_pipe_is_refused(app):
 def test_laid_files_have_the_epoch_and_their_modes(app, tmp_path):
     root = tmp_path / "tree"
     root.mkdir()
-    lay_files(find_files([entry()], app.parent), root, epoch=1000)
+    lay_files(with_content(find_files([entry()], app.parent)), root, epoch=1000)
     status = (root / "srv" / "run.sh").stat()
     assert (status.st_mode & 0o7777, status.st_mtime) == (0o755, 1000)
     assert (root / "srv" / "sub" / "data.txt").read_text() == "x"

@@ -13,10 +13,11 @@ from packaging.utils import canonicalize_name
 
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.ecosystems.pypi.index import Listed, files, to_artifact
+from pipeline.build.ecosystems.pypi.pinned_hashes import refuse_other_hashes
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.uv_compile import compile_with_uv
 from pipeline.build.fetch import Fetcher
-from pipeline.declare.errors import ResolveError
+from pipeline.declare.errors import NamedError, ResolveError
 from pipeline.declare.image import PythonPart
 from runtime.oci.temporary import scratch_folder
 
@@ -108,7 +109,10 @@ def lock_pypi(
             compile_with_uv([*arguments, "--output-file", str(output)], sources=fetcher.sources, work=work)
             found.append(_entries(output.read_text("utf-8")))
     require_same(found, target)
-    return tuple(_locked(each, target, fetcher) for each in found[0])
+    locked = tuple(_locked(each, target, fetcher) for each in found[0])
+    if wanted.requirements is not None:
+        refuse_other_hashes(wanted.requirements, locked)
+    return locked
 
 
 def lock_tools(
@@ -171,7 +175,8 @@ def _refuse_other_places(wanted: Wanted) -> None:
         try:
             url = Requirement(each).url
         except InvalidRequirement as error:
-            raise ResolveError(f"{each!r} is no requirement: {str(error).splitlines()[0]}") from None
+            message = f"{each!r} is no requirement: {str(error).splitlines()[0]}"
+            raise NamedError(message, hint="write it as 'croniter==6.0.0'", named=each, key="python") from None
         if url:
             raise ResolveError(f"{each!r} names a URL, and only packages of the index can be locked", hint=_BY_FILES)
     if wanted.requirements is None:
