@@ -89,7 +89,7 @@ class Cache:
     def _unwritten(self, error: OSError) -> FetchError:
         return FetchError(
             f"cannot write to the cache {self.folder}: {error.strerror}",
-            hint="free some space there, or name another folder with --store",
+            hint="free some space there, let this user write to it, or name another folder with --store",
         )
 
     @property

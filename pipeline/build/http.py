@@ -267,9 +267,10 @@ class Connections:
             entry = netrc.netrc(self._sources.netrc).authenticators(urlsplit(url).hostname or "")
         except (netrc.NetrcParseError, OSError) as error:
             # What the parser says of a line may be a password.
-            line = f":{error.lineno}" if isinstance(error, netrc.NetrcParseError) and error.lineno else ""
+            is_read = isinstance(error, netrc.NetrcParseError)
+            place = f":{error.lineno}: it is no netrc" if is_read else f" cannot be read: {error.strerror}"
             raise FetchError(
-                f"{self._sources.netrc}{line} cannot be read: {type(error).__name__}",
+                f"{self._sources.netrc}{place}",
                 hint="an entry is `machine HOST login USER password SECRET`; correct it, or name another file in NETRC",
                 reason=Reason.ACCESS,
             ) from error

@@ -6,8 +6,8 @@ Each script writes what it got to ``/var/lib/hostile/NAME`` of the tree, where t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-NATIVE = "runtime/backends/native/"
-SECCOMP = NATIVE + "seccomp/default.json"
+from hostile_runs import NATIVE, POWERFUL, allow
+
 CANARY = "content of a file of this machine"
 SECRET = "SEATRIAL_SECRET_OF_THE_CALLER"  # noqa: S105 - the name of a variable
 SLEEPER = "98765.4321"
@@ -34,17 +34,6 @@ class Script:
 def refused(text, _):
     """It was told no, and nothing else."""
     return text.strip() == "refused"
-
-
-def allow(*names):
-    """The profile allows some calls that it refuses."""
-    taken = ((SECCOMP, f'  "{name}",\n', "") for name in names)
-    return (*taken, (SECCOMP, '  "writev"\n', ",\n".join(f'  "{name}"' for name in ("writev", *names)) + "\n"))
-
-
-def space(name):
-    """Runs are not given a namespace of their own."""
-    return ((NATIVE + "births.py", f"    | processes.{name}\n", ""),)
 
 
 SCRIPTS = {
@@ -105,7 +94,6 @@ SCRIPTS = {
             "(echo 1 > /proc/sys/$each) 2>/dev/null && echo written $each; done; echo refused"
         ),
         proof=refused,
-        mutant=((NATIVE + "steps/kernel_files.py", '"/proc/irq", "/proc/sys", ', '"/proc/irq", '),),
     ),
     "tree_of_the_kernel": Script(
         check="the kernel's devices are read-only",
@@ -124,13 +112,13 @@ SCRIPTS = {
         check="nothing is mounted",
         lines="mount -t tmpfs tmpfs /mnt 2>/dev/null && echo mounted || echo refused",
         proof=refused,
-        mutant=allow("mount"),
+        mutant=(*allow("mount"), *POWERFUL),
     ),
     "namespace_is_made": Script(
         check="no namespace is made",
         lines="unshare --mount true 2>/dev/null && echo made || echo refused",
         proof=refused,
-        mutant=allow("unshare"),
+        mutant=(*allow("unshare"), *POWERFUL),
     ),
     "processes_of_the_host": Script(
         check="other processes are not seen",

@@ -117,6 +117,13 @@ class Pocket:
     by_hash: bool = True
     suffix: str = ".xz"
     listed: int | None = None
+    dated: str | None = None
+
+
+def _dated(pocket: Pocket) -> list[str]:
+    if pocket.dated is not None:
+        return [pocket.dated] if pocket.dated else []
+    return [f"Date: {pocket.date:%a, %d %b %Y %H:%M:%S} UTC"]
 
 
 class Archive:
@@ -163,7 +170,7 @@ class Archive:
         lines = [
             "Origin: Test",
             f"Codename: {pocket.codename or pocket.suite}",
-            f"Date: {pocket.date:%a, %d %b %Y %H:%M:%S} UTC",
+            *_dated(pocket),
             "Architectures: amd64 arm64",
             "Components: main contrib",
         ]

@@ -79,11 +79,14 @@ class World:
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
 
-    def add_deb(self, name, version="1", *, files=None, device="", links=None, sparse=None, hard_links=None, **fields):
-        """Add a package with files, whatever their paths are, and perhaps a device."""
+    def add_deb(self, name, version="1", *, files=None, device="", changed=bytes, **fields):
+        """Add a package with files, whatever their paths are, and perhaps a device; ``changed`` spoils its bytes.
+
+        Names in lower case are of ``make_deb``, as ``links``, the others are fields of its control file.
+        """
+        odd = {key: fields.pop(key) for key in list(fields) if key.islower()}
         control = {"Package": name, "Version": version, "Architecture": "all", **fields}
-        devices = (device,) if device else ()
-        content = make_deb(control, files or {}, devices=devices, links=links, sparse=sparse, hard_links=hard_links)
+        content = changed(make_deb(control, files or {}, devices=(device,) if device else (), **odd))
         path = f"pool/main/{name[0]}/{name}/{name}_{version}_all.deb"
         target = self.served / "debian" / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,23 +94,30 @@ class World:
         listed = {"Filename": path, "Size": str(len(content)), "SHA256": hashlib.sha256(content).hexdigest()}
         self.archive.main.packages.append(control | listed)
 
-    def add_wheel(self, name, version="1.0", *, requires=(), extra=(), unlisted=()):
-        """Add a wheel to the index; ``extra`` are more members, ``unlisted`` those that its RECORD keeps quiet."""
-        info = f"{name}-{version}.dist-info"
+    def add_wheel(
+        self, name, version="1.0", *, requires=(), extra=(), unlisted=(), recorded=str, info=id, changed=bytes
+    ):
+        """Add a wheel to the index; ``extra`` are more members, ``unlisted`` those that its RECORD keeps quiet.
+
+        ``recorded`` spoils its RECORD, ``info`` what the archive says of each member, ``changed`` its bytes.
+        """
+        folder = f"{name}-{version}.dist-info"
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
         members = [
             (f"{name}.py", b""),
-            (f"{info}/METADATA", metadata.encode()),
-            (f"{info}/WHEEL", b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            (f"{folder}/METADATA", metadata.encode()),
+            (f"{folder}/WHEEL", b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
             *extra,
         ]
-        rows = "".join(_row(path, content) for path, content in members) + f"{info}/RECORD,,\n"
+        rows = recorded("".join(_row(path, content) for path, content in members) + f"{folder}/RECORD,,\n")
         raw = io.BytesIO()
         with zipfile.ZipFile(raw, "w") as archive:
-            for path, content in [*members, *unlisted, (f"{info}/RECORD", rows.encode())]:
-                archive.writestr(zipfile.ZipInfo(path, (2024, 5, 6, 7, 8, 10)), content)
-        self._list(name, f"{name}-{version}-py3-none-any.whl", raw.getvalue())
+            for path, content in [*members, *unlisted, (f"{folder}/RECORD", rows.encode())]:
+                member = zipfile.ZipInfo(path, (2024, 5, 6, 7, 8, 10))
+                info(member)
+                archive.writestr(member, content)
+        self._list(name, f"{name}-{version}-py3-none-any.whl", changed(raw.getvalue()))
 
     def add_sdist(self, name, version="1.0", *, members=None, links=None):
         """Add a source distribution of files and symbolic links, whatever their paths are."""

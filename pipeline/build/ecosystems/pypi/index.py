@@ -100,7 +100,11 @@ def to_artifact(listed: Listed, fetcher: Fetcher) -> Artifact:
         actual = Digest.of(content).hex
         if sha256 and actual != sha256:
             message = f"{listed.name} has sha256:{actual}, and the index says sha256:{sha256}"
-            raise FetchError(message, reason=Reason.INDEX_HASH)
+            raise FetchError(
+                message,
+                hint="somebody changed it on the way, or the index is amid an update: try again later, or another one",
+                reason=Reason.INDEX_HASH,
+            )
         sha256, size = actual, len(content)
     return Artifact(source=f"pypi:{listed.name}", size=size, hash=f"sha256:{sha256}", sha256=sha256)
 

@@ -40,6 +40,10 @@ class Present(Protocol):
         """Likewise."""
 
 
+class _OutdatedError(ResolveError):
+    """What uv chose is not what the index lists now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """Python packages that were asked for.
@@ -98,6 +102,25 @@ def lock_pypi(
         return ()
     work.mkdir(parents=True, exist_ok=True)
     _refuse_other_places(wanted)
+    try:
+        locked = _lock(wanted, target, fetcher, work, constraints or {}, preferred or {}, ())
+    except _OutdatedError:
+        # uv keeps what an index said for some minutes, also where that was taken back as it was wrong or hostile.
+        locked = _lock(wanted, target, fetcher, work, constraints or {}, preferred or {}, ("--refresh",))
+    if wanted.requirements is not None:
+        refuse_other_hashes(wanted.requirements, locked)
+    return locked
+
+
+def _lock(  # noqa: PLR0913, PLR0917 - one call of uv in all that decides it
+    wanted: Wanted,
+    target: Target,
+    fetcher: Fetcher,
+    work: Path,
+    constraints: Mapping[str, str],
+    preferred: Mapping[str, str],
+    options: tuple[str, ...],
+) -> tuple[LockedPackage, ...]:
     with scratch_folder(work) as own:
         output = own / "pylock.toml"
         found = []
@@ -105,14 +128,11 @@ def lock_pypi(
             output.unlink(missing_ok=True)
             if preferred:
                 output.write_text(_preferences(preferred), encoding="utf-8")
-            arguments = [*_arguments(wanted, target, own, constraints or {}), "--python-platform", platform]
+            arguments = [*_arguments(wanted, target, own, constraints), *options, "--python-platform", platform]
             compile_with_uv([*arguments, "--output-file", str(output)], sources=fetcher.sources, work=work)
             found.append(_entries(output.read_text("utf-8")))
     require_same(found, target)
-    locked = tuple(_locked(each, target, fetcher) for each in found[0])
-    if wanted.requirements is not None:
-        refuse_other_hashes(wanted.requirements, locked)
-    return locked
+    return tuple(_locked(each, target, fetcher) for each in found[0])
 
 
 def lock_tools(
@@ -253,7 +273,10 @@ def _listed(name: str, file: str, wheel: Mapping[str, Any], fetcher: Fetcher) ->
         return Listed(name=file, url=str(wheel["url"]), sha256=hashes["sha256"], size=wheel["size"])
     found = next((each for each in files(name, fetcher) if each.name == file), None)
     if found is None:
-        raise ResolveError(f"the index does not list {file}, which uv chose")
+        raise _OutdatedError(
+            f"the index does not list {file}, which uv chose",
+            hint="the index may be amid an update: try again in some minutes, or another index",
+        )
     return found
 
 
