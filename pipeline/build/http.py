@@ -267,8 +267,11 @@ class Connections:
             entry = netrc.netrc(self._sources.netrc).authenticators(urlsplit(url).hostname or "")
         except (netrc.NetrcParseError, OSError) as error:
             # What the parser says of a line may be a password.
-            is_read = isinstance(error, netrc.NetrcParseError)
-            place = f":{error.lineno}: it is no netrc" if is_read else f" cannot be read: {error.strerror}"
+            place = (
+                f":{error.lineno}: it is no netrc"
+                if isinstance(error, netrc.NetrcParseError)
+                else f" cannot be read: {error.strerror}"
+            )
             raise FetchError(
                 f"{self._sources.netrc}{place}",
                 hint="an entry is `machine HOST login USER password SECRET`; correct it, or name another file in NETRC",

@@ -15,7 +15,7 @@ from pipeline.build.files import LocalFile, files_digest, find_files, lay_files,
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
-from pipeline.build.owners import add_user, adopt, give_home
+from pipeline.build.owners import add_user, adopt, give_home, refuse_links
 from pipeline.build.twice import Conditions, Owners, Workshop
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
@@ -173,6 +173,7 @@ class Making:
 
         def fill(folder: Path, _: Conditions) -> None:
             lower = self._paths(below)[::-1]
+            refuse_links((each.path for each in local), lower)
             add_user(folder, lower, image, epoch=epoch)
             lay_files(local, folder, epoch=epoch)
             self._unpack_sources(folder, image.files, tree)
@@ -218,6 +219,7 @@ class Making:
                     tree.file(f"{site}/seatrial.pth", (self.tools.path_file,), mode=0o644, mtime=epoch)
                 tree.file(self.tools.tree_file.strip("/"), (listed,), mode=0o644, mtime=epoch)
             self._install_modules(folder, platform.suite.node, to, self._paths(below))
+            refuse_links((each.path for each in local), self._paths(below)[::-1])
             lay_files(local, folder, epoch=epoch)
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)

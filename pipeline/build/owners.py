@@ -2,8 +2,9 @@
 
 import errno
 import os
+import posixpath
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.declare.errors import BuildError
@@ -102,6 +103,43 @@ def _nearest(path: str, below: Sequence[Path]) -> tuple[bytes, int] | None:
             status = os.fstat(descriptor)
             return (file.read(), stat.S_IMODE(status.st_mode)) if stat.S_ISREG(status.st_mode) else None
     return None
+
+
+def refuse_links(paths: Iterable[str], below: Sequence[Path]) -> None:
+    """Refuse files whose way leads through a link of the image: a folder in its place would hide what it leads to.
+
+    Args:
+        paths: of the files, relative to the tree.
+        below: the unpacked layers under them, the nearest first.
+
+    Raises:
+        BuildError: one does, as ``bin/tool`` where /bin is a link to usr/bin; the hint is the path without the link.
+    """
+    seen = set[str]()
+    for path in paths:
+        parts = path.split("/")
+        for length in range(1, len(parts)):
+            folder = "/".join(parts[:length])
+            target = "" if folder in seen else _link_of(folder, below)
+            if target:
+                raise BuildError(
+                    f"/{path} leads through /{folder}, which is a link to {target!r} in the image",
+                    hint=f"write 'to: /{posixpath.normpath('/'.join((target, *parts[length:]))).lstrip('/')}'"
+                    if "/" not in folder
+                    else "write the path without the link",
+                )
+            seen.add(folder)
+
+
+def _link_of(path: str, below: Sequence[Path]) -> str:
+    """Return where the nearest layer that has a path leads from there; empty if that is no link."""
+    for layer in below:
+        try:
+            found = os.lstat(layer / path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return str((layer / path).readlink()) if stat.S_ISLNK(found.st_mode) else ""
+    return ""
 
 
 def _keep_folders(root: int, *below: int) -> None:

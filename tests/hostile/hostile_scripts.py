@@ -90,10 +90,11 @@ SCRIPTS = {
     "settings_of_the_kernel": Script(
         check="the kernel's settings are read-only",
         lines=(
-            "for each in kernel/core_pattern vm/drop_caches kernel/modprobe fs/file-max; do "
+            "for each in kernel/core_pattern vm/drop_caches kernel/modprobe net/ipv4/ip_forward; do "
             "(echo 1 > /proc/sys/$each) 2>/dev/null && echo written $each; done; echo refused"
         ),
         proof=refused,
+        mutant=((NATIVE + "steps/kernel_files.py", '"/proc/irq", "/proc/sys", ', '"/proc/irq", '),),
     ),
     "tree_of_the_kernel": Script(
         check="the kernel's devices are read-only",

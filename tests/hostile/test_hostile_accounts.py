@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).parents[1] / "simulators"))
 
 from mutant import disabled
 
-from pipeline.build.owners import add_user
+from pipeline.build.owners import add_user, refuse_links
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage
 
@@ -71,6 +71,23 @@ def test_account_files_are_taken_without_the_check(wrong, trees):
     wrong(trees)
     with disabled(OWNERS, *CASES[wrong][1:]):
         assert "app:" in _add(trees)
+
+
+def test_file_through_a_link_of_the_image_is_refused(trees):
+    (trees / "below" / "usr" / "bin").mkdir(parents=True)
+    (trees / "below" / "bin").symlink_to("usr/bin")
+    refuse_links(["usr/bin/tool", "srv/tool", "bin"], (trees / "below",))
+    with pytest.raises(BuildError, match="/bin/tool leads through /bin, which is a link to 'usr/bin'") as refused:
+        refuse_links(["srv/tool", "bin/tool"], (trees / "layer", trees / "below"))
+    assert refused.value.hint == "write 'to: /usr/bin/tool'"
+    with disabled(OWNERS, "            if target:\n", "            if False:\n"):
+        refuse_links(["bin/tool"], (trees / "below",))
+
+
+def test_folder_of_a_nearer_layer_hides_a_link(trees):
+    (trees / "below" / "opt").symlink_to("/etc")
+    (trees / "layer" / "opt").mkdir()
+    refuse_links(["opt/tool"], (trees / "layer", trees / "below"))
 
 
 def test_account_files_of_the_tree_get_the_user(trees):

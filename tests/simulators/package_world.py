@@ -47,11 +47,13 @@ class World:
         self.add_wheel("red", requires=("blue",))
         self.authority = _Authority(folder)
         self.answers = {}  # by the end of a path, what answers in place of the served file
+        self.redirects = {}  # by the end of a path at any server that speaks TLS, where it leads
 
     def __enter__(self):
         self._server = _Server(("127.0.0.1", 0), partial(_Handler, directory=self.served))
         self._server.authority = self.authority
         self._server.answers = self.answers
+        self._server.redirects = self.redirects
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -175,8 +177,10 @@ class _Handler(SimpleHTTPRequestHandler):
         host = self.path.rpartition(":")[0]
         context = self.server.authority.context(host)
         with contextlib.suppress(OSError), context.wrap_socket(self.connection, server_side=True) as stream:
-            stream.recv(1 << 16)
-            stream.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            path = stream.recv(1 << 16).split()[1].decode()
+            found = next((each for end, each in self.server.redirects.items() if path.endswith(end)), "")
+            status = f"302 Found\r\nLocation: {found}" if found else "404 Not Found"
+            stream.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         self.close_connection = True
 
     def log_message(self, *_):

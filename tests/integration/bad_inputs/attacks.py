@@ -71,6 +71,10 @@ def package_redirected_often(world, project):
     world.answers[APP] = answer
 
 
+def release_redirected_to_plain(world, project):
+    world.redirects[RELEASE] = f"{world.url}/debian/dists{RELEASE}"
+
+
 def release_by_a_stranger(world, project):
     world.archive.secret = pysequoia.Tsk.generate("Test archive <test@example.org>")
     world.archive.publish()
@@ -198,7 +202,8 @@ def wheel_links(world, project):
 
 
 def wheel_doubles(world, project):
-    world.add_wheel("blue", "1.1", unlisted=[("blue.py", b"import os")])
+    second = [("blu_.py", b"import os")]
+    world.add_wheel("blue", "1.1", unlisted=second, changed=lambda raw: raw.replace(b"blu_.py", b"blue.py"))
 
 
 def wheel_encrypted(world, project):

@@ -47,6 +47,7 @@ def honest(world, tmp_path):
 
     def restore():
         world.answers.clear()
+        world.redirects.clear()
         shutil.rmtree(world.served)
         shutil.copytree(tmp_path / "before", world.served)
 

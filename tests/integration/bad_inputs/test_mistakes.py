@@ -1,4 +1,4 @@
-"""What people get wrong when they build images: each is refused with what to do instead, at once, and nothing is kept."""
+"""What people get wrong when they build images: each is refused, with what to do instead, and nothing is kept."""
 
 from dataclasses import replace
 from pathlib import Path

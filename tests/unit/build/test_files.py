@@ -96,6 +96,31 @@ def test_laid_files_have_the_epoch_and_their_modes(app, tmp_path):
     assert (root / "srv" / "sub" / "data.txt").read_text() == "x"
 
 
+@pytest.mark.parametrize("content", ["print(1)\n", "", "print()\nprint()\n"])
+def test_file_that_changes_while_it_is_laid_is_refused(app, tmp_path, content):
+    found = with_content(find_files([entry()], app.parent))
+    (app / "main.py").write_text(content)
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(BuildError, match=r"main\.py changed while the image was built"):
+        lay_files(found, tmp_path / "tree", epoch=1000)
+
+
+def test_file_that_became_a_pipe_is_not_waited_for(app, tmp_path):
+    found = with_content(find_files([entry()], app.parent))
+    (app / "main.py").unlink()
+    os.mkfifo(app / "main.py")
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(BuildError, match="changed while"):
+        lay_files(found, tmp_path / "tree", epoch=1000)
+
+
+def test_file_that_went_is_named(app):
+    found = find_files([entry()], app.parent)
+    (app / "main.py").unlink()
+    with pytest.raises(BuildError, match=r"main\.py cannot be read: No such file"):
+        with_content(found)
+
+
 def test_single_file_goes_to_its_place(app):
     found = find_files([LocalFiles.model_validate({"from": "app/main.py", "to": "/opt/tool"})], app.parent)
     assert paths(found) == ["opt/tool"]

@@ -112,7 +112,7 @@ def lock_pypi(
     return locked
 
 
-def _lock(  # noqa: PLR0913, PLR0917 - one call of uv in all that decides it
+def _lock(  # noqa: PLR0917 - one call of uv in all that decides it
     wanted: Wanted,
     target: Target,
     fetcher: Fetcher,
