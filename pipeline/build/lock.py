@@ -321,7 +321,7 @@ def _reason(error: Exception) -> str:
         case RecursionError():
             return "it is no lock: its JSON nests too deeply"
         case json.JSONDecodeError():
-            return f"it is no JSON: {error.msg}"
+            return f"it is no JSON: {error.msg.removesuffix(' starting at')}"
         case OSError():
             return error.strerror or str(error)
         case _:
