@@ -19,11 +19,13 @@ sys.path.append(str(Path(__file__).parents[1] / "simulators"))
 from debian_archive import make_deb
 from hostile_scripts import CANARY, FATAL, SCRIPTS, SECRET, SLEEPER
 
-from pipeline.build.bootstrap import bootstrap
+from pipeline.build.bootstrap import Ground, bootstrap
 from pipeline.build.ecosystems.debian.archive import DebianRequest
+from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.fetch import Fetcher
 from pipeline.build.sources import read_sources
+from pipeline.build.strata import ESSENTIAL, SCRIPTED, strata
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.mapped import run_mapped
@@ -117,7 +119,15 @@ def packages(store, machine):
 
 
 @pytest.fixture(scope="module")
-def laid(store, machine, packages, tmp_path_factory):
+def essential(store, packages):
+    """The lowest stratum, which no hostile script is part of; made once."""
+    with trees_of(store).new_folder() as tree:
+        bootstrap(tree, _stratum(packages, ESSENTIAL), packages, epoch=EPOCH)
+        yield tree
+
+
+@pytest.fixture(scope="module")
+def laid(store, machine, packages, essential, tmp_path_factory):
     """What the scripts wrote, by name, and whether a trace of this machine is in the tree; one build for all."""
     folder = tmp_path_factory.mktemp("packages")
     hostile = {
@@ -126,7 +136,7 @@ def laid(store, machine, packages, tmp_path_factory):
     os.environ[SECRET] = "of the caller"
     try:
         with trees_of(store).new_folder() as tree:
-            bootstrap(tree, {**packages, **hostile}, epoch=EPOCH, deadline=5 * DEADLINE)
+            _install(store, tree, essential, {**packages, **hostile}, 5 * DEADLINE)
             words = [SECRET.encode(), CANARY.encode(), os.fsencode(folder), os.fsencode(machine.canary)]
             return run_mapped(lambda root: _read(root, words), directories=(tree,))
     finally:
@@ -137,7 +147,6 @@ def laid(store, machine, packages, tmp_path_factory):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_reaches_nothing_of_this_machine(name, laid, machine):
     written, _ = laid
-    print(repr(written.get(name))[:400])
     assert name in written, "the script did not run to its end"
     assert SCRIPTS[name].proof(written[name], machine), written[name]
 
@@ -150,12 +159,14 @@ def test_no_trace_of_this_machine_is_in_the_tree(laid):
 
 @pytest.mark.bar("5 hostile scripts", slice=0)
 @pytest.mark.parametrize("name", FATAL)
-def test_script_that_does_not_end_well_ends_the_build_with_its_reason(name, store, machine, packages, tmp_path):
+def test_script_that_does_not_end_well_ends_the_build_with_its_reason(  # noqa: PLR0917 - fixtures
+    name, store, machine, packages, essential, tmp_path
+):
     _, lines, part = FATAL[name]
     began = time.monotonic()
     deb = _write(tmp_path / "hostile.deb", "hostile", lines)
     with trees_of(store).new_folder() as tree, pytest.raises(BuildError) as refused:
-        bootstrap(tree, {**packages, "hostile": deb}, epoch=EPOCH, deadline=FATAL_DEADLINE)
+        _install(store, tree, essential, {**packages, "hostile": deb}, FATAL_DEADLINE)
     assert part in refused.value.message
     assert len(refused.value.message) < 4_000
     assert time.monotonic() - began < 60
@@ -164,7 +175,9 @@ def test_script_that_does_not_end_well_ends_the_build_with_its_reason(name, stor
 
 @pytest.mark.bar("5 hostile script mutants", slice=0)
 @pytest.mark.parametrize("name", MUTANTS)
-def test_script_is_not_contained_as_before_without_its_check(name, store, machine, packages, tmp_path):
+def test_script_is_not_contained_as_before_without_its_check(  # noqa: PLR0917 - fixtures
+    name, store, machine, packages, essential, tmp_path
+):
     """The build runs in a process of its own, in a copy of the packages that has the mutant's change."""
     home = Path(__file__).parents[2]
     for package in ("pipeline", "runtime"):
@@ -182,7 +195,7 @@ def test_script_is_not_contained_as_before_without_its_check(name, store, machin
     arguments = [*(f"{each}={path}" for each, path in own.items()), f"hostile={deb}"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), SECRET: "of the caller"}
     done = subprocess.run(
-        [sys.executable, program, str(store), str(EPOCH), name, *arguments],
+        [sys.executable, program, str(store), str(essential), str(EPOCH), name, *arguments],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done
@@ -192,17 +205,22 @@ def test_script_is_not_contained_as_before_without_its_check(name, store, machin
 _PROGRAM = """
 import sys
 from pathlib import Path
-from pipeline.build.bootstrap import bootstrap
+from pipeline.build.bootstrap import Ground, bootstrap
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.strata import SCRIPTED, strata
 from pipeline.build.unpacked import trees_of
 from runtime.backends.native.mapped import run_mapped
-store, epoch, name, *named = sys.argv[1:]
+store, essential, epoch, name, *named = sys.argv[1:]
 packages = {each.partition("=")[0]: Path(each.partition("=")[2]) for each in named}
 def read(root):
     import os
     with open(os.open(f"var/lib/hostile/{name}", os.O_RDONLY, dir_fd=root)) as file:
         return file.read()
-with trees_of(Path(store)).new_folder() as tree:
-    bootstrap(tree, packages, epoch=int(epoch), deadline=120_000)
+found = strata({key: read_deb(path) for key, path in packages.items()})
+stratum = next(each for each in found if each.name == SCRIPTED)
+with trees_of(Path(store)).new_folder() as tree, trees_of(Path(store)).new_folder() as work:
+    ground = Ground(below=(Path(essential),), work=work)
+    bootstrap(tree, stratum, packages, epoch=int(epoch), ground=ground, deadline=120_000)
     sys.stdout.write(run_mapped(read, directories=(tree,)))
 """
 
@@ -211,6 +229,19 @@ def test_no_two_scripts_are_equal_in_check_and_input():
     listed = [(each.check, each.lines) for each in SCRIPTS.values()] + [each[:2] for each in FATAL.values()]
     assert len(set(listed)) == len(SCRIPTS) + len(FATAL)
     assert len({check for check, _ in listed}) == len(listed)
+
+
+def _stratum(packages, name):
+    """Return one of the strata in which the product installs packages."""
+    found = strata({each: read_deb(path) for each, path in packages.items()})
+    return next(each for each in found if each.name == name)
+
+
+def _install(store, tree, essential, packages, deadline):
+    """Install what has scripts over the essential packages, as the product does."""
+    with trees_of(store).new_folder() as work:
+        ground = Ground(below=(essential,), work=work)
+        bootstrap(tree, _stratum(packages, SCRIPTED), packages, epoch=EPOCH, ground=ground, deadline=deadline)
 
 
 def _hostile(folder, machine, package, name):
@@ -229,6 +260,7 @@ def _write(path, package, lines):
         "Version": "1",
         "Architecture": "all",
         "Maintainer": "Nobody <nobody@example.org>",
+        "Depends": "mount, hostname, perl-base",
         "Description": "hostile",
     }
     path.write_bytes(make_deb(control, {f"usr/share/{package}": b"x"}, scripts={"postinst": script}))
