@@ -90,10 +90,11 @@ SCRIPTS = {
     "settings_of_the_kernel": Script(
         check="the kernel's settings are read-only",
         lines=(
-            "for each in kernel/core_pattern vm/drop_caches kernel/modprobe net/ipv4/ip_forward; do "
-            "(echo 1 > /proc/sys/$each) 2>/dev/null && echo written $each; done; echo refused"
+            "for each in kernel/core_pattern vm/drop_caches kernel/modprobe; do "
+            "(echo 1 > /proc/sys/$each) 2>/dev/null && echo written $each; done; "
+            "(echo 1 > /proc/sys/net/ipv4/ip_forward) 2>&1 | grep -c Read-only"
         ),
-        proof=refused,
+        proof=lambda text, _: text.strip() == "1",
         mutant=((NATIVE + "steps/kernel_files.py", '"/proc/irq", "/proc/sys", ', '"/proc/irq", '),),
     ),
     "tree_of_the_kernel": Script(
@@ -117,7 +118,7 @@ SCRIPTS = {
     ),
     "namespace_is_made": Script(
         check="no namespace is made",
-        lines="unshare --mount true 2>/dev/null && echo made || echo refused",
+        lines="unshare --mount --propagation unchanged true 2>/dev/null && echo made || echo refused",
         proof=refused,
         mutant=(*allow("unshare"), *POWERFUL),
     ),
