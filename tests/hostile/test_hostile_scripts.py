@@ -143,7 +143,7 @@ def laid(store, machine, packages, essential, tmp_path_factory):
         del os.environ[SECRET]
 
 
-@pytest.mark.bar("5 hostile scripts", slice=3)
+@pytest.mark.bar("5 hostile scripts", slice=1)
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_reaches_nothing_of_this_machine(name, laid, machine):
     written, _ = laid

@@ -54,7 +54,7 @@ def honest(world, tmp_path):
     return restore
 
 
-@pytest.mark.bar("5 attacks", slice=3)
+@pytest.mark.bar("5 attacks", slice=2)
 @pytest.mark.parametrize("case", named(CASES))
 def test_attack_is_refused_with_its_reason_and_the_cache_is_not_poisoned(case, attacked, honest, world, tmp_path):
     user = attacked(case)

@@ -38,7 +38,7 @@ def named(cases):
     return [pytest.param(each, id=each["name"]) for each in cases]
 
 
-@pytest.mark.bar("5 mistakes", slice=4)
+@pytest.mark.bar("5 mistakes", slice=2)
 @pytest.mark.parametrize("case", named(CASES))
 def test_mistake_is_refused_with_what_to_do_instead(case, mistaken):
     user = mistaken(case)
