@@ -14,7 +14,7 @@ from pipeline.build.kernels import kernels_of
 from pipeline.build.layers import Tools
 from pipeline.build.leftovers import sweep_store
 from pipeline.build.lock import Lock, lock_path
-from pipeline.build.locks import current_lock, fetcher_of, renew_lock
+from pipeline.build.locks import check_upgrade, current_lock, fetcher_of, renew_lock
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.hosts import Catalogue, find, select
@@ -215,6 +215,7 @@ def lock(
     if check:
         return tuple(_locked(each, current_lock(each), changed=False) for each in specs)
     wanted = Upgrade(everything=upgrade == (), names=frozenset(upgrade or ()))
+    check_upgrade(specs, wanted)
     return tuple(_locked(each, *_renew(each, options, wanted, tell, vendor)) for each in specs)
 
 

@@ -18,7 +18,7 @@ from runtime.backends.native.mapped import run_mapped
 from runtime.digest import Digest
 from runtime.host import Host
 from runtime.oci.upper import settle_upper
-from runtime.outcome import Outcome
+from runtime.outcome import Limit, Outcome
 from runtime.plan import Denial, Plan, User
 
 _BEGIN = """set -e
@@ -67,6 +67,7 @@ def bootstrap(
     ground: Ground | None = None,
     locales: Sequence[str] = (),
     architecture: str = "",
+    deadline: int = _TIMEOUT,
 ) -> None:
     """Make one stratum of a Debian tree; maintainer scripts take effect.
 
@@ -78,6 +79,7 @@ def bootstrap(
         ground: what is below; None for the lowest one.
         locales: compiled with localedef, such as ``tr_TR.UTF-8``.
         architecture: of the packages, where it is not this machine's: their programs are emulated.
+        deadline: milliseconds after which every process of the scripts is ended.
 
     Raises:
         PackageError: a package breaks its format.
@@ -91,11 +93,14 @@ def bootstrap(
         run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
     install = _BEGIN + "".join(_stage(each) for each in stratum.stages) + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
-    plan = replace(_plan("\n".join(commands), epoch), architecture=architecture)
+    plan = replace(_plan("\n".join(commands), epoch), architecture=architecture, deadline=deadline)
     below, work = (ground.below, ground.work) if ground else ((), None)
     outcome = run_in_tree(folder, plan, below=below, work=work)
     if outcome.exit_code != 0:
-        raise BuildError(f"configuring the packages failed ({_end(outcome)}): {_last_words(outcome)}")
+        raise BuildError(
+            f"configuring the packages failed ({_end(outcome, deadline)}): {_last_words(outcome)}",
+            hint="leave out the package whose script failed, or lock another version of it; the lines above name it",
+        )
     if below:
         run_mapped(settle_upper, directories=(folder, *below))
 
@@ -142,7 +147,6 @@ def _plan(script: str, epoch: int) -> Plan:
         environment=environment,
         user=User(uid=0, gid=0, home="/root"),
         capabilities=(),
-        deadline=_TIMEOUT,
     )
     cpus = str(min(2, len(os.sched_getaffinity(0))))
     plan = Host(name="build", factors={"user": "root", "cpus": cpus}).apply(bare)
@@ -157,8 +161,16 @@ def _localedef(locale: str) -> str:
     return f"localedef --no-archive -i '{name}' -f '{charset or 'UTF-8'}' '{locale}'"
 
 
-def _end(outcome: Outcome) -> str:
-    return outcome.limit or (f"signal {outcome.signal}" if outcome.signal else f"exit {outcome.exit_code}")
+def _end(outcome: Outcome, deadline: int) -> str:
+    match outcome.limit:
+        case Limit.DEADLINE:
+            return f"they did not end within {deadline // 1000} s"
+        case Limit.OUTPUT:
+            return "they wrote without end"
+        case Limit.OOM:
+            return "they needed more memory than a build has"
+        case None:
+            return f"signal {outcome.signal}" if outcome.signal else f"exit {outcome.exit_code}"
 
 
 def _last_words(outcome: Outcome) -> str:

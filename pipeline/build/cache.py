@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.build.artifact import Artifact
 from pipeline.declare.errors import FetchError
+from pipeline.declare.reasons import Reason
 from runtime.oci import temporary
 
 _BLOCK = 1 << 20
@@ -88,7 +89,7 @@ class Cache:
     def _unwritten(self, error: OSError) -> FetchError:
         return FetchError(
             f"cannot write to the cache {self.folder}: {error.strerror}",
-            hint="free some space there, or name another folder with --store",
+            hint="free some space there, let this user write to it, or name another folder with --store",
         )
 
     @property
@@ -113,17 +114,19 @@ def _verified(artifact: Artifact, blocks: Iterable[bytes]) -> Iterable[bytes]:
     for block in blocks:
         size += len(block)
         if size > artifact.size:
-            raise FetchError(f"it is longer than the locked {artifact.size} bytes")
+            raise FetchError(f"it is longer than the locked {artifact.size} bytes", reason=Reason.FILE_LONG)
         strongest.update(block)
         if second is not None:
             second.update(block)
         yield block
     if size != artifact.size:
-        raise FetchError(f"it has {size} bytes and {artifact.size} are locked")
+        raise FetchError(f"it has {size} bytes and {artifact.size} are locked", reason=Reason.FILE_SHORT)
     if strongest.hexdigest() != digits:
-        raise FetchError(f"its hash is {algorithm}:{strongest.hexdigest()} and {artifact.hash} is locked")
+        message = f"its hash is {algorithm}:{strongest.hexdigest()} and {artifact.hash} is locked"
+        raise FetchError(message, reason=Reason.FILE_HASH)
     if second is not None and second.hexdigest() != artifact.sha256:
-        raise FetchError(f"its hash is sha256:{second.hexdigest()} and sha256:{artifact.sha256} is locked")
+        message = f"its hash is sha256:{second.hexdigest()} and sha256:{artifact.sha256} is locked"
+        raise FetchError(message, reason=Reason.FILE_SHA256)
 
 
 def _stamp_path(path: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.ecosystems.debian.relations import parse_relations
 from pipeline.declare.errors import PackageError
+from pipeline.declare.reasons import Reason
 from runtime.oci.archive import Limits
 from runtime.oci.folder import Folder
 from runtime.oci.refusal import RefusedError
@@ -107,9 +108,11 @@ def _unpack(folder: Folder, package: Deb, limits: Limits) -> None:
 def _entry(member: tarfile.TarInfo, limits: Limits) -> Entry:
     kind = _KINDS.get(member.type)
     if kind is None:
-        raise PackageError(f"{member.name!r} is a device, a pipe or a sparse file, which is refused")
+        message = f"{member.name!r} is a device, a pipe or a sparse file, which is refused"
+        raise PackageError(message, reason=Reason.DEB_KIND)
     if member.issparse():  # as pax headers say it, a plain file of any size in a few bytes
-        raise PackageError(f"{member.name!r} is a sparse file of {member.size} bytes, which is refused")
+        message = f"{member.name!r} is a sparse file of {member.size} bytes, which is refused"
+        raise PackageError(message, reason=Reason.DEB_SPARSE)
     target = os.fsencode(member.linkname)
     return Entry(
         path=_in_usr(check_path(os.fsencode(member.name), limits)),

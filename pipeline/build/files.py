@@ -5,10 +5,11 @@ was written and the umask of the one who checked it out do not reach an image.
 """
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -34,12 +35,14 @@ class LocalFile:
         source: where its content is read; for a link, the link itself.
         mode: permission bits; of a link 0.
         target: of a link; empty for a file.
+        content: digest of a file's bytes; empty as long as nobody read them.
     """
 
     path: str
     source: Path
     mode: int
     target: str = ""
+    content: str = ""
 
 
 def find_files(entries: Sequence[LocalFiles], directory: Path) -> tuple[LocalFile, ...]:
@@ -62,8 +65,21 @@ def find_files(entries: Sequence[LocalFiles], directory: Path) -> tuple[LocalFil
     return tuple(found[path] for path in sorted(found, key=os.fsencode))
 
 
+def with_content(files: Sequence[LocalFile]) -> tuple[LocalFile, ...]:
+    """Return the files with the digest of what each holds now.
+
+    Raises:
+        BuildError: one cannot be read.
+    """
+    return tuple(each if each.target else replace(each, content=_content_digest(each.source).text) for each in files)
+
+
 def files_digest(files: Sequence[LocalFile]) -> Digest:
-    """Return the digest of some files: over path, mode, target and content, each."""
+    """Return the digest of some files: over path, mode, target and content, each.
+
+    Args:
+        files: as ``with_content`` returns them.
+    """
     return Digest.of_json([_description(each) for each in files])
 
 
@@ -71,25 +87,25 @@ def lay_files(files: Sequence[LocalFile], root: Path | int, *, epoch: int) -> No
     """Write files into a tree.
 
     Args:
-        files: as ``find_files`` returns them.
+        files: as ``with_content`` returns them.
         root: the tree: its path, or a descriptor of it.
         epoch: the time that all of them get, in seconds since 1970.
 
     Raises:
         PackageError: a path is taken by other content already.
-        OSError: a source cannot be read any more.
+        BuildError: a source cannot be read any more, or holds something else by now: what is built is kept under the
+            digest of what it held.
     """
     with TreeWriter(root, "files") as tree:
         for each in files:
             if each.target:
                 tree.link(each.path, each.target, mtime=epoch)
             else:
-                tree.file(each.path, _blocks(each.source), mode=each.mode, mtime=epoch)
+                tree.file(each.path, _blocks(each), mode=each.mode, mtime=epoch)
 
 
 def _description(file: LocalFile) -> Json:
-    content = "" if file.target else _content_digest(file.source).text
-    return {"path": file.path, "mode": file.mode, "target": file.target, "content": content}
+    return {"path": file.path, "mode": file.mode, "target": file.target, "content": file.content}
 
 
 def _of_entry(entry: LocalFiles, source: Path) -> Iterator[LocalFile]:
@@ -115,7 +131,10 @@ def _local(file: Path, below: str, top: str, entry: LocalFiles, *, source: Path 
     if stat.S_ISLNK(status.st_mode):
         return LocalFile(path=path, source=file, mode=0, target=_target(file, source or file.parent))
     if not stat.S_ISREG(status.st_mode):
-        raise BuildError(f"{file} is neither a file nor a folder nor a link; an image cannot hold it")
+        raise BuildError(
+            f"{file} is neither a file nor a folder nor a link; an image cannot hold it",
+            hint="take it out of there, or name it in a .gitignore beside it",
+        )
     executable = bool(status.st_mode & stat.S_IXUSR)
     mode = int(entry.mode, 8) if entry.mode is not None else (0o755 if executable else 0o644)
     return LocalFile(path=path, source=file, mode=mode)
@@ -164,12 +183,32 @@ def _lines(path: Path) -> list[str]:
     return raw.decode("utf-8", errors="surrogateescape").splitlines()
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+def _blocks(file: LocalFile) -> Iterator[bytes]:
+    """Yield a file's bytes, and refuse it at its end where they are not those of its digest."""
+    found = hashlib.sha256()
+    with _opened(file.source) as stream:
+        while block := stream.read(_BLOCK):
+            found.update(block)
             yield block
+    if f"sha256:{found.hexdigest()}" != file.content:
+        raise BuildError(
+            f"{file.source} changed while the image was built",
+            hint="build again when nothing writes to it any more, or leave it out by 'only' or a .gitignore",
+        )
 
 
 def _content_digest(path: Path) -> Digest:
-    with path.open("rb") as file:
+    with _opened(path) as file:
         return Digest(f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    """Open a file that was a regular one when it was found; a pipe that took its place is not waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise BuildError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="let this user read it, or leave it out by 'only' or a .gitignore",
+        ) from error
+    return open(descriptor, "rb")  # noqa: PTH123 - a descriptor has no path, and the caller closes it

@@ -8,13 +8,15 @@ from pipeline.build.assemble import assemble_image, assemble_index, assemble_sui
 from pipeline.build.existing import Ways, check_tools, interpreter_of, pin, take
 from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
-from pipeline.build.layers import Making, Tools
+from pipeline.build.layers import Making, Tools, find_local
 from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
+from pipeline.declare.faults import SpecFaults
 from pipeline.declare.image import BuiltImage, ExistingImage
 from pipeline.declare.spec import EnvSpec
+from pipeline.declare.validate import place_of
 from runtime.digest import Digest
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
@@ -80,6 +82,7 @@ class Builder:
         name = spec.name if is_own else f"{spec.name}.{architecture}"
         making = self._making(spec, platform, lock.epoch, foreign="" if is_own else architecture)
         layout, epoch = self.layout, lock.epoch
+        _refuse_files(spec)
         if instead is None and isinstance(spec.image, BuiltImage):
             below = making.image(spec.image)
             image = assemble_image(spec.image, below, layout, name=name, architecture=architecture, epoch=epoch)
@@ -165,3 +168,23 @@ class Builder:
             epoch=epoch,
             foreign=foreign,
         )
+
+
+def _refuse_files(spec: EnvSpec) -> None:
+    """Refuse local files that no tree can hold before anything is built: the packages below them take minutes.
+
+    Raises:
+        SpecFaults: there are some; at the line that brings them.
+    """
+    faults = []
+    for key, part in (("image", spec.image), ("suite", spec.suite)):
+        for index, entry in enumerate(() if isinstance(part, ExistingImage) else part.files):
+            try:
+                find_local((entry,), spec.directory)
+            except BuildError as error:
+                if spec.source is None:
+                    raise
+                place = place_of(spec.source, (key, "files", index, "from"))
+                faults.append(place.fault(error.message, error.hint))
+    if faults:
+        raise SpecFaults(faults)

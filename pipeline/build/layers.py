@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import Artifact, LockedPackage
 from pipeline.build.fetch import Fetcher
-from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.files import LocalFile, files_digest, find_files, lay_files, with_content
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
-from pipeline.build.owners import add_user, adopt, give_home
+from pipeline.build.owners import add_user, adopt, give_home, refuse_links
 from pipeline.build.twice import Conditions, Owners, Workshop
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
@@ -161,7 +161,7 @@ class Making:
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
         tree, epoch = self.platform.image, self.epoch
-        local = find_files([each for each in image.files if isinstance(each, LocalFiles)], self.spec.directory)
+        local = with_content(find_local(image.files, self.spec.directory))
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in below],
             "sources": [each.artifact.hash for each in tree.sources],
@@ -173,6 +173,7 @@ class Making:
 
         def fill(folder: Path, _: Conditions) -> None:
             lower = self._paths(below)[::-1]
+            refuse_links((each.path for each in local), lower)
             add_user(folder, lower, image, epoch=epoch)
             lay_files(local, folder, epoch=epoch)
             self._unpack_sources(folder, image.files, tree)
@@ -188,7 +189,7 @@ class Making:
         added = self._suite_debian(below)
         below = (*below, *added)
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
-        local = find_files([each for each in suite.files if isinstance(each, LocalFiles)], spec.directory)
+        local = with_content(find_local(suite.files, spec.directory))
         to = (suite.node.to or "/").strip("/") if suite.node else ""
         listed = self.tools.tree_content(_own_paths(suite.files))
         key: dict[str, Json] = {
@@ -218,6 +219,7 @@ class Making:
                     tree.file(f"{site}/seatrial.pth", (self.tools.path_file,), mode=0o644, mtime=epoch)
                 tree.file(self.tools.tree_file.strip("/"), (listed,), mode=0o644, mtime=epoch)
             self._install_modules(folder, platform.suite.node, to, self._paths(below))
+            refuse_links((each.path for each in local), self._paths(below)[::-1])
             lay_files(local, folder, epoch=epoch)
             self._unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
@@ -296,6 +298,11 @@ class Making:
 
     def _paths(self, layers: Sequence[Layer]) -> tuple[Path, ...]:
         return self.workshop.trees.paths(tuple(layers))
+
+
+def find_local(entries: Sequence[FilesEntry], directory: Path) -> tuple[LocalFile, ...]:
+    """Return what the local ones among the entries bring; see ``find_files``."""
+    return find_files([each for each in entries if isinstance(each, LocalFiles)], directory)
 
 
 def _placed(modules: Sequence[LockedModule]) -> Json:

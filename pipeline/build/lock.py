@@ -1,6 +1,9 @@
 """``Lock``: every package by version, archive, path, size and hash, and the digest of the spec that it answers."""
 
 import json
+import os
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +23,8 @@ from runtime.oci.remote import parse_remote
 FORMAT = 1
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _SIZE_LIMIT = 32 << 20
+_CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+"""What git leaves in a file of which both sides of a merge changed the same lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +119,8 @@ class LockedTree:
                 "node"
             }:
                 return cls(
-                    debian=tuple(LockedPackage.from_json(each) for each in debian),
-                    python=tuple(LockedPackage.from_json(each) for each in python),
+                    debian=_each_once(debian),
+                    python=_each_once(python),
                     sources=tuple(LockedPackage.from_json(each) for each in sources),
                     node=_modules(rest.get("node", [])),
                 )
@@ -252,12 +257,16 @@ def read_lock(path: Path) -> Lock:
         raise
     except (OSError, ValueError, RecursionError, LockError) as error:
         reason = _reason(error)
-        hint = (
-            error.hint
-            if isinstance(error, LockError) and error.hint
-            else f"restore it, or remove it and run `seatrial lock {_spec_of(path)}`"
-        )
-        raise LockError(f"{path}: {reason}", hint=hint) from error
+        hint = f"restore it, or remove it and run `seatrial lock {_spec_of(path)}`"
+        place = str(path)
+        if isinstance(error, LockError) and error.hint:
+            hint = error.hint
+        elif isinstance(error, json.JSONDecodeError):
+            place = f"{path}:{error.lineno}:{error.colno}"
+            if _CONFLICT.search(error.doc):
+                reason = "it holds both sides of a merge that nobody decided"
+                hint = f"take one side (git checkout --ours {path}), then run `seatrial lock {_spec_of(path)}`"
+        raise LockError(f"{place}: {reason}", hint=hint) from error
 
 
 def check_answers(lock: Lock, spec: Path, wanted: Digest) -> None:
@@ -277,15 +286,28 @@ def write_lock(lock: Lock, path: Path) -> None:
     """Write a lock, whole or not at all: a new file takes the place of the old one.
 
     What an earlier writer left beside it that was killed is removed.
+
+    Raises:
+        LockError: the folder takes no file.
     """
     text = json.dumps(lock.to_json(), indent=1, ensure_ascii=False) + "\n"
     prefix = f".{path.name}.new-"
-    temporary.sweep(path.parent, prefix=prefix)
-    temporary.write_whole(path, text.encode(), prefix=prefix)
+    try:
+        temporary.sweep(path.parent, prefix=prefix)
+        temporary.write_whole(path, text.encode(), prefix=prefix)
+    except OSError as error:
+        raise LockError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="a lock lies beside its spec: make the folder writable, or lock in a copy of the project",
+        ) from error
 
 
 def _bounded(path: Path) -> bytes:
-    with path.open("rb") as file:
+    # A pipe would be waited for without end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise LockError("it is no file")
         raw = file.read(_SIZE_LIMIT + 1)
     if len(raw) > _SIZE_LIMIT:
         raise LockError(f"it is larger than {_SIZE_LIMIT >> 20} MiB")
@@ -298,10 +320,12 @@ def _reason(error: Exception) -> str:
             return error.message
         case RecursionError():
             return "it is no lock: its JSON nests too deeply"
-        case ValueError():
-            return f"it is no JSON: {error}"
+        case json.JSONDecodeError():
+            return f"it is no JSON: {error.msg.removesuffix(' starting at')}"
+        case OSError():
+            return error.strerror or str(error)
         case _:
-            return str(error)
+            return f"it is no JSON: {error}"
 
 
 def _spec_of(path: Path) -> Path:
@@ -320,6 +344,15 @@ def _platform(value: Json) -> Platform:
             raise LockError(
                 "an architecture in a lock has the keys 'image' and 'suite', 'services' if it has any, and no others"
             )
+
+
+def _each_once(values: list[Json]) -> tuple[LockedPackage, ...]:
+    packages = tuple(LockedPackage.from_json(each) for each in values)
+    names = [each.name for each in packages]
+    twice = next((each for each in names if names.count(each) > 1), "") if len(set(names)) < len(names) else ""
+    if twice:
+        raise LockError(f"it names the package {twice!r} twice in one tree")
+    return packages
 
 
 def _modules(value: object) -> tuple[LockedModule, ...]:

@@ -1,5 +1,6 @@
 """Make a lock: resolve what a spec asks for, keep what an older lock chose, and find the epoch."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from pipeline.build.ecosystems.debian.archive import DebianRequest, read_univers
 from pipeline.build.ecosystems.debian.deb import newest_mtime
 from pipeline.build.ecosystems.debian.index import Universe
 from pipeline.build.ecosystems.debian.lock import lock_debian
+from pipeline.build.ecosystems.debian.resolve import UnmetError
 from pipeline.build.ecosystems.npm.install import newest_time as newest_in_tarball
 from pipeline.build.ecosystems.npm.lock import lock_npm
 from pipeline.build.ecosystems.pypi.index import lock_sdist
@@ -24,7 +26,7 @@ from pipeline.build.lock import Existing, Lock, LockedTree, Platform, python_ver
 from pipeline.build.modules import LockedModule
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
-from pipeline.declare.errors import NoArchitectureError, PackageError, PipelineError
+from pipeline.declare.errors import NamedError, PackageError, PipelineError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.image import (
     AnyImage,
@@ -37,13 +39,16 @@ from pipeline.declare.image import (
     parse_epoch,
 )
 from pipeline.declare.spec import EnvSpec
-from pipeline.declare.validate import key_place
+from pipeline.declare.yaml_reader import Scalar, walk
 
 INTERPRETER = "python3"
 """The Debian package that ``python:`` implies."""
 
 NODE = "nodejs"
 """The Debian package that ``node:`` implies."""
+
+_NAME = re.compile(r"[\s=(]")
+"""What ends the name in a request of a Debian package, as ``app=1`` and ``app (>= 1)``."""
 
 COMPILER = ("libc-bin", "locales")
 """The Debian packages that ``locales:`` implies: localedef, and what it compiles."""
@@ -72,7 +77,14 @@ def make_lock(
     if old is not None and old.debian != debian:
         old = None  # its packages are those of another suite
     resolver = _Resolver(spec=spec, fetcher=fetcher, now=now, store=store, upgrade=upgrade)
-    platforms = {name: resolver.platform(name, old.platforms.get(name) if old else None) for name in spec.architectures}
+    try:
+        platforms = {
+            name: resolver.platform(name, old.platforms.get(name) if old else None) for name in spec.architectures
+        }
+    except NamedError as error:
+        raise _at_its_line(spec, error, error.named, error.key) from error
+    except UnmetError as error:
+        raise _at_its_line(spec, error, error.asked, "packages") from error
     epoch = _epoch(spec.image, platforms.values(), fetcher)
     lock = Lock(answers=answers(spec), epoch=epoch, locked=int(now.timestamp()), debian=debian, platforms=platforms)
     # The time of an older lock stays where nothing else changed: locking again writes the same bytes.
@@ -145,17 +157,7 @@ class _Resolver:
         return LockedTree(python=python, sources=self._sources(part.files), node=node)
 
     def _universe(self, part: BuiltImage, architecture: str) -> Universe:
-        try:
-            return read_universe(self._request(part, architecture), self.fetcher, now=self.now)
-        except NoArchitectureError as error:
-            raise self._at_its_line(architecture, error) from error
-
-    def _at_its_line(self, architecture: str, error: NoArchitectureError) -> PipelineError:
-        """Return the error as a fault at the line that names the architecture, where a file has such a line."""
-        if self.spec.source is None:
-            return error
-        path = ("architectures", self.spec.architectures.index(architecture))
-        return SpecFaults([key_place(self.spec.source, path).fault(error.message)])
+        return read_universe(self._request(part, architecture), self.fetcher, now=self.now)
 
     def _image(self, part: BuiltImage, architecture: str, universe: Universe, old: LockedTree) -> LockedTree:
         implied = (*_implied(part.python, part.node), *(COMPILER if part.locales else ()))
@@ -221,6 +223,21 @@ class _Resolver:
     def _sources(self, entries: tuple[FilesEntry, ...]) -> tuple[LockedPackage, ...]:
         wanted = dict.fromkeys(each.sdist for each in entries if isinstance(each, SdistFiles))
         return tuple(lock_sdist(each, self.fetcher) for each in wanted)
+
+
+def _at_its_line(spec: EnvSpec, error: PipelineError, named: str, key: str) -> PipelineError:
+    """Return the error as a fault at the line of the spec that names what it is about, where there is such a line.
+
+    Args:
+        spec: the spec.
+        error: what went wrong.
+        named: how the spec writes it; of a Debian package its name, whatever version stands behind it.
+        key: the key below which it stands.
+    """
+    for path, node in walk(spec.source) if spec.source and named else ():
+        if isinstance(node, Scalar) and key in path and named in {node.text, _NAME.split(node.text, maxsplit=1)[0]}:
+            return SpecFaults([node.place.fault(error.message, error.hint)])
+    return error
 
 
 def _implied(python: PythonPart | None, node: NodePart | None) -> tuple[str, ...]:

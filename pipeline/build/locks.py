@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ from pipeline.build.lock import Lock, check_answers, lock_path, read_lock, write
 from pipeline.build.sources import read_sources
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
-from pipeline.declare.errors import LockError
+from pipeline.declare.errors import LockError, SpecError
 from pipeline.declare.image import BuiltImage
 from pipeline.declare.spec import EnvSpec
+from pipeline.declare.validate import near
 
 if TYPE_CHECKING:
     from pipeline.build.vendor import Vendored
@@ -32,7 +34,29 @@ def current_lock(spec: EnvSpec) -> Lock:
     except FileNotFoundError:
         raise LockError(f"{spec.path} has no lock {path}", hint=f"run `seatrial lock {spec.path}`") from None
     check_answers(found, spec.path, answers(spec))
+    lacking = [each for each in spec.architectures if each not in found.platforms]
+    if lacking:
+        raise LockError(
+            f"{path} has nothing for {lacking[0]}, which {spec.path} is built for; it has {', '.join(found.platforms)}",
+            hint=f"somebody changed it by hand: run `seatrial lock {spec.path}` and commit the result",
+        )
     return found
+
+
+def check_upgrade(specs: Sequence[EnvSpec], upgrade: Upgrade) -> None:
+    """Refuse names to upgrade that no lock of the specs holds: a misspelled one would upgrade nothing, in silence.
+
+    Raises:
+        SpecError: there is one.
+    """
+    paths = [lock_path(each.path) for each in specs]
+    locks = [read_lock(each) for each in paths if each.exists()] if upgrade.names else []
+    trees = [tree for lock in locks for each in lock.platforms.values() for tree in (each.image, each.suite)]
+    trees += [tree for lock in locks for each in lock.platforms.values() for tree in each.services.values()]
+    known = {package.name for tree in trees for package in tree.packages}
+    for name in sorted(upgrade.names - known) if locks else ():
+        hint = near(name, known) or "the names are those that the lock has"
+        raise SpecError(f"--upgrade names {name!r}, which no lock of these specs holds", hint=hint)
 
 
 def renew_lock(spec: EnvSpec, store: Path, upgrade: Upgrade, vendor: str = "") -> tuple[Lock, bool]:

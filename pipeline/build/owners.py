@@ -1,14 +1,20 @@
 """Whose the files of a layer are: the accounts, the owners, and the modes of folders that lower layers have too."""
 
+import errno
 import os
+import posixpath
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage
 from runtime.backends.native.idmap import BASE
 from runtime.backends.native.mapped import run_mapped
 from runtime.oci.owners import Owners
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def adopt(folder: Path, below: Sequence[Path]) -> None:
@@ -40,6 +46,9 @@ def add_user(folder: Path, below: Sequence[Path], image: BuiltImage, *, epoch: i
         image: says which user.
         epoch: seconds since 1970.
 
+    Raises:
+        BuildError: the image's /etc is no folder.
+
     Source: passwd(5), group(5), shadow(5); the day of the last change is the epoch's.
     """
     user = image.user
@@ -57,10 +66,80 @@ def add_user(folder: Path, below: Sequence[Path], image: BuiltImage, *, epoch: i
         "gshadow": f"{user.name}:!::\n",
     }
     for name, line in lines.items():
-        source = next((each / "etc" / name for each in below if os.path.lexists(each / "etc" / name)), None)
-        if source is not None and source.is_file() and not source.is_symlink():
-            (etc / name).write_bytes(source.read_bytes() + line.encode())
-            (etc / name).chmod(stat.S_IMODE(source.stat().st_mode))
+        source = _nearest(f"etc/{name}", below)
+        if source is not None:
+            content, mode = source
+            (etc / name).write_bytes(content + line.encode())
+            (etc / name).chmod(mode)
+
+
+def _nearest(path: str, below: Sequence[Path]) -> tuple[bytes, int] | None:
+    """Return content and mode of what the nearest layer has at a path; None where that is no file, or nothing.
+
+    The layers hold what scripts of packages made: a link on the way may lead to the files of this machine.
+    """
+    folder, _, name = path.rpartition("/")
+    for layer in below:
+        try:
+            above = os.open(layer / folder, _FOLDER)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise BuildError(
+                f"/{folder} of the image is a link or a file: a package made it so, and it is not followed",
+                hint="leave that package out, or see where it came from: it may be hostile",
+            ) from error
+        try:
+            descriptor = os.open(name, _FILE, dir_fd=above)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # a link
+                raise
+            return None
+        finally:
+            os.close(above)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+            status = os.fstat(descriptor)
+            return (file.read(), stat.S_IMODE(status.st_mode)) if stat.S_ISREG(status.st_mode) else None
+    return None
+
+
+def refuse_links(paths: Iterable[str], below: Sequence[Path]) -> None:
+    """Refuse files whose way leads through a link of the image: a folder in its place would hide what it leads to.
+
+    Args:
+        paths: of the files, relative to the tree.
+        below: the unpacked layers under them, the nearest first.
+
+    Raises:
+        BuildError: one does, as ``bin/tool`` where /bin is a link to usr/bin; the hint is the path without the link.
+    """
+    seen = set[str]()
+    for path in paths:
+        parts = path.split("/")
+        for length in range(1, len(parts)):
+            folder = "/".join(parts[:length])
+            target = "" if folder in seen else _link_of(folder, below)
+            if target:
+                raise BuildError(
+                    f"/{path} leads through /{folder}, which is a link to {target!r} in the image",
+                    hint=f"write 'to: /{posixpath.normpath('/'.join((target, *parts[length:]))).lstrip('/')}'"
+                    if "/" not in folder
+                    else "write the path without the link",
+                )
+            seen.add(folder)
+
+
+def _link_of(path: str, below: Sequence[Path]) -> str:
+    """Return where the nearest layer that has a path leads from there; empty if that is no link."""
+    for layer in below:
+        try:
+            found = os.lstat(layer / path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return str((layer / path).readlink()) if stat.S_ISLNK(found.st_mode) else ""
+    return ""
 
 
 def _keep_folders(root: int, *below: int) -> None:
@@ -84,7 +163,15 @@ def _find(path: str, below: tuple[int, ...]) -> tuple[os.stat_result, int] | Non
     """Return what the nearest lower layer has at a path, and the descriptor of that layer."""
     for lower in below:
         try:
-            return os.stat(path, dir_fd=lower, follow_symlinks=False), lower
-        except FileNotFoundError:
+            if not _leads_through_link(path, lower):
+                return os.stat(path, dir_fd=lower, follow_symlinks=False), lower
+        except (FileNotFoundError, NotADirectoryError):
             continue
     return None
+
+
+def _leads_through_link(path: str, root: int) -> bool:
+    """Tell whether a folder above a path is a link, which may lead out of the layer to this machine's own folders."""
+    parts = path.split("/")
+    above = ("/".join(parts[:length]) for length in range(1, len(parts)))
+    return any(stat.S_ISLNK(os.stat(each, dir_fd=root, follow_symlinks=False).st_mode) for each in above)

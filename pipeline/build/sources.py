@@ -28,6 +28,7 @@ _CERTIFICATES = (
     "etc/ssl/ca-bundle.pem",
     "etc/ssl/cert.pem",
 )
+_EXAMPLE = "a line of it is such as `debian: http://deb.example.org/debian`"
 _SETTINGS = frozenset((*PUBLIC_ARCHIVES, "pypi", "npm"))
 
 
@@ -163,12 +164,16 @@ def _user_settings(path: Path) -> Mapping[str, str]:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"{path}: cannot be read as YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        reason = getattr(error, "problem", None) or getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise SpecError(f"{place}: cannot be read as YAML: {reason}", hint=_EXAMPLE) from error
     if not isinstance(settings, dict):
-        raise SpecError(f"{path}: must be a mapping of archive names to URLs, and is {type(settings).__name__}")
+        message = f"{path}: must be a mapping of archive names to URLs, and is {type(settings).__name__}"
+        raise SpecError(message, hint=_EXAMPLE)
     for name, value in settings.items():
         if name in _SETTINGS and not (isinstance(value, str) and _is_url(value)):
-            raise SpecError(f"{path}: {name!r} must be an http:, https: or file: URL")
+            raise SpecError(f"{path}: {name!r} must be an http:, https: or file: URL", hint=_EXAMPLE)
     return {name: value for name, value in settings.items() if name in _SETTINGS}
 
 

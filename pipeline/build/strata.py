@@ -51,7 +51,10 @@ def strata(packages: Mapping[str, Deb]) -> tuple[Stratum, ...]:
     """
     needed = essential_closure({name: each.control for name, each in packages.items()})
     if "dpkg" not in needed:
-        raise BuildError("dpkg is not among the packages, and nothing can be installed without it")
+        raise BuildError(
+            "dpkg is not among the packages, and nothing can be installed without it",
+            hint="the archive marks no package as essential that needs it: name dpkg in image.packages",
+        )
     scripted = _with_scripts(packages) - set(needed)
     essential, *others = unpack_stages(packages, needed)
     above = [tuple(name for name in stage if name in scripted) for stage in others]

@@ -118,9 +118,13 @@ class Workshop:
             if needs is not None:
                 needs()
             with self.trees.new_folder() as folder:
-                with beside(lambda: self._again(wanted)) as wait:
-                    first = self._build(folder, wanted, CONDITIONS[0])
-                    require_equal(name, first, _from_json(wait()), self.layout)
+                try:
+                    with beside(lambda: self._again(wanted)) as wait:
+                        first = self._build(folder, wanted, CONDITIONS[0])
+                        require_equal(name, first, _from_json(wait()), self.layout)
+                except BaseException:
+                    self._sweep()
+                    raise
                 made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
                 run_mapped(lambda root: clamp(root, epoch=epoch, left_out=left_out), directories=(folder,))
                 self.trees.keep(folder, made)
@@ -148,6 +152,11 @@ class Workshop:
         """Build under the other conditions; this runs in a process of its own."""
         with self.trees.new_folder() as folder:
             return _to_json(self._build(folder, wanted, CONDITIONS[1]))
+
+    def _sweep(self) -> None:
+        """Remove what the other build left, which was ended amid its work as this one failed."""
+        self.trees.sweep()
+        self.layout.sweep()
 
     def _build(self, folder: Path, wanted: _Wanted, conditions: Conditions) -> tuple[Layer, ...]:
         with _under(conditions):

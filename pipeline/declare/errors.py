@@ -17,19 +17,42 @@ PipelineError
 └── VerifyError               a verification cannot come to a verdict
 """
 
+from pipeline.declare.reasons import Reason
 from runtime.errors import SeatrialError
 
 
 class PipelineError(SeatrialError):
-    """What a stage of the pipeline could not do."""
+    """What a stage of the pipeline could not do.
+
+    Args:
+        message: as of every error.
+        hint: likewise.
+        reason: which check refused what came from elsewhere; it is shown in brackets after the message.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", reason: Reason | None = None) -> None:
+        super().__init__(f"{message} [{reason}]" if reason else message, hint=hint)
+        self.reason = reason
 
 
 class SpecError(PipelineError):
     """A spec, a configuration file or a file that they name is wrong."""
 
 
-class NoArchitectureError(SpecError):
-    """A suite of the archive has no packages for an architecture that a spec names."""
+class NamedError(SpecError):
+    """Something that a spec names is not there; whoever has the spec shows it at its line.
+
+    Args:
+        message: what is wrong.
+        hint: the next step.
+        named: the text in the spec that names it.
+        key: the key below which it stands, such as ``packages``.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", named: str, key: str) -> None:
+        super().__init__(message, hint=hint)
+        self.named = named
+        self.key = key
 
 
 class LockError(PipelineError):

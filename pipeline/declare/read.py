@@ -138,9 +138,13 @@ def _file_faults(spec: Path, root: Table) -> Iterator[Fault]:
         if isinstance(node, Scalar) and _is_local(root, path) and node.text:
             reason = refusal(spec, node.text)
             if reason:
-                yield node.place.fault(
-                    reason, "files come from the project's own tree" if "out of the" in reason else ""
-                )
+                yield node.place.fault(reason, _hint_of(reason))
+
+
+def _hint_of(reason: str) -> str:
+    if "out of the" in reason:
+        return "files come from the project's own tree"
+    return "a pipe, a socket and a device cannot be read as one" if "neither" in reason else ""
 
 
 def _is_local(root: Table, path: KeyPath) -> bool:

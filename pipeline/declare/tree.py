@@ -38,4 +38,6 @@ def refusal(spec: Path, written: str) -> str:
         return f"{written!r} leads{' by a link' if is_link else ''} out of the project's tree, whose top is {top!r}"
     if not found.exists():
         return f"{written!r} does not exist"
+    if not found.is_file() and not found.is_dir():
+        return f"{written!r} is neither a file nor a folder"  # a pipe would be waited for without end
     return ""

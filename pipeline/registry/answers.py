@@ -11,12 +11,16 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from pipeline.declare.errors import FetchError, MissingError
+from pipeline.declare.reasons import Reason
 
 if TYPE_CHECKING:
     import urllib3
 
 PROBLEM_LIMIT = 16 * 1024
 """Bytes of an answer that says what is wrong; no more is read."""
+
+PROXY_STATUS = 407
+"""Of HTTP: a proxy refuses."""
 
 _SHOWN = 3  # errors of one answer
 _LENGTH = 200  # characters of one message
@@ -29,19 +33,22 @@ class TransientError(FetchError):
     Args:
         message: what happened.
         hint: the next step.
+        reason: as of every error.
         after: seconds that the server wants to be left alone for; None where it does not say.
     """
 
-    def __init__(self, message: str, *, hint: str = "", after: float | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, hint: str = "", reason: Reason | None = None, after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, reason=reason)
         self.after = after
 
 
 class ChallengeError(FetchError):
     """The server wants to be asked with an authorization; ``challenge`` is how it says so, as hostile as all else."""
 
-    def __init__(self, message: str, *, hint: str = "", challenge: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str = "", reason: Reason | None = None, challenge: str = "") -> None:
+        super().__init__(message, hint=hint, reason=reason)
         self.challenge = challenge
 
 
@@ -50,12 +57,13 @@ class StatusError(FetchError):
 
     Args:
         message: what it says.
+        reason: as of every error.
         status: of HTTP.
         codes: of the distribution specification, as ``MANIFEST_BLOB_UNKNOWN``; hostile as all else.
     """
 
-    def __init__(self, message: str, *, status: int, codes: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, reason: Reason | None = None, status: int, codes: tuple[str, ...] = ()) -> None:
+        super().__init__(message, reason=reason)
         self.status = status
         self.codes = codes
 
@@ -68,7 +76,7 @@ def refuse_status(response: "urllib3.BaseHTTPResponse", said: bytes = b"") -> No
         said: the content, as far as it was read.
 
     Raises:
-        TransientError, ChallengeError, MissingError, StatusError: as the status says.
+        TransientError, ChallengeError, MissingError, StatusError, FetchError: as the status says.
     """
     status = response.status
     if status == 200:
@@ -83,11 +91,23 @@ def refuse_status(response: "urllib3.BaseHTTPResponse", said: bytes = b"") -> No
         raise TransientError(f"the server is not able to answer now ({answer})", after=after)
     refused = f"access is refused ({answer}); credentials come from netrc or the configured URL"
     if status == 401:
-        raise ChallengeError(refused, challenge=response.headers.get("WWW-Authenticate", ""))
-    if status in {403, 407}:
-        raise StatusError(refused, status=status)
+        challenge = response.headers.get("WWW-Authenticate", "")
+        raise ChallengeError(refused, challenge=challenge, reason=Reason.ACCESS)
+    if status == 403:
+        raise StatusError(refused, status=status, reason=Reason.ACCESS)
+    if status == PROXY_STATUS:
+        raise proxy_refusal()
     codes = tuple(each.partition(":")[0] for each in problems)
     raise StatusError(f"the server answered with {answer}", status=status, codes=codes)
+
+
+def proxy_refusal() -> FetchError:
+    """Return the error of a proxy that wants to know who asks."""
+    return FetchError(
+        f"the proxy wants to know who asks (HTTP {PROXY_STATUS})",
+        hint="write user and password into http_proxy, as http://USER:PASSWORD@HOST:PORT; they are never shown",
+        reason=Reason.PROXY,
+    )
 
 
 def problems_of(headers: Mapping[str, str], said: bytes) -> tuple[str, ...]:

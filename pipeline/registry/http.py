@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from pipeline.declare.errors import FetchError, MissingError
+from pipeline.declare.reasons import Reason
 from pipeline.registry.access import (
     Access,
     authorization_of,
@@ -19,7 +20,7 @@ from pipeline.registry.access import (
     shown,
     without_credentials,
 )
-from pipeline.registry.answers import PROBLEM_LIMIT, TransientError, refuse_status
+from pipeline.registry.answers import PROBLEM_LIMIT, PROXY_STATUS, TransientError, proxy_refusal, refuse_status
 
 if TYPE_CHECKING:
     import urllib3
@@ -31,6 +32,7 @@ _REDIRECTS = 5
 _DONE = (200, 201, 202, 204)
 _CONNECT_SECONDS = 20.0
 _READ_SECONDS = 60.0
+"""What a proxy answers that wants to know who asks. Source: RFC 9110, section 15.5.8."""
 _SLOW_SECONDS = 20.0
 _SLOW_RATE = 1024
 """Bytes a second below which a server is given up, judged whenever it was waited for ``_SLOW_SECONDS``."""
@@ -87,7 +89,8 @@ class Connections:
             for block in blocks:
                 left -= len(block)
                 if left < 0:
-                    raise FetchError(f"it is longer than the {limit} bytes that are read of such a file")
+                    message = f"it is longer than the {limit} bytes that are read of such a file"
+                    raise FetchError(message, reason=Reason.ANSWER_LONG)
                 parts.append(block)
         return b"".join(parts)
 
@@ -196,11 +199,13 @@ class Connections:
             response.close()
             following = urljoin(without_credentials(url), target)
             if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
-                raise FetchError(f"it redirects from TLS to {shown(following)}, which is not followed")
+                message = f"it redirects from TLS to {shown(following)}, which is not followed"
+                raise FetchError(message, reason=Reason.REDIRECT_PLAIN)
             if urlsplit(following).scheme not in {"http", "https"}:
-                raise FetchError(f"it redirects to {shown(following)}, which is not followed")
+                message = f"it redirects to {shown(following)}, which is not followed"
+                raise FetchError(message, reason=Reason.REDIRECT_SCHEME)
             url = following
-        raise FetchError(f"it redirects more than {_REDIRECTS} times")
+        raise FetchError(f"it redirects more than {_REDIRECTS} times", reason=Reason.REDIRECT_COUNT)
 
     def _request_once(
         self,
@@ -222,8 +227,9 @@ class Connections:
             "User-Agent": "seatrial",
             **({"Authorization": authorization} if authorization else self._authorization(url)),
         }
+        pool = self._pool(url)
         try:
-            return self._pool(url).request(
+            return pool.request(
                 method,
                 without_credentials(url),
                 body=content or None,
@@ -234,14 +240,35 @@ class Connections:
             )
         except SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-                raise TransientError(_reason(error)) from error
+                raise self._unreached(url, error) from error
             raise FetchError(
-                f"its certificate is not trusted: {_reason(error)}", hint="name your certificates in SSL_CERT_FILE"
+                f"its certificate is not trusted: {_reason(error)}",
+                hint="name your certificates in SSL_CERT_FILE",
+                reason=Reason.CERTIFICATE,
             ) from error
         except LocationValueError as error:
             raise FetchError(_reason(error)) from error
         except (HTTPError, OSError) as error:
-            raise TransientError(_reason(error)) from error
+            raise self._unreached(url, error) from error
+
+    def _unreached(self, url: str, error: Exception) -> FetchError:
+        """Return why a server was not reached; proxies and the file of certificates are this machine's."""
+        if "NO_CERTIFICATE_OR_CRL" in str(error):
+            return FetchError(
+                f"{self.access.ca_file} holds no certificates, and TLS needs some",
+                hint="SSL_CERT_FILE names a file of certificates in PEM form; correct it, or unset it",
+                reason=Reason.CERTIFICATE,
+            )
+        proxy = proxy_of(url, self.access)
+        if not proxy:
+            return TransientError(_reason(error))
+        if f" {PROXY_STATUS} " in str(error):
+            return proxy_refusal()
+        return TransientError(
+            f"the proxy {shown(proxy)} did not reach it: {_reason(error)}",
+            hint="correct http_proxy and https_proxy, or name the server in no_proxy",
+            reason=Reason.PROXY,
+        )
 
     def _pool(self, url: str) -> "urllib3.PoolManager":
         import urllib3  # noqa: PLC0415 - a cache hit needs none
@@ -254,7 +281,7 @@ class Connections:
                 certificates = str(self.access.ca_file) if self.access.ca_file else None
                 if proxy:
                     pool = urllib3.ProxyManager(
-                        without_credentials(proxy),
+                        _checked_proxy(proxy),
                         proxy_headers=basic_authorization(proxy, "proxy-authorization"),
                         maxsize=self._size,
                         timeout=timeout,
@@ -279,7 +306,17 @@ class Connections:
         try:
             entry = netrc.netrc(self.access.netrc).authenticators(urlsplit(url).hostname or "")
         except (netrc.NetrcParseError, OSError) as error:
-            raise FetchError(f"{self.access.netrc} cannot be read: {type(error).__name__}") from error
+            # What the parser says of a line may be a password.
+            place = (
+                f":{error.lineno}: it is no netrc"
+                if isinstance(error, netrc.NetrcParseError)
+                else f" cannot be read: {error.strerror}"
+            )
+            raise FetchError(
+                f"{self.access.netrc}{place}",
+                hint="an entry is `machine HOST login USER password SECRET`; correct it, or name another file in NETRC",
+                reason=Reason.ACCESS,
+            ) from error
         return dict(make_headers(basic_auth=f"{entry[0]}:{entry[2]}")) if entry else {}
 
 
@@ -309,13 +346,15 @@ def _blocks(response: "urllib3.BaseHTTPResponse") -> Iterator[bytes]:
             # What has come by now: a whole block of a server that drips would be waited for without an end.
             block = response.read1(BLOCK, decode_content=False)
         except (HTTPError, OSError) as error:
-            raise TransientError(f"the connection ended early: {_reason(error)}") from error
+            message = f"the connection ended early: {_reason(error)}"
+            raise TransientError(message, reason=Reason.ANSWER_CUT) from error
         if not block:
             return
         waited, received = waited + time.monotonic() - before, received + len(block)
         if waited >= _SLOW_SECONDS:
             if received < _SLOW_RATE * waited:
-                raise FetchError(f"it came more slowly than {_SLOW_RATE} bytes a second")
+                message = f"it came more slowly than {_SLOW_RATE} bytes a second"
+                raise FetchError(message, reason=Reason.ANSWER_SLOW)
             waited, received = 0.0, 0
         yield block
 
@@ -338,6 +377,22 @@ def _beginning(response: "urllib3.BaseHTTPResponse", limit: int) -> bytes:
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def _checked_proxy(proxy: str) -> str:
+    """Return the URL of a proxy, without its credentials."""
+    try:
+        parts = urlsplit(proxy)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise FetchError(
+            f"the proxy that this machine names is none that can be used: {shown(proxy)}",
+            hint="http_proxy and https_proxy are URLs such as http://proxy.example.org:3128; others are not spoken",
+            reason=Reason.PROXY,
+        )
+    return without_credentials(proxy)
 
 
 def _whole(response: "urllib3.BaseHTTPResponse", limit: int) -> bytes:

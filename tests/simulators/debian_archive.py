@@ -24,15 +24,20 @@ def make_deb(
     devices: tuple[str, ...] = (),
     links: dict[str, str] | None = None,
     sparse: dict[str, int] | None = None,
+    hard_links: dict[str, str] | None = None,
+    scripts: dict[str, str] | None = None,
 ) -> bytes:
-    """Return a ``.deb`` with the control fields, files by path, block devices, links, and sparse files by size."""
+    """Return a ``.deb`` with the control fields, files by path, block devices, links, and sparse files by size.
+
+    ``scripts`` are its maintainer scripts by name; hard links come after the files.
+    """
     control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
     members = {
         "debian-binary": b"2.0\n",
-        "control.tar.xz": lzma.compress(_tar({"./control": control}, mtime)),
+        "control.tar.xz": lzma.compress(_control(control, scripts or {}, mtime)),
         "data.tar.xz": lzma.compress(
             _odd(links or {}, sparse or {})
-            + _tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices)
+            + _tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices, hard_links or {})
         ),
     }
     return make_ar(members)
@@ -47,7 +52,19 @@ def make_ar(members: dict[str, bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _tar(files: dict[str, bytes], mtime: int, devices: tuple[str, ...] = ()) -> bytes:
+def _control(control: bytes, scripts: dict[str, str], mtime: int) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in {"control": control, **{each: text.encode() for each, text in scripts.items()}}.items():
+            entry = tarfile.TarInfo(f"./{name}")
+            entry.size, entry.mtime, entry.mode = len(content), mtime, 0o644 if name == "control" else 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
+
+
+def _tar(
+    files: dict[str, bytes], mtime: int, devices: tuple[str, ...] = (), hard_links: dict[str, str] | None = None
+) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in files.items():
@@ -57,6 +74,10 @@ def _tar(files: dict[str, bytes], mtime: int, devices: tuple[str, ...] = ()) -> 
         for name in devices:
             entry = tarfile.TarInfo(f"./{name}")
             entry.type = tarfile.BLKTYPE
+            archive.addfile(entry)
+        for name, target in (hard_links or {}).items():
+            entry = tarfile.TarInfo(f"./{name}")
+            entry.type, entry.linkname = tarfile.LNKTYPE, target
             archive.addfile(entry)
     return raw.getvalue()
 
@@ -96,6 +117,13 @@ class Pocket:
     by_hash: bool = True
     suffix: str = ".xz"
     listed: int | None = None
+    dated: str | None = None
+
+
+def _dated(pocket: Pocket) -> list[str]:
+    if pocket.dated is not None:
+        return [pocket.dated] if pocket.dated else []
+    return [f"Date: {pocket.date:%a, %d %b %Y %H:%M:%S} UTC"]
 
 
 class Archive:
@@ -142,7 +170,7 @@ class Archive:
         lines = [
             "Origin: Test",
             f"Codename: {pocket.codename or pocket.suite}",
-            f"Date: {pocket.date:%a, %d %b %Y %H:%M:%S} UTC",
+            *_dated(pocket),
             "Architectures: amd64 arm64",
             "Components: main contrib",
         ]

@@ -47,11 +47,13 @@ class World:
         self.add_wheel("red", requires=("blue",))
         self.authority = _Authority(folder)
         self.answers = {}  # by the end of a path, what answers in place of the served file
+        self.redirects = {}  # by the end of a path at any server that speaks TLS, where it leads
 
     def __enter__(self):
         self._server = _Server(("127.0.0.1", 0), partial(_Handler, directory=self.served))
         self._server.authority = self.authority
         self._server.answers = self.answers
+        self._server.redirects = self.redirects
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -79,10 +81,14 @@ class World:
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
 
-    def add_deb(self, name, version="1", *, files=None, device="", links=None, sparse=None, **fields):
-        """Add a package with files, whatever their paths are, and perhaps a device."""
+    def add_deb(self, name, version="1", *, files=None, device="", changed=bytes, **fields):
+        """Add a package with files, whatever their paths are, and perhaps a device; ``changed`` spoils its bytes.
+
+        Names in lower case are of ``make_deb``, as ``links``, the others are fields of its control file.
+        """
+        odd = {key: fields.pop(key) for key in list(fields) if key.islower()}
         control = {"Package": name, "Version": version, "Architecture": "all", **fields}
-        content = make_deb(control, files or {}, devices=(device,) if device else (), links=links, sparse=sparse)
+        content = changed(make_deb(control, files or {}, devices=(device,) if device else (), **odd))
         path = f"pool/main/{name[0]}/{name}/{name}_{version}_all.deb"
         target = self.served / "debian" / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,23 +96,30 @@ class World:
         listed = {"Filename": path, "Size": str(len(content)), "SHA256": hashlib.sha256(content).hexdigest()}
         self.archive.main.packages.append(control | listed)
 
-    def add_wheel(self, name, version="1.0", *, requires=(), extra=(), unlisted=()):
-        """Add a wheel to the index; ``extra`` are more members, ``unlisted`` those that its RECORD keeps quiet."""
-        info = f"{name}-{version}.dist-info"
+    def add_wheel(
+        self, name, version="1.0", *, requires=(), extra=(), unlisted=(), recorded=str, info=id, changed=bytes
+    ):
+        """Add a wheel to the index; ``extra`` are more members, ``unlisted`` those that its RECORD keeps quiet.
+
+        ``recorded`` spoils its RECORD, ``info`` what the archive says of each member, ``changed`` its bytes.
+        """
+        folder = f"{name}-{version}.dist-info"
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
         members = [
             (f"{name}.py", b""),
-            (f"{info}/METADATA", metadata.encode()),
-            (f"{info}/WHEEL", b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            (f"{folder}/METADATA", metadata.encode()),
+            (f"{folder}/WHEEL", b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
             *extra,
         ]
-        rows = "".join(_row(path, content) for path, content in members) + f"{info}/RECORD,,\n"
+        rows = recorded("".join(_row(path, content) for path, content in members) + f"{folder}/RECORD,,\n")
         raw = io.BytesIO()
         with zipfile.ZipFile(raw, "w") as archive:
-            for path, content in [*members, *unlisted, (f"{info}/RECORD", rows.encode())]:
-                archive.writestr(zipfile.ZipInfo(path, (2024, 5, 6, 7, 8, 10)), content)
-        self._list(name, f"{name}-{version}-py3-none-any.whl", raw.getvalue())
+            for path, content in [*members, *unlisted, (f"{folder}/RECORD", rows.encode())]:
+                member = zipfile.ZipInfo(path, (2024, 5, 6, 7, 8, 10))
+                info(member)
+                archive.writestr(member, content)
+        self._list(name, f"{name}-{version}-py3-none-any.whl", changed(raw.getvalue()))
 
     def add_sdist(self, name, version="1.0", *, members=None, links=None):
         """Add a source distribution of files and symbolic links, whatever their paths are."""
@@ -164,8 +177,10 @@ class _Handler(SimpleHTTPRequestHandler):
         host = self.path.rpartition(":")[0]
         context = self.server.authority.context(host)
         with contextlib.suppress(OSError), context.wrap_socket(self.connection, server_side=True) as stream:
-            stream.recv(1 << 16)
-            stream.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            path = stream.recv(1 << 16).split()[1].decode()
+            found = next((each for end, each in self.server.redirects.items() if path.endswith(end)), "")
+            status = f"302 Found\r\nLocation: {found}" if found else "404 Not Found"
+            stream.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         self.close_connection = True
 
     def log_message(self, *_):

@@ -1,6 +1,7 @@
 """What an attacker does in each case of attacks.yaml: a function that spoils what the world serves."""
 
 import contextlib
+import hashlib
 import time
 
 import pysequoia
@@ -70,6 +71,10 @@ def package_redirected_often(world, project):
     world.answers[APP] = answer
 
 
+def release_redirected_to_plain(world, project):
+    world.redirects[RELEASE] = f"{world.url}/debian/dists{RELEASE}"
+
+
 def release_by_a_stranger(world, project):
     world.archive.secret = pysequoia.Tsk.generate("Test archive <test@example.org>")
     world.archive.publish()
@@ -98,6 +103,157 @@ def deb_through_a_link(world, project):
 def deb_sparse(world, project):
     world.add_deb("dpkg", sparse={"usr/share/vast": 1 << 34}, Essential="yes")
     world.archive.publish()
+
+
+def deb_through_a_link_of_another(world, project):
+    world.add_deb("dpkg", links={"usr/share/way": "/etc"}, Essential="yes", Depends="zz-second")
+    world.add_deb("zz-second", files={"usr/share/way/passwd": b"me"})
+    world.archive.publish()
+
+
+def deb_hard_link_out(world, project):
+    world.add_deb("dpkg", hard_links={"usr/share/mine": "../../etc/shadow"}, Essential="yes")
+    world.archive.publish()
+
+
+def deb_hard_link_absent(world, project):
+    world.add_deb("dpkg", hard_links={"usr/share/mine": "./etc/shadow"}, Essential="yes")
+    world.archive.publish()
+
+
+def deb_hard_link_to_link(world, project):
+    world.add_deb(
+        "dpkg",
+        links={"usr/share/way": "/etc/shadow"},
+        hard_links={"usr/share/mine": "./usr/share/way"},
+        Essential="yes",
+    )
+    world.archive.publish()
+
+
+def deb_replaces(world, project):
+    world.add_deb("dpkg", files={"usr/bin/dpkg": b"right"}, Essential="yes", Depends="zz-second")
+    world.add_deb("zz-second", files={"usr/bin/dpkg": b"wrong"})
+    world.archive.publish()
+
+
+def deb_script_leaves(world, project):
+    world.add_deb("app", "2", scripts={"../../../../etc/cron.d/postinst": "#!/bin/sh\n"})
+    world.archive.publish()
+
+
+def deb_cut(world, project):
+    world.add_deb("app", "2", changed=lambda content: content[:-20])
+    world.archive.publish()
+
+
+def deb_is_a_program(world, project):
+    world.add_deb("app", "2", changed=lambda content: b"#!/bin/sh\n" + content)
+    world.archive.publish()
+
+
+def package_of_two_hashes(world, project):
+    content = _served(world, APP)
+    _listed(world).update(SHA512=hashlib.sha512(content).hexdigest(), SHA256="0" * 64)
+    world.archive.publish()
+
+
+def package_of_a_weak_hash(world, project):
+    content = _served(world, APP)
+    del _listed(world)["SHA256"]
+    _listed(world)["MD5sum"] = hashlib.md5(content).hexdigest()  # noqa: S324 - what must not count
+    world.archive.publish()
+
+
+def package_without_size(world, project):
+    del _listed(world)["Size"]
+    world.archive.publish()
+
+
+def release_undated(world, project):
+    world.archive.main.dated = ""
+    world.archive.publish()
+
+
+def release_misdated(world, project):
+    world.archive.main.dated = "Date: yesterday"
+    world.archive.publish()
+
+
+def release_forbidden(world, project):
+    def forbid(handler):
+        handler.send_response(403)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    world.answers[RELEASE] = forbid
+
+
+def wheel_swapped(world, project):
+    """Another wheel of that version, and the index still lists the right one's hash."""
+    page = world.served / "simple" / "blue" / "index.html"
+    listed = page.read_text()
+    world.add_wheel("blue", extra=[("blue_more.py", b"import os")])
+    page.write_text(listed)
+
+
+def wheel_links(world, project):
+    _wheel(world, [("blue_way", b"/etc/passwd")], lambda info: _mode(info, 0o120777, "blue_way"))
+
+
+def wheel_doubles(world, project):
+    second = [("blu_.py", b"import os")]
+    world.add_wheel("blue", "1.1", unlisted=second, changed=lambda raw: raw.replace(b"blu_.py", b"blue.py"))
+
+
+def wheel_encrypted(world, project):
+    world.add_wheel(
+        "blue", "1.1", extra=[("blue_locked.py", b"x")], changed=lambda raw: _flagged(raw, b"blue_locked.py")
+    )
+
+
+def wheel_vast(world, project):
+    """The directory of the archive tells of a member of 3 GiB, three times."""
+    names = [f"blue_{number}.py" for number in range(3)]
+
+    def changed(raw):
+        for name in names:
+            raw = _in_directory(raw, name.encode(), 24, (3 << 30).to_bytes(4, "little"))
+        return raw
+
+    world.add_wheel("blue", "1.1", extra=[(name, b"x") for name in names], changed=changed)
+
+
+def wheel_missized(world, project):
+    world.add_wheel("blue", "1.1", recorded=lambda rows: rows.replace(",0\n", ",7\n", 1))
+
+
+def wheel_weakly_hashed(world, project):
+    world.add_wheel("blue", "1.1", recorded=lambda rows: rows.replace("sha256=", "md5=", 1))
+
+
+def _wheel(world, extra, each):
+    world.add_wheel("blue", "1.1", extra=extra, info=each)
+
+
+def _mode(info, mode, name):
+    if info.filename == name:
+        info.external_attr = mode << 16
+
+
+def _flagged(raw, name):
+    """Return a zip whose directory says of a member that it is encrypted."""
+    return _in_directory(raw, name, 8, b"\x01\x00")
+
+
+def _in_directory(raw, name, offset, content):
+    """Return a zip with other bytes at an offset of a member's entry in its directory (APPNOTE.TXT 4.3.12)."""
+    start = raw.rindex(name) - 46 + offset
+    return raw[:start] + content + raw[start + len(content) :]
+
+
+def _listed(world):
+    return next(each for each in world.archive.main.packages if each["Package"] == "app")
 
 
 def _flip(path):

@@ -80,6 +80,7 @@ class Desk:
             (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE TIME"),
             (r" +\d+\.\d s$", "  … s"),
+            (r"cannot be written: (Read-only file system|Permission denied)", "cannot be written: CLOSED"),
             (r"/by-hash/(\w+)/[0-9a-f]{32,128}", r"/by-hash/\1/…"),
         ):
             text = re.sub(pattern, mark, text, flags=re.MULTILINE)

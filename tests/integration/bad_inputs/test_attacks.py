@@ -1,6 +1,8 @@
 """Attacks by mirrors and packages: each is refused with its reason, and the cache has only what is right."""
 
+import json
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -38,14 +40,41 @@ def attacked(desk, world, tmp_path):
     return prepare
 
 
-@pytest.mark.bar("5 attacks", slice=5)
+@pytest.fixture
+def honest(world, tmp_path):
+    """Undo an attack: all that is served is what it was before."""
+    shutil.copytree(world.served, tmp_path / "before")
+
+    def restore():
+        world.answers.clear()
+        world.redirects.clear()
+        shutil.rmtree(world.served)
+        shutil.copytree(tmp_path / "before", world.served)
+
+    return restore
+
+
+@pytest.mark.bar("5 attacks", slice=2)
 @pytest.mark.parametrize("case", named(CASES))
-def test_attack_is_refused_with_its_reason_and_the_cache_is_not_poisoned(case, attacked):
+def test_attack_is_refused_with_its_reason_and_the_cache_is_not_poisoned(case, attacked, honest, world, tmp_path):
     user = attacked(case)
     seen = user.type(*case["arguments"], "--no-progress")
     assert seen.code == EXIT, seen
     assert " ".join(case["part"].split()) in " ".join(seen.stderr.split())
     check_store(user)
+    honest()
+    assert _locked_again(user, world) == _locked_again(replace(user, store=tmp_path / "untouched"), world)
+    check_store(user)
+
+
+def _locked_again(user, world):
+    """Return the lock that a store leads to, of packages and a wheel as they were before."""
+    write_spec(user.project, world, {"image": {"python": {"packages": ["blue"]}}})
+    (user.project / "spec.lock.json").unlink(missing_ok=True)
+    locked = user.type("lock", "spec.yaml", "--no-progress")
+    assert locked.code == 0, locked
+    made = json.loads((user.project / "spec.lock.json").read_text())
+    return {key: made[key] for key in made if key != "locked"}
 
 
 @pytest.mark.bar("5 attack mutants", slice=2)

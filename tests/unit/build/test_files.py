@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.files import files_digest, find_files, lay_files, with_content
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import LocalFiles
 
@@ -39,12 +39,12 @@ def test_executable_bit_is_all_that_counts_of_a_mode(app):
 
 
 def test_digest_ignores_times_and_modes_but_not_content(app):
-    before = files_digest(find_files([entry()], app.parent))
+    before = files_digest(with_content(find_files([entry()], app.parent)))
     os.utime(app / "main.py", (1, 1))
     (app / "main.py").chmod(0o640)
-    assert files_digest(find_files([entry()], app.parent)) == before
+    assert files_digest(with_content(find_files([entry()], app.parent))) == before
     (app / "main.py").write_text("print(1)\n")
-    assert files_digest(find_files([entry()], app.parent)) != before
+    assert files_digest(with_content(find_files([entry()], app.parent))) != before
 
 
 def test_gitignore_inside_the_folder_is_honored_and_can_be_taken_back_below(app):
@@ -90,10 +90,35 @@ def test_pipe_is_refused(app):
 def test_laid_files_have_the_epoch_and_their_modes(app, tmp_path):
     root = tmp_path / "tree"
     root.mkdir()
-    lay_files(find_files([entry()], app.parent), root, epoch=1000)
+    lay_files(with_content(find_files([entry()], app.parent)), root, epoch=1000)
     status = (root / "srv" / "run.sh").stat()
     assert (status.st_mode & 0o7777, status.st_mtime) == (0o755, 1000)
     assert (root / "srv" / "sub" / "data.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("content", ["print(1)\n", "", "print()\nprint()\n"])
+def test_file_that_changes_while_it_is_laid_is_refused(app, tmp_path, content):
+    found = with_content(find_files([entry()], app.parent))
+    (app / "main.py").write_text(content)
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(BuildError, match=r"main\.py changed while the image was built"):
+        lay_files(found, tmp_path / "tree", epoch=1000)
+
+
+def test_file_that_became_a_pipe_is_not_waited_for(app, tmp_path):
+    found = with_content(find_files([entry()], app.parent))
+    (app / "main.py").unlink()
+    os.mkfifo(app / "main.py")
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(BuildError, match="changed while"):
+        lay_files(found, tmp_path / "tree", epoch=1000)
+
+
+def test_file_that_went_is_named(app):
+    found = find_files([entry()], app.parent)
+    (app / "main.py").unlink()
+    with pytest.raises(BuildError, match=r"main\.py cannot be read: No such file"):
+        with_content(found)
 
 
 def test_single_file_goes_to_its_place(app):

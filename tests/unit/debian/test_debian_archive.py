@@ -11,7 +11,7 @@ from pipeline.build.ecosystems.debian.archive import DebianRequest
 from pipeline.build.ecosystems.debian.keyring import KEYS, PINNED, Keyring, pinned_keyring
 from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.fetch import Fetcher
-from pipeline.declare.errors import ArchiveError, FetchError, LockError, SpecError
+from pipeline.declare.errors import ArchiveError, FetchError, LockError, NamedError, SpecError
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +162,7 @@ def test_archive_of_ones_own_needs_no_updates_and_no_security(archive: Archive, 
 def test_archive_without_the_suite_is_refused(archive: Archive, lock) -> None:
     archive.publish()
     archive.release_path(archive.main).unlink()
-    with pytest.raises(FetchError, match=r"cannot read the index of bookworm: .*: there is no such file"):
+    with pytest.raises(NamedError, match=r"cannot read the index of bookworm: .*: there is no such file"):
         lock("app", publish=False)
 
 

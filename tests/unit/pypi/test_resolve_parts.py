@@ -8,7 +8,7 @@ from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.uv_compile import condensed
 from pipeline.build.fetch import Fetcher
 from pipeline.build.sources import Sources
-from pipeline.declare.errors import ResolveError
+from pipeline.declare.errors import NamedError, ResolveError
 from pipeline.declare.image import PythonPart
 
 BOOKWORM = Target.of_debian(python="3.11.2-6+deb12u6", libc="2.36-9+deb12u10", architecture="amd64")
@@ -100,7 +100,7 @@ def test_condensed_gives_uvs_own_reason_without_credentials():
     [("a @ https://example.org/a.whl",), ("-r other.txt",), ("./local",), ("a\n-r b",), ("git+https://x/y",)],
 )
 def test_lock_pypi_refuses_requirements_that_reach_beyond_the_index(tmp_path, packages):
-    with Fetcher(tmp_path / "cache", Sources(debian={})) as fetcher, pytest.raises(ResolveError):
+    with Fetcher(tmp_path / "cache", Sources(debian={})) as fetcher, pytest.raises((NamedError, ResolveError)):
         lock_pypi(Wanted(packages=packages), BOOKWORM, fetcher=fetcher, work=tmp_path)
 
 

@@ -19,10 +19,12 @@ from pipeline.declare.errors import (
     FetchError,
     LockError,
     MissingError,
-    NoArchitectureError,
+    NamedError,
     PackageError,
     SpecError,
 )
+from pipeline.declare.reasons import Reason
+from pipeline.declare.validate import near
 from pipeline.registry.access import shown
 
 _RELEASE_LIMIT = 8 << 20
@@ -79,9 +81,11 @@ def _releases(request: DebianRequest, fetcher: Fetcher, now: datetime) -> Iterat
             # Debian's own suites have all three; an archive of one's own need not.
             if suffix and request.keys:
                 continue
-            raise FetchError(
+            raise NamedError(
                 f"cannot read the index of {request.suite}{suffix}: {error.message}",
                 hint=f"is {request.suite!r} a suite of this mirror?",
+                named=request.suite,
+                key="debian",
             ) from error
         yield release, base
 
@@ -92,6 +96,7 @@ def _release(
     path = f"dists/{suite}/InRelease"
     message, url = _read_first(fetcher, _urls(request, fetcher, archive, path))
     where = shown(url)
+    _refuse_page(message, where)
     release = read_release(message, keyring, archive=archive, suite=suite, where=where)
     base = url.removesuffix(f"/{path}")
     note = f"release-{suite}-{hashlib.sha256(shown(base).encode()).hexdigest()[:16]}"
@@ -100,6 +105,16 @@ def _release(
     fetcher.cache.remember(note, release.date.isoformat().encode())
     fetcher.indexes[f"{archive}:{path}"] = message
     return release, base
+
+
+def _refuse_page(message: bytes, where: str) -> None:
+    """Tell a web page from an index that somebody changed: it is what networks answer that want a log-in."""
+    if message.lstrip()[:1] == b"<":
+        raise ArchiveError(
+            f"{where}: is a web page, and no index of an archive",
+            hint="open it in a browser: the network may want a log-in; else correct `mirror:`",
+            reason=Reason.WEB_PAGE,
+        )
 
 
 def _urls(request: DebianRequest, fetcher: Fetcher, archive: str, path: str) -> tuple[str, ...]:
@@ -134,8 +149,10 @@ def _packages(request: DebianRequest, fetcher: Fetcher, release: Release, base: 
     """Yield the ``Packages`` files of one pocket, unpacked."""
     architectures = release.fields.get("architectures", "").split()
     if request.architecture not in architectures:
-        raise NoArchitectureError(
-            f"{release.suite} has no architecture {request.architecture!r}; it has {' '.join(architectures)}"
+        raise NamedError(
+            f"{release.suite} has no architecture {request.architecture!r}; it has {' '.join(architectures)}",
+            named=request.architecture,
+            key="architectures",
         )
     for component in request.components:
         for folder in release.indexes(component, request.architecture):
@@ -151,10 +168,12 @@ def _packages(request: DebianRequest, fetcher: Fetcher, release: Release, base: 
 def _no_index(release: Release, component: str, path: str) -> LockError | SpecError:
     components = release.fields.get("components", "").split()
     if component not in components:
-        return SpecError(f"{release.suite} has no component {component!r}; it has {' '.join(components)}")
+        message = f"{release.suite} has no component {component!r}; it has {' '.join(components)}"
+        return NamedError(message, hint=near(component, components), named=component, key="components")
     return ArchiveError(
         f"the InRelease of {release.suite} lists no SHA-256 or SHA-512 of {path}, and weaker hashes are refused",
         hint=_WRONG_INDEX,
+        reason=Reason.INDEX_WEAK,
     )
 
 
@@ -182,5 +201,6 @@ def _unpacked(fetcher: Fetcher, release: Release, base: str, file: tuple[str, st
         raise ArchiveError(
             f"{release.suite}: {path}{suffix} unpacks to {len(content)} bytes, and {listed} are listed",
             hint=_WRONG_INDEX,
+            reason=Reason.INDEX_SIZE,
         )
     return content

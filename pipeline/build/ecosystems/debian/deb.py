@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
 from pipeline.build.ecosystems.debian.unpack import Inflated, Window
 from pipeline.declare.errors import PackageError
+from pipeline.declare.reasons import Reason
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
@@ -63,14 +64,14 @@ def read_deb(path: Path) -> Deb:
     with path.open("rb") as file:
         members = _members(file, path)
         if not members or members[0][0] != "debian-binary" or not _read(file, members[0], 16).startswith(b"2."):
-            raise PackageError(f"{path.name}: is no Debian package of format 2")
+            raise PackageError(f"{path.name}: is no Debian package of format 2", reason=Reason.DEB_FORMAT)
         by_kind = {name.partition(".tar")[0]: (name, start, size) for name, start, size in reversed(members)}
         if "control" not in by_kind or "data" not in by_kind:
-            raise PackageError(f"{path.name}: has no control.tar or no data.tar")
+            raise PackageError(f"{path.name}: has no control.tar or no data.tar", reason=Reason.DEB_FORMAT)
         name, start, size = by_kind["control"]
         files, newest = _control_files(file, (start, size, name), path)
     if "control" not in files:
-        raise PackageError(f"{path.name}: its control.tar holds no file 'control'")
+        raise PackageError(f"{path.name}: its control.tar holds no file 'control'", reason=Reason.DEB_FORMAT)
     name, start, size = by_kind["data"]
     control = parse_stanza(files["control"].decode("utf-8", errors="replace"))
     return Deb(path=path, control=control, control_files=files, newest=newest, _data=(start, size, name))
@@ -92,18 +93,20 @@ def _members(file: io.BufferedReader, path: Path) -> list[tuple[str, int, int]]:
     end = file.seek(0, io.SEEK_END)
     file.seek(0)
     if file.read(len(_MAGIC)) != _MAGIC:
-        raise PackageError(f"{path.name}: is no Debian package: it does not begin as an ar archive")
+        message = f"{path.name}: is no Debian package: it does not begin as an ar archive"
+        raise PackageError(message, reason=Reason.DEB_FORMAT)
     members: list[tuple[str, int, int]] = []
     while len(header := file.read(_HEADER)) == _HEADER:
         digits = header[48:58].strip()
         start = file.tell()
         if header[58:] != b"`\n" or not digits.isdigit() or start + int(digits) > end:
-            raise PackageError(f"{path.name}: is damaged: a wrong member header at byte {start - _HEADER}")
+            message = f"{path.name}: is damaged: a wrong member header at byte {start - _HEADER}"
+            raise PackageError(message, reason=Reason.DEB_DAMAGED)
         size = int(digits)
         members.append((header[:16].decode("ascii", "replace").rstrip().rstrip("/"), start, size))
         file.seek(start + size + size % 2)
     if header.strip(b"\n"):
-        raise PackageError(f"{path.name}: is damaged: it ends inside a member header")
+        raise PackageError(f"{path.name}: is damaged: it ends inside a member header", reason=Reason.DEB_DAMAGED)
     return members
 
 
@@ -125,7 +128,8 @@ def _control_files(
                 continue
             content = archive.extractfile(entry) if entry.isfile() else None
             if content is None or "/" in name or name in {"", ".", ".."} or len(files) >= _CONTROL_FILES:
-                raise PackageError(f"{path.name}: its control.tar holds {entry.name!r}, which is refused")
+                message = f"{path.name}: its control.tar holds {entry.name!r}, which is refused"
+                raise PackageError(message, reason=Reason.DEB_CONTROL)
             files[name] = content.read()
     return files, newest
 
@@ -140,7 +144,7 @@ def _tar(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path
         with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive:
             yield archive
     except (tarfile.TarError, RecursionError) as error:  # the latter from a long chain of extended headers
-        raise PackageError(f"{path.name}: {name} is damaged: {error}") from error
+        raise PackageError(f"{path.name}: {name} is damaged: {error}", reason=Reason.DEB_DAMAGED) from error
 
 
 class _Header(tarfile.TarInfo):

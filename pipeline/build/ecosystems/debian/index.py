@@ -10,9 +10,11 @@ from pipeline.build.ecosystems.debian.relations import Alternatives, Relation, p
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
 from pipeline.build.ecosystems.debian.version import version_order
 from pipeline.declare.errors import ArchiveError, LockError
+from pipeline.declare.reasons import Reason
 
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 _HASHES = (("sha512", "sha512"), ("sha256", "sha256"))
+_WRONG = "the archive itself was made wrong: tell whoever keeps it, or name another one in `mirror:`"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,10 +86,12 @@ class Candidate:
         """
         strongest = next((f"{name}:{self.fields[key]}" for key, name in _HASHES if self.fields.get(key)), "")
         if not strongest:
-            raise ArchiveError(f"{self.archive}: lists no SHA-256 or SHA-512 of {self}, and weaker hashes are refused")
+            message = f"{self.archive}: lists no SHA-256 or SHA-512 of {self}, and weaker hashes are refused"
+            raise ArchiveError(message, hint=_WRONG, reason=Reason.INDEX_WEAK)
         size = self.fields.get("size", "")
         if not size.isdigit() or not self.fields.get("filename"):
-            raise ArchiveError(f"{self.archive}: lists no size or no file name of {self}")
+            message = f"{self.archive}: lists no size or no file name of {self}"
+            raise ArchiveError(message, hint=_WRONG, reason=Reason.INDEX_LISTED)
         try:
             artifact = Artifact(
                 source=f"{self.archive}:{self.fields['filename'].removeprefix('./')}",
@@ -98,7 +102,8 @@ class Candidate:
         except LockError as error:
             raise ArchiveError(
                 f"{self.archive}: what is listed of {self} is refused: {error.message}",
-                hint="the archive itself was made wrong: tell whoever keeps it, or name another one in `mirror:`",
+                hint=_WRONG,
+                reason=Reason.INDEX_LISTED,
             ) from error
         return LockedPackage(name=self.name, version=self.version, architecture=self.architecture, artifact=artifact)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.declare.errors import ArchiveError, SpecError
+from pipeline.declare.errors import ArchiveError, NamedError, SpecError
+from pipeline.declare.reasons import Reason
+from pipeline.declare.validate import near
 
 if TYPE_CHECKING:
     from pysequoia import Cert
@@ -37,6 +39,9 @@ PINNED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     },
 }
 """Per suite and archive: the files of keys, with the fingerprints that they must have."""
+
+
+_SECRET_KEY = 5  # the type of a packet that holds one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class Keyring:
             f"{what}: no good signature by {self.name}{reason}",
             hint="somebody changed it on the way, or the mirror is of another archive; "
             "name the archive's own keys in `keys:` if that is meant",
+            reason=Reason.RELEASE_SIGNATURE,
         )
 
 
@@ -95,9 +101,12 @@ def pinned_keyring(suite: str, archive: str) -> Keyring:
         SpecError: no keys are pinned for that suite.
     """
     if suite not in PINNED:
-        raise SpecError(
+        known = near(suite, PINNED) or "write `debian: {suite: …, mirror: …, keys: FILE}` for an archive of your own"
+        raise NamedError(
             f"no keys are known for the Debian suite {suite!r}; known are {', '.join(sorted(PINNED))}",
-            hint="write `debian: {suite: …, mirror: …, keys: […]}` for an archive of your own",
+            hint=known,
+            named=suite,
+            key="debian",
         )
     pins = PINNED[suite][archive]
     return Keyring(
@@ -114,13 +123,26 @@ def given_keyring(certificates: Sequence[bytes]) -> Keyring:
         SpecError: one cannot be read, or there is none.
     """
     name = "the spec's keys"
-    fingerprints = frozenset(certificate.fingerprint for certificate in _parsed(certificates, name))
+    found = _parsed(certificates, name)
+    if any(_is_secret(each) for each in certificates):
+        raise SpecError(
+            f"{name}: a secret key is in them, and whoever can read it can sign as the archive",
+            hint="`keys:` names a file of public keys, as `gpg --export --armor KEY` writes it; remove this one",
+        )
+    fingerprints = frozenset(certificate.fingerprint for certificate in found)
     if not fingerprints:
         raise SpecError(
             f"{name}: there is no OpenPGP certificate in them",
             hint="`keys:` names a file as `gpg --export --armor KEY` writes it",
         )
     return Keyring(name=name, certificates=tuple(certificates), fingerprints=fingerprints)
+
+
+def _is_secret(certificate: bytes) -> bool:
+    """Tell whether a file of keys begins with a secret one, armored or not. Source: RFC 9580, sections 4.2 and 5.5."""
+    first = certificate[:1] or b"\0"
+    kind = first[0] & 0x3F if first[0] & 0x40 else first[0] >> 2 & 0xF
+    return b"-----BEGIN PGP PRIVATE KEY BLOCK-----" in certificate or (first[0] & 0x80 != 0 and kind == _SECRET_KEY)
 
 
 def _parsed(certificates: Sequence[bytes], name: str) -> list["Cert"]:

@@ -11,10 +11,11 @@ from pipeline.build.ecosystems.debian.index import Candidate, Universe
 from pipeline.build.ecosystems.debian.relations import Relation, parse_relations
 from pipeline.build.ecosystems.debian.resolve import UnmetError, resolve
 from pipeline.build.fetch import Fetcher
-from pipeline.declare.errors import LockError, SpecError
+from pipeline.declare.errors import LockError, NamedError
 
 __all__ = ["DebianRequest", "lock_debian"]
 
+_FORMS = "write a name, NAME=VERSION or NAME (>= VERSION)"
 _PINNED_REQUEST = re.compile(r"(?P<name>[^=\s(]+)=(?P<version>[^=\s]+)")
 
 
@@ -113,9 +114,10 @@ def _wanted(universe: Universe, text: str) -> Relation:
     try:
         groups = parse_relations(text)
     except LockError as error:
-        raise SpecError(f"{text!r} names no Debian package: {error.message}") from error
+        message = f"{text!r} names no Debian package: {error.message}"
+        raise NamedError(message, hint=_FORMS, named=text, key="packages") from error
     if len(groups) != 1 or len(groups[0]) != 1:
-        raise SpecError(f"{text!r} must name one Debian package")
+        raise NamedError(f"{text!r} must name one Debian package", hint=_FORMS, named=text, key="packages")
     relation = groups[0][0]
     if relation.relation == "=":
         for candidate in universe.versions(relation.name):

@@ -10,11 +10,13 @@ from pipeline.build.artifact import Artifact
 from pipeline.build.ecosystems.debian.keyring import Keyring
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
 from pipeline.declare.errors import ArchiveError
+from pipeline.declare.reasons import Reason
 
 _STRENGTH = (("sha512", "SHA512"), ("sha256", "SHA256"))
 """Hashes that count, the strongest first, with their names in a Release file. MD5 and SHA-1 do not count."""
 
 _SKEW_SECONDS = 86400
+_WRONG = "the archive itself was made wrong: tell whoever keeps it, or name another one in `mirror:`"
 _ENTRY = re.compile(r"\s*(?P<digits>[0-9a-f]+)\s+(?P<size>[0-9]+)\s+(?P<path>\S+)\s*")
 
 
@@ -93,10 +95,11 @@ def read_release(message: bytes, keyring: Keyring, *, archive: str, suite: str, 
         raise ArchiveError(
             f"{where}: is the index of {fields.get('codename') or 'no suite'!r}, not of {suite!r}",
             hint="`mirror:` leads to another archive than `suite:` says; correct one of them",
+            reason=Reason.RELEASE_SUITE,
         )
     date = _date(fields.get("date"), where)
     if date is None:
-        raise ArchiveError(f"{where}: has no Date")
+        raise ArchiveError(f"{where}: has no Date", hint=_WRONG, reason=Reason.RELEASE_DATE)
     valid_until = _date(fields.get("valid-until"), where)
     return Release(archive=archive, suite=suite, date=date, valid_until=valid_until, fields=fields)
 
@@ -119,16 +122,19 @@ def check_time(release: Release, *, now: datetime, seen: datetime | None, where:
         raise ArchiveError(
             f"{where}: expired on {release.valid_until:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M}",
             hint="the mirror is no longer updated, or this machine's clock is wrong; try another mirror",
+            reason=Reason.RELEASE_EXPIRED,
         )
     if (release.date - now).total_seconds() > _SKEW_SECONDS:
         raise ArchiveError(
             f"{where}: is dated {release.date:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M}",
             hint="this machine's clock is wrong",
+            reason=Reason.RELEASE_AHEAD,
         )
     if seen is not None and release.date < seen:
         raise ArchiveError(
             f"{where}: is dated {release.date:%Y-%m-%d %H:%M} UTC, older than {seen:%Y-%m-%d %H:%M} seen before",
             hint="the mirror lags behind or was rolled back; try another mirror, or again later",
+            reason=Reason.RELEASE_OLDER,
         )
 
 
@@ -138,4 +144,5 @@ def _date(text: str | None, where: str) -> datetime | None:
     try:
         return parsedate_to_datetime(text.replace("UTC", "GMT")).astimezone(UTC)
     except ValueError as error:
-        raise ArchiveError(f"{where}: {text!r} is no date") from error
+        message = f"{where}: {text!r} is no date"
+        raise ArchiveError(message, hint=_WRONG, reason=Reason.RELEASE_DATE) from error

@@ -28,11 +28,13 @@ class UnmetError(ResolveError):
         message: what and why.
         hint: the next step.
         involved: the packages that would have to be others: that which needs it, and those that stand in its way.
+        asked: the package that was asked for, where it is that one; empty where another needs it.
     """
 
-    def __init__(self, message: str, *, hint: str, involved: frozenset[str]) -> None:
+    def __init__(self, message: str, *, hint: str, involved: frozenset[str], asked: str = "") -> None:
         super().__init__(message, hint=hint)
         self.involved = involved
+        self.asked = asked
 
 
 @dataclass(slots=True)
@@ -147,7 +149,10 @@ def _unmet(universe: Universe, selection: Selection, failure: Reason) -> UnmetEr
         obstacles = (selection.obstacle(candidate) for candidate in universe.matching(relation))
         involved.update(obstacle.other.name for obstacle in obstacles if obstacle is not None)
     return UnmetError(
-        _explain(universe, selection, failure), hint=_hint(universe, failure), involved=frozenset(involved)
+        _explain(universe, selection, failure),
+        hint=_hint(universe, failure),
+        involved=frozenset(involved),
+        asked=failure.needs[0].name if failure.parent is None else "",
     )
 
 

@@ -7,6 +7,7 @@ import zlib
 from typing import IO
 
 from pipeline.declare.errors import PackageError
+from pipeline.declare.reasons import Reason
 
 _BLOCK = 1 << 18
 _MEMORY = 512 << 20
@@ -88,10 +89,11 @@ class Inflated(io.RawIOBase):
         try:
             data = self._stream.read(size) or b""
         except self._errors as error:
-            raise PackageError(f"{self._name} is damaged: {error}") from error
+            raise PackageError(f"{self._name} is damaged: {error}", reason=Reason.DEB_DAMAGED) from error
         self._left -= len(data)
         if self._left < 0:
-            raise PackageError(f"{self._name} unpacks to more than {self._limit} bytes, which is refused")
+            message = f"{self._name} unpacks to more than {self._limit} bytes, which is refused"
+            raise PackageError(message, reason=Reason.UNPACKED_SIZE)
         return data
 
 

@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 from pipeline.build.artifact import Artifact, LockedPackage
 from pipeline.build.fetch import Fetcher
 from pipeline.declare.errors import FetchError, MissingError, ResolveError
+from pipeline.declare.reasons import Reason
 from pipeline.registry.access import shown
 from runtime.digest import Digest
 
@@ -57,7 +58,8 @@ def locate(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:
         raise MissingError(f"the index {shown(fetcher.sources.pypi_index)} has no file {artifact.name}")
     right = [each for each in found if not (each.sha256 and artifact.sha256 and each.sha256 != artifact.sha256)]
     if not right:
-        raise FetchError(f"the index lists {artifact.name} as sha256:{found[0].sha256}, locked is {artifact.hash}")
+        message = f"the index lists {artifact.name} as sha256:{found[0].sha256}, locked is {artifact.hash}"
+        raise FetchError(message, reason=Reason.INDEX_HASH)
     return tuple(each.url for each in right)
 
 
@@ -97,7 +99,12 @@ def to_artifact(listed: Listed, fetcher: Fetcher) -> Artifact:
         content = fetcher.read(listed.url, MAX_FILE)
         actual = Digest.of(content).hex
         if sha256 and actual != sha256:
-            raise FetchError(f"{listed.name} has sha256:{actual}, and the index says sha256:{sha256}")
+            message = f"{listed.name} has sha256:{actual}, and the index says sha256:{sha256}"
+            raise FetchError(
+                message,
+                hint="somebody changed it on the way, or the index is amid an update: try again later, or another one",
+                reason=Reason.INDEX_HASH,
+            )
         sha256, size = actual, len(content)
     return Artifact(source=f"pypi:{listed.name}", size=size, hash=f"sha256:{sha256}", sha256=sha256)
 

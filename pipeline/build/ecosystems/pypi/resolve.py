@@ -13,10 +13,11 @@ from packaging.utils import canonicalize_name
 
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.ecosystems.pypi.index import Listed, files, to_artifact
+from pipeline.build.ecosystems.pypi.pinned_hashes import refuse_other_hashes
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.uv_compile import compile_with_uv
 from pipeline.build.fetch import Fetcher
-from pipeline.declare.errors import ResolveError
+from pipeline.declare.errors import NamedError, ResolveError
 from pipeline.declare.image import PythonPart
 from runtime.oci.temporary import scratch_folder
 
@@ -37,6 +38,10 @@ class Present(Protocol):
     @property
     def version(self) -> str:
         """Likewise."""
+
+
+class _OutdatedError(ResolveError):
+    """What uv chose is not what the index lists now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,25 @@ def lock_pypi(
         return ()
     work.mkdir(parents=True, exist_ok=True)
     _refuse_other_places(wanted)
+    try:
+        locked = _lock(wanted, target, fetcher, work, constraints or {}, preferred or {}, ())
+    except _OutdatedError:
+        # uv keeps what an index said for some minutes, also where that was taken back as it was wrong or hostile.
+        locked = _lock(wanted, target, fetcher, work, constraints or {}, preferred or {}, ("--refresh",))
+    if wanted.requirements is not None:
+        refuse_other_hashes(wanted.requirements, locked)
+    return locked
+
+
+def _lock(  # noqa: PLR0917 - one call of uv in all that decides it
+    wanted: Wanted,
+    target: Target,
+    fetcher: Fetcher,
+    work: Path,
+    constraints: Mapping[str, str],
+    preferred: Mapping[str, str],
+    options: tuple[str, ...],
+) -> tuple[LockedPackage, ...]:
     with scratch_folder(work) as own:
         output = own / "pylock.toml"
         found = []
@@ -104,7 +128,7 @@ def lock_pypi(
             output.unlink(missing_ok=True)
             if preferred:
                 output.write_text(_preferences(preferred), encoding="utf-8")
-            arguments = [*_arguments(wanted, target, own, constraints or {}), "--python-platform", platform]
+            arguments = [*_arguments(wanted, target, own, constraints), *options, "--python-platform", platform]
             compile_with_uv([*arguments, "--output-file", str(output)], sources=fetcher.sources, work=work)
             found.append(_entries(output.read_text("utf-8")))
     require_same(found, target)
@@ -171,7 +195,8 @@ def _refuse_other_places(wanted: Wanted) -> None:
         try:
             url = Requirement(each).url
         except InvalidRequirement as error:
-            raise ResolveError(f"{each!r} is no requirement: {str(error).splitlines()[0]}") from None
+            message = f"{each!r} is no requirement: {str(error).splitlines()[0]}"
+            raise NamedError(message, hint="write it as 'croniter==6.0.0'", named=each, key="python") from None
         if url:
             raise ResolveError(f"{each!r} names a URL, and only packages of the index can be locked", hint=_BY_FILES)
     if wanted.requirements is None:
@@ -248,7 +273,10 @@ def _listed(name: str, file: str, wheel: Mapping[str, Any], fetcher: Fetcher) ->
         return Listed(name=file, url=str(wheel["url"]), sha256=hashes["sha256"], size=wheel["size"])
     found = next((each for each in files(name, fetcher) if each.name == file), None)
     if found is None:
-        raise ResolveError(f"the index does not list {file}, which uv chose")
+        raise _OutdatedError(
+            f"the index does not list {file}, which uv chose",
+            hint="the index may be amid an update: try again in some minutes, or another index",
+        )
     return found
 
 

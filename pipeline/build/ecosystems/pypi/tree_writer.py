@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.declare.errors import PackageError
+from pipeline.declare.reasons import Reason
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_PATH = 4095
@@ -64,7 +65,7 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
             os.symlink(target, name, dir_fd=folder)
             os.utime(name, (mtime, mtime), dir_fd=folder, follow_symlinks=False)
         except FileExistsError:
-            raise PackageError(f"{self.owner}: {path!r} is in the tree already") from None
+            raise PackageError(f"{self.owner}: {path!r} is in the tree already", reason=Reason.PATH_TAKEN) from None
         finally:
             os.close(folder)
 
@@ -74,7 +75,8 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
             descriptor = os.open(name, flags, 0o600, dir_fd=folder)
         except FileExistsError:
             if not _holds(folder, name, blocks):
-                raise PackageError(f"{self.owner}: {path!r} is in the tree already, with other content") from None
+                message = f"{self.owner}: {path!r} is in the tree already, with other content"
+                raise PackageError(message, reason=Reason.PATH_TAKEN) from None
             return
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
             file.writelines(blocks)
@@ -90,7 +92,7 @@ class TreeWriter(AbstractContextManager["TreeWriter"]):
             except OSError as error:
                 if error.errno in {errno.ELOOP, errno.ENOTDIR}:
                     message = f"{self.owner}: {'/'.join(parts)!r} leads through {part!r}, which is no folder"
-                    raise PackageError(message) from None
+                    raise PackageError(message, reason=Reason.PATH_LINK) from None
                 raise
             finally:
                 os.close(here)
@@ -107,7 +109,8 @@ def clean(path: str, owner: str) -> str:
     parts = [part for part in path.split("/") if part not in {"", "."}]
     bad = path.startswith("/") or ".." in parts or not parts or "\0" in path or "\\" in path
     if bad or len(os.fsencode(path)) > MAX_PATH:
-        raise PackageError(f"{owner}: the path {path[:200]!r} is refused: it is no plain path below the tree")
+        message = f"{owner}: the path {path[:200]!r} is refused: it is no plain path below the tree"
+        raise PackageError(message, reason=Reason.PATH)
     return "/".join(parts)
 
 

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from pipeline.build.ecosystems.pypi.record import Row, parse_record
 from pipeline.build.ecosystems.pypi.tree_writer import clean
 from pipeline.declare.errors import PackageError
+from pipeline.declare.reasons import Reason
 
 MAX_MEMBERS = 200_000
 MAX_UNPACKED = 8 << 30
@@ -82,7 +83,7 @@ class WheelFile(AbstractContextManager["WheelFile"]):
         try:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile, ValueError) as error:
-            raise PackageError(f"{self.owner} is no wheel: {error}") from None
+            raise self._refusal(Reason.WHEEL_FORMAT, f" is no wheel: {error}") from None
         try:
             infos = self._judged()
             self.dist_info = self._find_dist_info(infos)
@@ -115,7 +116,7 @@ class WheelFile(AbstractContextManager["WheelFile"]):
             yield block
         actual = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
         if actual != wanted:
-            raise PackageError(f"{self.owner}: {member.path!r} has the hash {actual}, and RECORD says {wanted}")
+            raise self._refusal(Reason.WHEEL_HASH, f": {member.path!r} has the hash {actual}, and RECORD says {wanted}")
 
     def entry_points(self) -> tuple[EntryPoint, ...]:
         """Return the programs that the wheel asks for, sorted.
@@ -130,7 +131,7 @@ class WheelFile(AbstractContextManager["WheelFile"]):
         try:
             parser.read_string(b"".join(self.blocks(member)).decode("utf-8"))
         except (configparser.Error, UnicodeDecodeError) as error:
-            raise PackageError(f"{self.owner}: entry_points.txt is malformed: {error}") from None
+            raise self._refusal(Reason.WHEEL_PROGRAM, f": entry_points.txt is malformed: {error}") from None
         found = [
             self._entry_point(name, value)
             for section in ("console_scripts", "gui_scripts")
@@ -139,64 +140,73 @@ class WheelFile(AbstractContextManager["WheelFile"]):
         ]
         return tuple(sorted(set(found)))
 
+    def _refusal(self, reason: Reason, message: str) -> PackageError:
+        return PackageError(f"{self.owner}{message}", reason=reason)
+
     def _entry_point(self, name: str, value: str) -> EntryPoint:
         found = _ENTRY.fullmatch(value.strip())
         if found is None or not _PROGRAM.fullmatch(name):
-            raise PackageError(f"{self.owner}: the program {name!r} = {value!r} is refused")
+            raise self._refusal(Reason.WHEEL_PROGRAM, f": the program {name!r} = {value!r} is refused")
         return name, found[1], found[2]
 
     def _judged(self) -> dict[str, zipfile.ZipInfo]:
         listed = self._zip.infolist()
         if len(listed) > MAX_MEMBERS or sum(each.file_size for each in listed) > MAX_UNPACKED:
-            raise PackageError(f"{self.owner} holds more than {MAX_MEMBERS} files or {MAX_UNPACKED} bytes")
+            raise self._refusal(Reason.WHEEL_SIZE, f" holds more than {MAX_MEMBERS} files or {MAX_UNPACKED} bytes")
         found: dict[str, zipfile.ZipInfo] = {}
         for info in listed:
             path = clean(info.filename, self.owner)
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-                raise PackageError(f"{self.owner}: {path!r} is neither a file nor a folder")
+                raise self._refusal(Reason.WHEEL_KIND, f": {path!r} is neither a file nor a folder")
             if info.is_dir():
                 continue
-            if info.flag_bits & _ENCRYPTED or path in found:
-                raise PackageError(f"{self.owner}: {path!r} is {'in it twice' if path in found else 'encrypted'}")
+            if info.flag_bits & _ENCRYPTED:
+                raise self._refusal(Reason.WHEEL_ENCRYPTED, f": {path!r} is encrypted")
+            if path in found:
+                raise self._refusal(Reason.WHEEL_TWICE, f": {path!r} is in it twice")
             found[path] = info
         return found
 
     def _find_dist_info(self, infos: Mapping[str, zipfile.ZipInfo]) -> str:
         found = {path.split("/")[0] for path in infos if path.split("/")[0].endswith(".dist-info")}
         if len(found) != 1 or "-" not in next(iter(found)):
-            raise PackageError(f"{self.owner} is no wheel: it has {len(found)} folders *.dist-info, and one is wanted")
+            raise self._refusal(
+                Reason.WHEEL_FORMAT, f" is no wheel: it has {len(found)} folders *.dist-info, and one is wanted"
+            )
         return found.pop()
 
     def _require_format(self, infos: Mapping[str, zipfile.ZipInfo]) -> None:
         info = infos.get(f"{self.dist_info}/WHEEL")
         version = BytesParser().parsebytes(self._whole(info)).get("Wheel-Version", "") if info else ""
         if version.split(".")[0] != "1":
-            raise PackageError(f"{self.owner}: the wheel format {version!r} is not known; 1.x is")
+            raise self._refusal(Reason.WHEEL_FORMAT, f": the wheel format {version!r} is not known; 1.x is")
 
     def _recorded(self, infos: Mapping[str, zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, Row]]:
         """Yield each member with its row of RECORD, in the order of their paths; the two must list the same."""
         record = infos.get(f"{self.dist_info}/RECORD")
         if record is None:
-            raise PackageError(f"{self.owner} is no wheel: it has no RECORD")
+            raise self._refusal(Reason.WHEEL_RECORD, " is no wheel: it has no RECORD")
         try:
             rows = {clean(row.path, self.owner): row for row in parse_record(self._whole(record))}
         except ValueError as error:
-            raise PackageError(f"{self.owner}: RECORD is malformed: {error}") from None
+            raise self._refusal(Reason.WHEEL_RECORD, f": RECORD is malformed: {error}") from None
         signatures = {f"{self.dist_info}/{name}" for name in _SIGNATURES}
         odd = sorted((set(rows) ^ set(infos)) - signatures)
         if odd:
             where = "in RECORD only" if odd[0] in rows else "not in RECORD"
-            raise PackageError(f"{self.owner}: {odd[0]!r} is {where}")
+            raise self._refusal(Reason.WHEEL_RECORD, f": {odd[0]!r} is {where}")
         for path in sorted(set(infos) - signatures):
             yield infos[path], rows[path]
 
     def _member(self, info: zipfile.ZipInfo, row: Row) -> Member:
         path = clean(info.filename, self.owner)
         if row.hash.partition("=")[0] not in _HASHES:
-            raise PackageError(f"{self.owner}: RECORD has no hash of {path!r} that is trusted")
+            raise self._refusal(Reason.WHEEL_RECORD, f": RECORD has no hash of {path!r} that is trusted")
         if row.size not in {-1, info.file_size}:
-            raise PackageError(f"{self.owner}: {path!r} has {info.file_size} bytes, and RECORD says {row.size}")
+            raise self._refusal(
+                Reason.WHEEL_RECORD, f": {path!r} has {info.file_size} bytes, and RECORD says {row.size}"
+            )
         mode = info.external_attr >> 16
         return Member(
             path=path,
@@ -209,7 +219,7 @@ class WheelFile(AbstractContextManager["WheelFile"]):
 
     def _whole(self, info: zipfile.ZipInfo) -> bytes:
         if info.file_size > MAX_METADATA:
-            raise PackageError(f"{self.owner}: {info.filename!r} has more than {MAX_METADATA} bytes")
+            raise self._refusal(Reason.WHEEL_SIZE, f": {info.filename!r} has more than {MAX_METADATA} bytes")
         return b"".join(self._raw_blocks(info))
 
     def _raw_blocks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -219,7 +229,7 @@ class WheelFile(AbstractContextManager["WheelFile"]):
                 while block := file.read(_BLOCK):
                     left -= len(block)
                     if left < 0:
-                        raise PackageError(f"{self.owner}: {info.filename!r} is longer than it says")
+                        raise self._refusal(Reason.WHEEL_SIZE, f": {info.filename!r} is longer than it says")
                     yield block
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-            raise PackageError(f"{self.owner}: {info.filename!r} is damaged: {error}") from None
+            raise self._refusal(Reason.WHEEL_DAMAGED, f": {info.filename!r} is damaged: {error}") from None
