@@ -10,14 +10,14 @@ from pathlib import Path
 
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
+from pipeline.build.forge import Forge
 from pipeline.build.interpreter import Interpreter
-from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
 from pipeline.build.owners import add_user, adopt, give_home
 from pipeline.build.twice import Conditions, Owners, Workshop
 from pipeline.declare.errors import BuildError
-from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
+from pipeline.declare.image import BuiltImage, FilesEntry, StageFiles
 from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.canonical import Json
 from runtime.digest import Digest
@@ -71,38 +71,9 @@ class Making:
 
     def image(self, image: BuiltImage) -> tuple[Layer, ...]:
         """Return the layers of an image: Debian packages, packages of the language, the app; what changes most last."""
-        base = self._debian(image)
+        base = self._forge.debian(self.platform.image.debian, image.locales)
         packages = (*base, *self._packages(base), *self._modules(image, base))
         return (*packages, *self._app(image, packages))
-
-    def _debian(self, image: BuiltImage) -> tuple[Layer, ...]:
-        packages, epoch = self.platform.image.debian, self.epoch
-        key: dict[str, Json] = {
-            "debian": [each.artifact.hash for each in packages],
-            "locales": list(image.locales),
-            "epoch": epoch,
-        }
-
-        def fill(folder: Path, conditions: Conditions) -> None:
-            from pipeline.build.bootstrap import bootstrap  # noqa: PLC0415 - as the docstring says
-
-            paths = self.fetcher.fetch_all([each.artifact for each in packages])
-            named = {each.name: path for each, path in zip(packages, paths, strict=True)}
-            bootstrap(
-                folder,
-                named,
-                epoch=epoch,
-                locales=image.locales,
-                hostname=conditions.hostname,
-                architecture=self.foreign,
-            )
-
-        def owners() -> Owners:
-            from pipeline.build.belongings import debian_owners  # noqa: PLC0415 - as the docstring says
-
-            return debian_owners
-
-        return self.workshop.layers("debian", key, fill, epoch=epoch, owners=owners, left_out=LEFT_OUT)
 
     def _packages(self, base: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layers of the wheels, with their byte-code."""
@@ -155,7 +126,7 @@ class Making:
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
         tree, epoch = self.platform.image, self.epoch
-        local = find_files([each for each in image.files if isinstance(each, LocalFiles)], self.spec.directory)
+        local = find_files(image.files, self.spec.directory, self._taken(image, image.files))
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in below],
             "sources": [each.artifact.hash for each in tree.sources],
@@ -169,7 +140,7 @@ class Making:
             lower = self._paths(below)[::-1]
             add_user(folder, lower, image, epoch=epoch)
             lay_files(local, folder, epoch=epoch)
-            self._unpack_sources(folder, image.files, tree)
+            self._forge.unpack_sources(folder, image.files, tree)
             adopt(folder, lower)
             give_home(folder, image)
 
@@ -178,7 +149,8 @@ class Making:
     def suite(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the suite tree, which is stacked over ``below`` for a run."""
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
-        local = find_files([each for each in suite.files if isinstance(each, LocalFiles)], spec.directory)
+        stages = self._taken(spec.image, suite.files) if isinstance(spec.image, BuiltImage) else {}
+        local = find_files(suite.files, spec.directory, stages)
         to = (suite.node.to or "/").strip("/") if suite.node else ""
         own = _own_paths(suite.files)
         listed = self.tools.tree_content(own)
@@ -210,10 +182,30 @@ class Making:
                 tree.file(self.tools.tree_file.strip("/"), (listed,), mode=0o644, mtime=epoch)
             self._install_modules(folder, platform.suite.node, to, self._paths(below))
             lay_files(local, folder, epoch=epoch)
-            self._unpack_sources(folder, suite.files, platform.suite)
+            self._forge.unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
         return self.workshop.layers("suite", key, fill, epoch=epoch)
+
+    @property
+    def _forge(self) -> Forge:
+        return Forge(workshop=self.workshop, fetcher=self.fetcher, epoch=self.epoch, foreign=self.foreign)
+
+    def _taken(self, image: BuiltImage, entries: Sequence[FilesEntry]) -> Mapping[str, Path]:
+        """Return stage → the folder of what is taken from it, for each stage that some files come from."""
+        if not any(isinstance(each, StageFiles) for each in entries):
+            return {}
+        from pipeline.build.stage_layers import Stages  # noqa: PLC0415 - as the docstring says
+
+        is_own = image is self.spec.image
+        stages = Stages(
+            forge=self._forge,
+            image=image,
+            locked=self.platform.image.stages,
+            directory=self.spec.directory,
+            suite=self.spec.suite.files if is_own else (),
+        )
+        return stages.taken(entries)
 
     @property
     def _is_python(self) -> bool:
@@ -241,16 +233,6 @@ class Making:
             )
         tarballs = self.fetcher.fetch_all([each.package.artifact for each in modules])
         install_modules(modules, tarballs, folder, to=to)
-
-    def _unpack_sources(self, folder: Path, entries: tuple[FilesEntry, ...], tree: LockedTree) -> None:
-        locked = {f"{each.name.lower().replace('_', '-')}=={each.version}": each for each in tree.sources}
-        for entry in entries:
-            if isinstance(entry, SdistFiles):
-                from pipeline.build.ecosystems.pypi.sdist import unpack_sdist  # noqa: PLC0415 - as the docstring says
-
-                package = locked[entry.sdist.lower().replace("_", "-")]
-                archive = self.fetcher.fetch(package.artifact)
-                unpack_sdist(archive, folder, to=entry.to.strip("/"), only=entry.only, name=package.artifact.name)
 
     def _finish(self, folder: Path, below: Sequence[Layer], tree: LockedTree, site: str) -> None:
         """Settle whose the files of a layer are, and add the byte-code of what was installed into ``site``."""
