@@ -11,6 +11,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import NativeBackend
@@ -24,6 +25,7 @@ OUT = "/out"
 
 _TIMEOUT = 3_600_000  # of one command
 _SHOWN = 1500
+_LINE = 200
 _BLOCK = 1 << 20
 _NOT_FOUND = 127
 _TEMPORARY = "/tmp"  # noqa: S108 - in the stage's tree
@@ -144,7 +146,7 @@ def _plan(argv: Sequence[str], commands: Commands, epoch: int, hostname: str) ->
 
 
 def _failure(commands: Commands, number: int, outcome: Outcome) -> BuildError:
-    shown = shlex.join(commands.run[number - 1])
+    shown = shorten(shlex.join(commands.run[number - 1]), _LINE, placeholder=" …")
     end = outcome.limit or (f"signal {outcome.signal}" if outcome.signal else f"exit {outcome.exit_code}")
     return BuildError(
         f"stage {commands.stage}: command {number} of {len(commands.run)}, `{shown}` in {commands.workdir}, failed "
