@@ -3,7 +3,8 @@
 The layer that this gives ships in no image. It lies in the store, and the files that name it are laid from there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipeline.build.files import LocalFile, files_digest, find_files, lay_files
 from pipeline.build.forge import Forge
 from pipeline.build.lock import LockedTree
 from pipeline.build.owners import adopt
-from pipeline.build.taking import Taking, take, takings
+from pipeline.build.taking import take, takings
 from pipeline.build.twice import Conditions
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, SdistFiles, Stage, StageFiles
@@ -77,7 +78,7 @@ class Stages:
             (tree,) = forge.workshop.trees.paths(base)
             with forge.workshop.trees.new_folder() as work:
                 run_mapped(copy_tree, directories=(tree, work))
-                self._lay(stage, locked, local, work)
+                self._lay(name, local, work)
                 run_commands(
                     work,
                     commands,
@@ -85,7 +86,11 @@ class Stages:
                     hostname=conditions.hostname,
                     architecture=forge.foreign,
                 )
-                _take(work, folder, taken, name, forge.epoch)
+                with _told_of(name):
+                    run_mapped(
+                        lambda root, out: take(root, out, taken, stage=name, epoch=forge.epoch),
+                        directories=(work, folder),
+                    )
 
         layers = forge.workshop.layers(f"stage {name}", key, fill, epoch=forge.epoch)
         return forge.workshop.trees.path(layers)
@@ -95,21 +100,24 @@ class Stages:
         others = (each for stage in self.image.stages.values() for each in stage.files)
         return (*self.image.files, *self.suite, *others)
 
-    def _lay(self, stage: Stage, locked: LockedTree, local: Sequence[LocalFile], work: Path) -> None:
+    def _lay(self, name: str, local: Sequence[LocalFile], work: Path) -> None:
         """Lay the stage's files over its packages; they are read as who builds, and written as user 0 of the run."""
         epoch = self.forge.epoch
         with self.forge.workshop.trees.new_folder() as laid:
             lay_files(local, laid, epoch=epoch)
-            self.forge.unpack_sources(laid, stage.files, locked)
+            self.forge.unpack_sources(laid, self.image.stages[name].files, self.locked[name])
             adopt(laid, ())
-            run_mapped(lambda root, files: lay_over(root, files, epoch=epoch), directories=(work, laid))
+            with _told_of(name):
+                run_mapped(lambda root, files: lay_over(root, files, epoch=epoch), directories=(work, laid))
 
 
-def _take(work: Path, folder: Path, taken: Sequence[Taking], name: str, epoch: int) -> None:
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """Say of which stage it is that a path cannot be read or written."""
     try:
-        run_mapped(lambda root, out: take(root, out, taken, stage=name, epoch=epoch), directories=(work, folder))
+        yield
     except OSError as error:
-        raise BuildError(f"stage {name}: {error.filename} cannot be taken: {error.strerror}") from error
+        raise BuildError(f"stage {name}: {error.filename}: {error.strerror}") from error
 
 
 def _workdir(stage: Stage, local: Sequence[LocalFile]) -> str:
