@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import essential_closure, unpack_packages
 from pipeline.build.first_use import after_scripts, before_scripts
+from pipeline.build.keystore import PACKAGE as KEYSTORE_PACKAGE
+from pipeline.build.keystore import clamp_keystore
 from pipeline.build.left_out import PACKAGES
 from pipeline.build.stages import unpack_stages
 from pipeline.declare.errors import BuildError
@@ -83,6 +85,8 @@ def bootstrap(
     outcome = run_in_tree(folder, plan)
     if outcome.exit_code != 0:
         raise BuildError(f"configuring the packages failed ({_end(outcome)}): {_last_words(outcome)}")
+    if KEYSTORE_PACKAGE in packages:
+        run_mapped(lambda root: clamp_keystore(root, epoch=epoch), directories=(folder,))
 
 
 def _copy(packages: Mapping[str, Path], to: Path) -> None:
