@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.declare.dependencies import answers
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.read import read_spec
 from pipeline.declare.stages import needed_stages
@@ -103,3 +104,15 @@ def test_local_files_of_a_stage_are_looked_for_beside_the_spec(project):
     with pytest.raises(SpecFaults, match="'src' does not exist") as found:
         read(project, WHOLE.replace("[{stage: tools, from: /out, to: /tools}]", "[{from: src, to: /src}]"))
     assert 7 in {fault.line for fault in found.value.faults}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("[a, b]", "[a, c]"), ("env: {A: b}", "env: {A: c}"), ("from: /out/app", "from: /out/other")]
+)
+def test_changed_stage_makes_a_lock_stale_and_another_order_of_keys_does_not(project, old, new):
+    before = answers(read(project, WHOLE))
+    assert answers(read(project, WHOLE.replace(old, new))) != before
+    lines = ("      env: {A: b}\n", "      run: [[a, b], [c]]\n")
+    swapped = WHOLE.replace("".join(lines), "".join(reversed(lines)))
+    assert swapped != WHOLE
+    assert answers(read(project, swapped)) == before
