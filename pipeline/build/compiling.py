@@ -15,6 +15,7 @@ from textwrap import shorten
 
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import NativeBackend
+from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.host import Host
 from runtime.outcome import Outcome
@@ -46,6 +47,14 @@ class Commands:
     run: tuple[tuple[str, ...], ...]
     workdir: str
     environment: Mapping[str, str]
+
+    def to_json(self) -> Json:
+        """Return what of them decides a layer."""
+        return {
+            "run": [list(each) for each in self.run],
+            "workdir": self.workdir,
+            "environment": dict(self.environment),
+        }
 
 
 def run_commands(tree: Path, commands: Commands, *, epoch: int, hostname: str, architecture: str = "") -> None:

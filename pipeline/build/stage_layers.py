@@ -53,23 +53,16 @@ class Stages:
         return {name: self._make(name) for name in names}
 
     def _make(self, name: str) -> Path:
-        stage, locked, forge = self.image.stages[name], self.locked[name], self.forge
-        base = forge.debian(locked.debian)
+        stage, forge = self.image.stages[name], self.forge
+        base = forge.debian(self.locked[name].debian)
         local = find_files(stage.files, self.directory, self.taken(stage.files))
         taken = takings(name, self._entries())
         commands = Commands(stage=name, run=stage.run, workdir=_workdir(stage, local), environment=stage.env)
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in base],
-            "sources": {
-                each.sdist: {"to": each.to, "only": list(each.only)}
-                for each in stage.files
-                if isinstance(each, SdistFiles)
-            },
-            "locked": [each.artifact.hash for each in locked.sources],
             "content": files_digest(local).text,
-            "env": dict(stage.env),
-            "workdir": commands.workdir,
-            "run": [list(each) for each in stage.run],
+            "sources": self._sources(name),
+            "commands": commands.to_json(),
             "taken": [each.to_json() for each in taken],
             "epoch": forge.epoch,
         }
@@ -80,11 +73,7 @@ class Stages:
                 run_mapped(copy_tree, directories=(tree, work))
                 self._lay(name, local, work)
                 run_commands(
-                    work,
-                    commands,
-                    epoch=forge.epoch,
-                    hostname=conditions.hostname,
-                    architecture=forge.foreign,
+                    work, commands, epoch=forge.epoch, hostname=conditions.hostname, architecture=forge.foreign
                 )
                 with _told_of(name):
                     run_mapped(
@@ -94,6 +83,14 @@ class Stages:
 
         layers = forge.workshop.layers(f"stage {name}", key, fill, epoch=forge.epoch)
         return forge.workshop.trees.path(layers)
+
+    def _sources(self, name: str) -> Json:
+        """Return what decides the files of source distributions."""
+        entries = (each for each in self.image.stages[name].files if isinstance(each, SdistFiles))
+        return {
+            "files": [each.model_dump(mode="json") for each in entries],
+            "locked": [each.artifact.hash for each in self.locked[name].sources],
+        }
 
     def _entries(self) -> tuple[FilesEntry, ...]:
         """Return all files that may be taken from a stage."""

@@ -216,6 +216,7 @@ def test_link_that_is_named_is_followed_in_the_stage_and_not_on_this_machine(des
     assert (found["a"][1], found["b"][1]) == (ACCOUNTS.encode(), BUSYBOX.read_bytes())
 
 
+@pytest.mark.slow
 def test_edited_source_runs_the_stage_again_and_the_same_result_is_the_same_image(desk):
     desk.write("wc -l < words.txt > /out/lines", taken("/out/lines"))
     before, records = desk.build(), desk.records
