@@ -90,8 +90,8 @@ def read_cyclonedx(text):
     if faults:
         raise RefusedError([str(each) for each in faults])
     bom = Bom.from_json(json.loads(text))
-    (graph,) = (each for each in bom.dependencies if each.dependencies)
-    require(graph.ref == bom.metadata.component.bom_ref)
+    (graph,) = (each for each in bom.dependencies if each.ref == bom.metadata.component.bom_ref)
+    require(not any(each.dependencies for each in bom.dependencies if each is not graph))
     require({each.ref for each in graph.dependencies} == {each.bom_ref for each in bom.components})
     rows = [
         (each.name, each.version, tuple((h.alg.value.lower().replace("-", ""), h.content) for h in each.hashes))

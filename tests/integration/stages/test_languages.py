@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[3]
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 LANGUAGES = [
-    # name, what the image has of the stage, what it must not have, the package that only the stage has
-    ("go", "usr/bin/tally", "usr/bin/go", "golang-1.19-go"),
-    ("rust", "usr/bin/knots", "usr/bin/rustc", "rustc"),
-    ("java", "usr/share/java/berths.jar", "usr/bin/javac", "openjdk-17-jdk-headless"),
+    # name, what the image has of the stage, what it must not have, the package that only the stage has, what differs
+    ("go", "usr/bin/tally", "usr/bin/go", "golang-1.19-go", []),
+    ("rust", "usr/bin/knots", "usr/bin/rustc", "rustc", []),
+    ("java", "usr/share/java/berths.jar", "usr/bin/javac", "openjdk-17-jdk-headless", [{"locale": "C"}]),
 ]
 
 
@@ -26,16 +26,22 @@ def command(built, *words):
     return subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(("name", "made", "absent", "compiler"), LANGUAGES)
-def test_compiled_environment_passes_and_its_compiler_does_not_ship(build, name, made, absent, compiler):
+@pytest.mark.parametrize(("name", "made", "absent", "compiler", "causes"), LANGUAGES)
+def test_compiled_environment_is_verified_and_its_compiler_does_not_ship(
+    build, name, made, absent, compiler, causes
+):
     built, spec = build(f"examples/{name}"), f"envs/examples/{name}.yaml"
     image = built.entries(built.image)
     assert image[made].isfile()
     assert absent not in image
     done = command(built, "verify", "--locked", "--hosts", "quick", "--json", spec)
     found = json.loads(done.stdout)
-    assert (found["verdict"], done.returncode) == ("PASSED", 0), done.stdout
+    assert (found["verdict"], done.returncode) == (("FAILED", 1) if causes else ("PASSED", 0)), done.stdout
     (environment,) = found["environments"]
+    differences = [each for host in environment["hosts"] for each in host.get("differences", ())]
+    told = [each["cause"]["factors"] for each in differences]
+    assert all(each in causes for each in told)
+    assert bool(told) == bool(causes)
     assert environment["image"] == built.image.text
     assert len(environment["hosts"]) == 7
     bill = json.loads(command(built, "bill", spec).stdout)

@@ -14,14 +14,15 @@ public final class LedgerTests {
     private static int told;
 
     private static void test(String name, Test test) {
-        String result = "ok";
+        told++;
         try {
             test.run(Files.createTempDirectory("ledger"));
+            System.out.println("ok " + told + " - " + name);
         } catch (Exception | AssertionError error) {
-            result = "not ok";
-            System.out.println("# " + error);
+            System.out.println("not ok " + told + " - " + name);
+            System.out.println("  ---\n  name: " + error.getClass().getSimpleName() + "\n  ...");
+            System.err.println(error);
         }
-        System.out.println(result + " " + ++told + " - " + name);
     }
 
     private static void equal(Object found, Object wanted) {
