@@ -26,10 +26,9 @@ def command(built, *words):
     return subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(("name", "made", "absent", "compiler", "causes"), LANGUAGES)
-def test_compiled_environment_is_verified_and_its_compiler_does_not_ship(
-    build, name, made, absent, compiler, causes
-):
+@pytest.mark.parametrize("case", LANGUAGES, ids=[each[0] for each in LANGUAGES])
+def test_compiled_environment_is_verified_and_its_compiler_does_not_ship(build, case):
+    name, made, absent, compiler, causes = case
     built, spec = build(f"examples/{name}"), f"envs/examples/{name}.yaml"
     image = built.entries(built.image)
     assert image[made].isfile()
