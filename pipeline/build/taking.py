@@ -8,7 +8,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
 from pipeline.declare.errors import BuildError
@@ -62,32 +62,72 @@ def take(root: int, out: int, takings: Sequence[Taking], *, stage: str, epoch: i
     os.fchdir(root)
     os.chroot(".")
     with TreeWriter(out, f"stage {stage}") as tree:
+        taker = _Taker(tree=tree, epoch=epoch)
         for each in takings:
-            _take(each, tree, epoch)
+            taker.take(each)
 
 
-def _take(taking: Taking, tree: TreeWriter, epoch: int) -> None:
-    try:
-        status = os.stat(taking.path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise BuildError(f"{tree.owner}: its commands made no {taking.path}", hint=_LOOK) from None
-    if stat.S_ISREG(status.st_mode):
-        _lay(taking.path, taking.path, tree, epoch)
-    elif stat.S_ISDIR(status.st_mode):
-        _take_folder(taking, tree, epoch)
-    else:
-        raise BuildError(f"{tree.owner}: {taking.path} is neither a file nor a folder; an image cannot hold it")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taker:
+    """Copies from the tree that is the root now.
 
+    Args:
+        tree: where to.
+        epoch: the time that files get.
+        laid: path → whether it was laid as a link.
+    """
 
-def _take_folder(taking: Taking, tree: TreeWriter, epoch: int) -> None:
-    paths = tuple(_walk(taking.path, ""))
-    missing = unmatched(paths, taking.only)
-    if missing or not paths:
-        what = f"that matches 'only: {missing[0]}'" if missing else "at all"
-        raise BuildError(f"{tree.owner}: its commands left nothing in {taking.path} {what}", hint=_LOOK)
-    for path in paths:
-        if is_chosen(path, taking.only):
-            _lay(posixpath.join(taking.path, path), taking.path, tree, epoch)
+    tree: TreeWriter
+    epoch: int
+    laid: dict[str, bool] = field(default_factory=dict)
+
+    def take(self, taking: Taking) -> None:
+        """Copy one path."""
+        owner = self.tree.owner
+        try:
+            status = os.stat(taking.path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise BuildError(f"{owner}: its commands made no {taking.path}", hint=_LOOK) from None
+        if stat.S_ISREG(status.st_mode):
+            self._lay(taking.path, taking.path)
+        elif stat.S_ISDIR(status.st_mode):
+            self._take_folder(taking)
+        else:
+            raise BuildError(f"{owner}: {taking.path} is neither a file nor a folder; an image cannot hold it")
+
+    def _take_folder(self, taking: Taking) -> None:
+        paths = tuple(_walk(taking.path, ""))
+        missing = unmatched(paths, taking.only)
+        if missing or not paths:
+            what = f"that matches 'only: {missing[0]}'" if missing else "at all"
+            raise BuildError(f"{self.tree.owner}: its commands left nothing in {taking.path} {what}", hint=_LOOK)
+        for path in paths:
+            if is_chosen(path, taking.only):
+                self._lay(posixpath.join(taking.path, path), taking.path)
+
+    def _lay(self, path: str, taken: str) -> None:
+        """Copy one file or link; one that was named itself is followed, one in a folder is kept."""
+        status, owner = os.stat(path) if path == taken else os.lstat(path), self.tree.owner
+        below, is_link = path.strip("/"), stat.S_ISLNK(status.st_mode)
+        if below in self.laid:
+            self._require_same(path, is_link=is_link)
+            return
+        self.laid[below] = is_link
+        if is_link:
+            self.tree.link(below, _target(path, taken, owner), mtime=self.epoch)
+        elif stat.S_ISREG(status.st_mode):
+            self.tree.file(
+                below, _blocks(path), mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, mtime=self.epoch
+            )
+        else:
+            raise BuildError(f"{owner}: {path} is neither a file nor a folder nor a link; an image cannot hold it")
+
+    def _require_same(self, path: str, *, is_link: bool) -> None:
+        if self.laid[path.strip("/")] is not is_link:
+            raise BuildError(
+                f"{self.tree.owner}: {path} is taken as a link, with its folder, and by itself, as what it leads to",
+                hint="name what it leads to",
+            )
 
 
 def _walk(folder: str, below: str) -> Iterator[str]:
@@ -98,18 +138,6 @@ def _walk(folder: str, below: str) -> Iterator[str]:
             yield from _walk(path, f"{below}{name}/")
         else:
             yield f"{below}{name}"
-
-
-def _lay(path: str, taken: str, tree: TreeWriter, epoch: int) -> None:
-    """Copy one file or link; one that was named itself is followed, one in a folder is kept."""
-    status = os.stat(path) if path == taken else os.lstat(path)
-    below = path.strip("/")
-    if stat.S_ISLNK(status.st_mode):
-        tree.link(below, _target(path, taken, tree.owner), mtime=epoch)
-    elif stat.S_ISREG(status.st_mode):
-        tree.file(below, _blocks(path), mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, mtime=epoch)
-    else:
-        raise BuildError(f"{tree.owner}: {path} is neither a file nor a folder nor a link; an image cannot hold it")
 
 
 def _target(link: str, taken: str, owner: str) -> str:

@@ -134,7 +134,10 @@ def test_what_files_take_is_in_image_and_suite_and_nothing_else_is(desk):
         ],
         taken("/out/tool", "/usr/bin/tool"),
         taken("/out/lib", "/srv/lib", only=["words", "link"], mode="0600"),
-        suite=[{"stage": "build", "from": "/out/lib/words", "to": "/tests/words"}],
+        suite=[
+            {"stage": "build", "from": "/out/lib/words", "to": "/tests/words"},
+            {"stage": "build", "from": "/out/lib", "to": "/tests/lib", "only": ["*"]},
+        ],
     )
     image, suite = desk.build()
     found = desk.files(image)
@@ -147,7 +150,14 @@ def test_what_files_take_is_in_image_and_suite_and_nothing_else_is(desk):
     assert own["usr/bin/tool"][1] == BUSYBOX.read_bytes()
     assert (own["srv/lib/words"][1], own["srv/lib/link"][1]) == (b"EBB\nFLOW\n", "words")
     assert found["etc/passwd"][1].decode().startswith(ACCOUNTS.rstrip("\n") + "\napp:")  # not as a command left it
-    assert desk.files(suite)["tests/words"][1] == b"EBB\nFLOW\n"
+    asked = {path: content for path, (_, content) in desk.files(suite).items() if path.startswith("tests/")}
+    upper, lower = b"EBB\nFLOW\n", b"ebb\nflow\n"
+    assert asked == {
+        "tests/words": upper,
+        "tests/lib/words": upper,
+        "tests/lib/other": lower,
+        "tests/lib/link": "words",
+    }
     before = desk.records
     assert desk.build() == (image, suite)
     assert desk.records == before
@@ -214,6 +224,12 @@ def test_link_that_is_named_is_followed_in_the_stage_and_not_on_this_machine(des
     image, _ = desk.build()
     found = desk.files(image)
     assert (found["a"][1], found["b"][1]) == (ACCOUNTS.encode(), BUSYBOX.read_bytes())
+
+
+@pytest.mark.slow
+def test_link_that_is_taken_by_itself_and_with_its_folder_is_refused(desk):
+    desk.write("touch /out/b; ln -s b /out/a", taken("/out", "/x"), taken("/out/a", "/y"))
+    assert "/out/a is taken as a link, with its folder, and by itself" in desk.refusal()
 
 
 @pytest.mark.slow
