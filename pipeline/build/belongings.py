@@ -38,7 +38,7 @@ def debian_owners(root: int) -> Mapping[bytes, str]:
     stanzas = [parse_stanza(each) for each in _text(root, _STATUS).split("\n\n") if each.strip()]
     packages = {each["package"]: each for each in stanzas if "package" in each}
     essential = frozenset(essential_closure(packages))
-    merged = tuple(each for each in _TOPS if _is_link(root, each))
+    merged = tuple(each for each in _TOPS if not _is_folder(root, each))
     taken: list[tuple[bytes, str]] = []
     for name in _names(root, _INFO):
         package = _package(name)
@@ -91,9 +91,9 @@ def _in_usr(path: str, merged: Sequence[str]) -> str:
     return f"usr/{path}" if slash and top in merged else path
 
 
-def _is_link(root: int, name: str) -> bool:
+def _is_folder(root: int, name: str) -> bool:
     try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=root, follow_symlinks=False).st_mode)
+        return stat.S_ISDIR(os.stat(name, dir_fd=root, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return False
 

@@ -1,38 +1,33 @@
-"""Make a Debian tree: unpack the packages, and let the image's own dpkg configure them inside the native runtime."""
+"""Make a stratum of a Debian tree: the image's own dpkg installs its packages inside the native runtime."""
 
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.build.ecosystems.debian.deb import read_deb
-from pipeline.build.essential import essential_closure, unpack_packages
+from pipeline.build.essential import unpack_packages
 from pipeline.build.first_use import after_scripts, before_scripts
-from pipeline.build.keystore import PACKAGE as KEYSTORE_PACKAGE
 from pipeline.build.keystore import clamp_keystore
 from pipeline.build.left_out import PACKAGES
-from pipeline.build.stages import unpack_stages
+from pipeline.build.strata import Stratum
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import run_in_tree
 from runtime.backends.native.idmap import BASE
 from runtime.backends.native.mapped import run_mapped
 from runtime.digest import Digest
 from runtime.host import Host
+from runtime.oci.upper import settle_upper
 from runtime.outcome import Outcome
 from runtime.plan import Denial, Plan, User
 
-"""What differs from build to build, or belongs to the machine that builds, and is never in a layer."""
-
-_MERGED = ("bin", "sbin", "lib", "lib64")
-_FOLDERS = ("usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "proc", "sys", "dev", "etc", "root", "var", "var/lib")
-_DPKG = ("var/lib/dpkg", "var/lib/dpkg/info", "var/lib/dpkg/updates")
 _BEGIN = """set -e
 printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
 """
 _END = """find /run -xdev -mindepth 1 ! -type d -delete
 find /tmp -xdev -mindepth 1 -delete
-if [ -e /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
+if [ -s /etc/machine-id ]; then rm /etc/machine-id && : > /etc/machine-id && chmod 644 /etc/machine-id; fi
 for each in /var/cache/apt/archives/partial /var/lib/apt/lists/partial; do
   if [ -d "$each" ] && id _apt >/dev/null 2>&1; then chown _apt:root "$each" && chmod 700 "$each"; fi
 done
@@ -51,21 +46,38 @@ _TIMEOUT = 900_000
 _SHOWN = 1500
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a stratum is laid on.
+
+    Args:
+        below: the unpacked strata under it, the lowest first.
+        work: an empty folder for the overlay of them, with the owner and on the file system of the stratum's own.
+    """
+
+    below: tuple[Path, ...]
+    work: Path
+
+
 def bootstrap(
     folder: Path,
+    stratum: Stratum,
     packages: Mapping[str, Path],
     *,
     epoch: int,
+    ground: Ground | None = None,
     locales: Sequence[str] = (),
     hostname: str = "seatrial",
     architecture: str = "",
 ) -> None:
-    """Make the tree of some Debian packages; maintainer scripts take effect.
+    """Make one stratum of a Debian tree; maintainer scripts take effect.
 
     Args:
-        folder: an empty directory that is user 0's of the mapped ids.
-        packages: name → .deb; the essential packages are among them.
+        folder: an empty directory that is user 0's of the mapped ids; it then holds what the stratum changes.
+        stratum: which packages are installed, in which order.
+        packages: name → .deb, of the stratum's packages.
         epoch: SOURCE_DATE_EPOCH of the scripts.
+        ground: what is below; None for the lowest one.
         locales: compiled with localedef, such as ``tr_TR.UTF-8``.
         hostname: what the scripts see; no byte of the tree depends on it.
         architecture: of the packages, where it is not this machine's: their programs are emulated.
@@ -76,17 +88,20 @@ def bootstrap(
     """
     import zstandard  # noqa: F401, PLC0415 - packages of Ubuntu take it, and who unpacks them may not reach our modules
 
-    _copy(packages, folder / PACKAGES)
-    names = sorted(packages)
-    stages = run_mapped(lambda root: _unpack(root, names, epoch), directories=(folder,))
-    install = _BEGIN + "".join(_stage(each) for each in stages) + after_scripts(names) + _END
+    names = stratum.packages
+    _copy({name: packages[name] for name in names}, folder / PACKAGES)
+    if ground is None:
+        run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
+    install = _BEGIN + "".join(_stage(each) for each in stratum.stages) + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch, hostname), architecture=architecture)
-    outcome = run_in_tree(folder, plan)
+    below, work = (ground.below, ground.work) if ground else ((), None)
+    outcome = run_in_tree(folder, plan, below=below, work=work)
     if outcome.exit_code != 0:
         raise BuildError(f"configuring the packages failed ({_end(outcome)}): {_last_words(outcome)}")
-    if KEYSTORE_PACKAGE in packages:
-        run_mapped(lambda root: clamp_keystore(root, epoch=epoch), directories=(folder,))
+    if below:
+        run_mapped(settle_upper, directories=(folder, *below))
+    run_mapped(lambda root: clamp_keystore(root, epoch=epoch), directories=(folder,))
 
 
 def _copy(packages: Mapping[str, Path], to: Path) -> None:
@@ -106,19 +121,10 @@ def _stage(names: Sequence[str]) -> str:
     return f"{_ACT} --unpack {files}\n{before_scripts(names)}{_ACT} --configure -a\n"
 
 
-def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[tuple[str, ...], ...]:
-    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files.
-
-    Returns:
-        The stages in which dpkg then installs all of them.
-    """
+def _unpack(root: int, names: Sequence[str], epoch: int) -> None:
+    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files."""
     os.fchdir(root)
-    packages = {name: read_deb(Path(PACKAGES) / f"{name}.deb") for name in names}
-    needed = essential_closure({name: each.control for name, each in packages.items()})
-    if "dpkg" not in needed:
-        raise BuildError("dpkg is not among the packages, and nothing can be installed without it")
-    unpack_packages(root, [packages[name] for name in needed], epoch=epoch)
-    return unpack_stages(packages, needed)
+    unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
 
 
 def _plan(script: str, epoch: int, hostname: str) -> Plan:

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.fetch import Fetcher
-from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.lock import LockedTree
-from pipeline.build.twice import Conditions, Owners, Workshop
+from pipeline.build.twice import Workshop
 from pipeline.declare.image import FilesEntry, SdistFiles
 from runtime.canonical import Json
 from runtime.oci.image import Layer
+
+if TYPE_CHECKING:
+    from pipeline.build.debian import DebianLayers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,33 +34,26 @@ class Forge:
     foreign: str = ""
 
     def debian(self, packages: Sequence[LockedPackage], locales: Sequence[str] = ()) -> tuple[Layer, ...]:
-        """Return the layers of some Debian packages, configured; equal packages have equal ones, whoever wants them."""
+        """Return the layers of some Debian packages, in strata; equal packages have equal ones, whoever wants them."""
         key: dict[str, Json] = {
             "debian": [each.artifact.hash for each in packages],
             "locales": list(locales),
             "epoch": self.epoch,
         }
+        return self.workshop.recorded("debian", key, lambda: self.debian_layers(packages).make(locales))
 
-        def fill(folder: Path, conditions: Conditions) -> None:
-            from pipeline.build.bootstrap import bootstrap  # noqa: PLC0415 - only where a layer is made
+    def debian_layers(self, packages: Sequence[LockedPackage]) -> "DebianLayers":
+        """Return what makes the layers of some Debian packages, which are fetched."""
+        from pipeline.build.debian import DebianLayers  # noqa: PLC0415 - only where a layer is made
 
-            paths = self.fetcher.fetch_all([each.artifact for each in packages])
-            named = {each.name: path for each, path in zip(packages, paths, strict=True)}
-            bootstrap(
-                folder,
-                named,
-                epoch=self.epoch,
-                locales=locales,
-                hostname=conditions.hostname,
-                architecture=self.foreign,
-            )
-
-        def owners() -> Owners:
-            from pipeline.build.belongings import debian_owners  # noqa: PLC0415 - likewise
-
-            return debian_owners
-
-        return self.workshop.layers("debian", key, fill, epoch=self.epoch, owners=owners, left_out=LEFT_OUT)
+        paths = self.fetcher.fetch_all([each.artifact for each in packages])
+        return DebianLayers(
+            workshop=self.workshop,
+            hashes={each.name: each.artifact.hash for each in packages},
+            files={each.name: path for each, path in zip(packages, paths, strict=True)},
+            epoch=self.epoch,
+            architecture=self.foreign,
+        )
 
     def unpack_sources(self, folder: Path, entries: Sequence[FilesEntry], tree: LockedTree) -> None:
         """Lay the files of source distributions that some entries name, which are locked in ``tree``."""

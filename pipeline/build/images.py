@@ -76,12 +76,6 @@ class Builder:
             FetchError: a package cannot be had.
         """
         platform = lock.platforms[architecture]
-        if platform.suite.debian:
-            names = ", ".join(each.name for each in platform.suite.debian[:5])
-            raise BuildError(
-                f"{spec.path}: Debian packages of a suite are not built yet ({names})",
-                hint="name python3 or nodejs in image.packages where only the suite uses it",
-            )
         is_own = architecture == own_architecture()
         name = spec.name if is_own else f"{spec.name}.{architecture}"
         making = self._making(spec, platform, lock.epoch, foreign="" if is_own else architecture)

@@ -11,9 +11,6 @@ import hashlib
 import os
 from dataclasses import dataclass
 
-PACKAGE = "ca-certificates-java"
-"""The Debian package that makes it."""
-
 PATH = "etc/ssl/certs/java/cacerts"
 """Where it lies."""
 
@@ -42,7 +39,7 @@ def clamp_keystore(root: int, *, epoch: int) -> None:
             clamped = with_dates_until(file.read(), epoch * 1000)
             file.seek(0)
             file.write(clamped)  # it is as long as it was
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # where a stratum removes one of the folders it has no folder
         return
     finally:
         os.close(folder)

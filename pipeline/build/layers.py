@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files
 from pipeline.build.forge import Forge
@@ -96,7 +97,9 @@ class Making:
 
             return lambda root: wheel_owners(root, site)
 
-        return self.workshop.layers("python", key, fill, epoch=epoch, owners=owners)
+        return self.workshop.layers(
+            "python", key, fill, epoch=epoch, owners=owners, needs=lambda: self.fetcher.fetch_all(_artifacts(tree))
+        )
 
     def _modules(self, image: BuiltImage, base: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layers of the packages of npm; they do not depend on the wheels."""
@@ -121,7 +124,10 @@ class Making:
 
             return lambda root: module_owners(root, to, modules)
 
-        return self.workshop.layers("node", key, fill, epoch=epoch, owners=owners)
+        artifacts = _artifacts(self.platform.image)
+        return self.workshop.layers(
+            "node", key, fill, epoch=epoch, owners=owners, needs=lambda: self.fetcher.fetch_all(artifacts)
+        )
 
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
@@ -144,16 +150,19 @@ class Making:
             adopt(folder, lower)
             give_home(folder, image)
 
-        return self.workshop.layers("app", key, fill, epoch=epoch)
+        return self.workshop.layers(
+            "app", key, fill, epoch=epoch, needs=lambda: self.fetcher.fetch_all(_artifacts(tree))
+        )
 
     def suite(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
-        """Return the layer of the suite tree, which is stacked over ``below`` for a run."""
+        """Return the layers of the suite tree, which are stacked over ``below`` for a run."""
+        added = self._suite_debian(below)
+        below = (*below, *added)
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
         stages = self._taken(spec.image, suite.files) if isinstance(spec.image, BuiltImage) else {}
         local = find_files(suite.files, spec.directory, stages)
         to = (suite.node.to or "/").strip("/") if suite.node else ""
-        own = _own_paths(suite.files)
-        listed = self.tools.tree_content(own)
+        listed = self.tools.tree_content(_own_paths(suite.files))
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in below],
             "packages": [each.artifact.hash for each in platform.suite.packages],
@@ -185,7 +194,25 @@ class Making:
             self._forge.unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
-        return self.workshop.layers("suite", key, fill, epoch=epoch)
+        own = self.workshop.layers(
+            "suite", key, fill, epoch=epoch, needs=lambda: self.fetcher.fetch_all(_artifacts(platform.suite))
+        )
+        return (*added, *own)
+
+    def _suite_debian(self, below: Sequence[Layer]) -> tuple[Layer, ...]:
+        """Return the layers of the Debian packages that only the suite has."""
+        added, installed = self.platform.suite.debian, self.platform.image.debian
+        if not added:
+            return ()
+        key: dict[str, Json] = {
+            "below": [each.diff_id.text for each in below],
+            "packages": [each.artifact.hash for each in added],
+            "epoch": self.epoch,
+        }
+        names = {each.name for each in added}
+        return self.workshop.recorded(
+            "suite-debian", key, lambda: self._forge.debian_layers((*installed, *added)).over(tuple(below), names)
+        )
 
     @property
     def _forge(self) -> Forge:
@@ -197,13 +224,12 @@ class Making:
             return {}
         from pipeline.build.stage_layers import Stages  # noqa: PLC0415 - as the docstring says
 
-        is_own = image is self.spec.image
         stages = Stages(
             forge=self._forge,
             image=image,
             locked=self.platform.image.stages,
             directory=self.spec.directory,
-            suite=self.spec.suite.files if is_own else (),
+            suite=self.spec.suite.files if image is self.spec.image else (),
         )
         return stages.taken(entries)
 
@@ -256,6 +282,12 @@ class Making:
 def _placed(modules: Sequence[LockedModule]) -> Json:
     """Return what decides the bytes of a ``node_modules``: which tarball lies where."""
     return {each.package.artifact.hash: list(each.paths) for each in modules}
+
+
+def _artifacts(tree: LockedTree) -> tuple[Artifact, ...]:
+    """Return what the packages of a language, and the sources, of a tree are made of."""
+    modules = (each.package for each in tree.node)
+    return tuple(each.artifact for each in (*tree.python, *tree.sources, *modules))
 
 
 def _own_paths(entries: tuple[FilesEntry, ...]) -> tuple[str, ...]:

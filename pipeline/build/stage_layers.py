@@ -19,7 +19,7 @@ from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, SdistFiles, Stage, StageFiles
 from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
-from runtime.oci.copies import copy_tree
+from runtime.oci.copies import merge_trees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +68,8 @@ class Stages:
         }
 
         def fill(folder: Path, conditions: Conditions) -> None:
-            (tree,) = forge.workshop.trees.paths(base)
             with forge.workshop.trees.new_folder() as work:
-                run_mapped(copy_tree, directories=(tree, work))
+                run_mapped(merge_trees, directories=(work, *forge.workshop.trees.paths(base)))
                 self._lay(name, local, work)
                 run_commands(
                     work, commands, epoch=forge.epoch, hostname=conditions.hostname, architecture=forge.foreign
@@ -81,7 +80,10 @@ class Stages:
                         directories=(work, folder),
                     )
 
-        layers = forge.workshop.layers(f"stage {name}", key, fill, epoch=forge.epoch)
+        sources = [each.artifact for each in self.locked[name].sources]
+        layers = forge.workshop.layers(
+            f"stage {name}", key, fill, epoch=forge.epoch, needs=lambda: forge.fetcher.fetch_all(sources)
+        )
         return forge.workshop.trees.path(layers)
 
     def _sources(self, name: str) -> Json:

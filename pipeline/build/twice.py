@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from pipeline.build.parts import Part, cut
 from pipeline.build.proof import require_equal
+from runtime.backends.native.forked import beside
 from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
 from runtime.data import replace
@@ -18,11 +20,11 @@ from runtime.digest import Digest
 from runtime.oci.descriptor import LAYER_GZIP, PART, Descriptor
 from runtime.oci.image import Layer
 from runtime.oci.layout import Layout
-from runtime.oci.pack import pack_tree
+from runtime.oci.pack import clamp, pack_tree
 from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
 
-FORMAT = 4
+FORMAT = 5
 """Of the assembly: another number where the same lock gives other bytes."""
 
 
@@ -62,6 +64,16 @@ It is called with other ids, which may not reach our own modules: all that it ta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What is built; see ``Workshop.layers``."""
+
+    fill: Fill
+    epoch: int
+    owners: Callable[[], Owners] | None
+    left_out: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """Where layers are made, and what was made there before.
 
@@ -86,6 +98,7 @@ class Workshop:
         epoch: int,
         owners: Callable[[], Owners] | None = None,
         left_out: tuple[bytes, ...] = (),
+        needs: Callable[[], object] | None = None,
     ) -> tuple[Layer, ...]:
         """Return the layers of a tree; one whose key was built here before is not built again.
 
@@ -96,35 +109,56 @@ class Workshop:
             epoch: no time in it is later; seconds since 1970.
             owners: loads what tells whose its files are, by which it is cut into layers; None for one layer.
             left_out: paths that never get into it.
+            needs: fetches what ``fill`` takes, where it is fetched at all: the two builds run beside each other.
 
         Raises:
             NotReproducibleError: the two builds differ; the message says in what.
+        """
+        wanted = _Wanted(fill=fill, epoch=epoch, owners=owners, left_out=left_out)
+
+        def make() -> tuple[Layer, ...]:
+            if needs is not None:
+                needs()
+            with self.trees.new_folder() as folder:
+                with beside(lambda: self._again(wanted)) as wait:
+                    first = self._build(folder, wanted, CONDITIONS[0])
+                    require_equal(name, first, _from_json(wait()), self.layout)
+                made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+                run_mapped(lambda root: clamp(root, epoch=epoch, left_out=left_out), directories=(folder,))
+                self.trees.keep(folder, made)
+            return made
+
+        return self.recorded(name, key, make)
+
+    def recorded(self, name: str, key: Mapping[str, Json], make: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
+        """Return the layers of a key: those that were made for it here before, if all of them are there.
+
+        Args:
+            name: as of ``layers``, like the next one.
+            key: likewise.
+            make: makes them.
         """
         record = self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
         known = _read_record(record)
         if known and not self.is_fresh and all(self.layout.has(each.descriptor.digest) for each in known):
             return known
-        first, second = (self._build(fill, owners, each, epoch, left_out) for each in CONDITIONS)
-        require_equal(name, first, second, self.layout)
-        made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+        made = make()
         _write_record(record, made)
         return made
 
-    def _build(
-        self,
-        fill: Fill,
-        owners: Callable[[], Owners] | None,
-        conditions: Conditions,
-        epoch: int,
-        left_out: tuple[bytes, ...],
-    ) -> tuple[Layer, ...]:
-        with _under(conditions), self.trees.new_folder() as folder:
-            fill(folder, conditions)
+    def _again(self, wanted: _Wanted) -> dict[str, Json]:
+        """Build under the other conditions; this runs in a process of its own."""
+        with self.trees.new_folder() as folder:
+            return _to_json(self._build(folder, wanted, CONDITIONS[1]))
+
+    def _build(self, folder: Path, wanted: _Wanted, conditions: Conditions) -> tuple[Layer, ...]:
+        with _under(conditions):
+            wanted.fill(folder, conditions)
             parts: tuple[Part, ...] = (Part(),)
-            if owners is not None:
-                find = owners()
-                parts = run_mapped(lambda root: cut(root, find(root), epoch=epoch), directories=(folder,))
-            return tuple(self._pack(folder, each, epoch, left_out) for each in parts)
+            if wanted.owners is not None:
+                find = wanted.owners()
+                parts = run_mapped(lambda root: cut(root, find(root), epoch=wanted.epoch), directories=(folder,))
+            return tuple(self._pack(folder, each, wanted.epoch, wanted.left_out) for each in parts)
 
     def _pack(self, folder: Path, part: Part, epoch: int, left_out: tuple[bytes, ...]) -> Layer:
         exclude = part.exclude.union(left_out)
@@ -168,15 +202,24 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 
 def _read_record(path: Path) -> tuple[Layer, ...]:
     try:
-        return tuple(
-            Layer(descriptor=Descriptor.parse(found["descriptor"], str(path)), diff_id=Digest(found["diff_id"]))
-            for found in json.loads(path.read_bytes())["layers"]
-        )
+        return _from_json(json.loads(path.read_bytes()), str(path))
     except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 
 def _write_record(path: Path, layers: Sequence[Layer]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers]
-    write_whole(path, json.dumps({"layers": written}).encode())
+    write_whole(path, json.dumps(_to_json(layers)).encode())
+
+
+def _to_json(layers: Sequence[Layer]) -> dict[str, Json]:
+    return {
+        "layers": [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers],
+    }
+
+
+def _from_json(found: Any, where: str = "layers") -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
+    return tuple(
+        Layer(descriptor=Descriptor.parse(each["descriptor"], where), diff_id=Digest(each["diff_id"]))
+        for each in found["layers"]
+    )

@@ -10,10 +10,7 @@ from runtime.oci.platform import MACHINES
 from runtime.oci.remote import is_remote
 
 _SOURCES = ("oci:", "docker-archive:", "docker-daemon:")
-_SUITE_KEYS = (
-    ("packages", "Debian packages of a suite"),
-    ("secrets", "secrets"),
-)
+_SUITE_KEYS = (("secrets", "secrets"),)
 _VALUES: tuple[tuple[KeyPath, str, str], ...] = ((("suite", "network"), "outbound", "suites that reach the network"),)
 _ENTRIES = (("url", "files from URLs"), ("owner", "files that are not root's"))
 
@@ -37,13 +34,7 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
     for key, what in _SUITE_KEYS:
         if _at(root, ("suite", key)) is not None:
             yield ("suite", key), what
-    for image in images:
-        node = _at(root, (*image, "from"))
-        if isinstance(node, Scalar) and not node.text.startswith(_SOURCES) and not is_remote(node.text):
-            yield (
-                (*image, "from"),
-                "an image in no registry (HOST/NAME:TAG), oci:DIR, docker-archive:FILE or docker-daemon:NAME",
-            )
+    yield from _existing(root, images)
     for path, value, what in _VALUES:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:
@@ -55,6 +46,18 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
     for index, node in enumerate(architectures.items if isinstance(architectures, Items) else ()):
         if isinstance(node, Scalar) and node.text not in MACHINES:
             yield ("architectures", index), f"the architecture {node.text}"
+
+
+def _existing(root: Node, images: tuple[KeyPath, ...]) -> Iterator[tuple[KeyPath, str]]:
+    if _at(root, ("image", "from")) is not None and _at(root, ("suite", "packages")) is not None:
+        yield ("suite", "packages"), "Debian packages of a suite for an image that exists already"
+    for image in images:
+        node = _at(root, (*image, "from"))
+        if isinstance(node, Scalar) and not node.text.startswith(_SOURCES) and not is_remote(node.text):
+            yield (
+                (*image, "from"),
+                "an image in no registry (HOST/NAME:TAG), oci:DIR, docker-archive:FILE or docker-daemon:NAME",
+            )
 
 
 def _images(root: Node) -> tuple[KeyPath, ...]:

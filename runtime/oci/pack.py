@@ -22,6 +22,7 @@ from runtime.oci.folder import OPAQUE
 from runtime.oci.gzip import MEMBER, compress_member
 from runtime.oci.owners import OURS, Owners
 from runtime.oci.tar import END, Entry, Kind, padding, to_header
+from runtime.oci.trees import empty_folder
 from runtime.oci.unpack import OPAQUE_WHITEOUT, WHITEOUT
 
 _READ = 1 << 20
@@ -69,6 +70,36 @@ def pack_tree(
         count += 1
     writer.write(END)
     return Packed(diff_id=writer.finish(), entries=count)
+
+
+def clamp(root: int, *, epoch: int, left_out: Collection[bytes] = ()) -> None:
+    """Make a tree that was packed what its layer unpacks to.
+
+    Args:
+        root: descriptor of the directory.
+        epoch: as of ``pack_tree``.
+        left_out: paths that were excluded.
+    """
+    _clamp(root, b"", epoch, frozenset(left_out))
+
+
+def _clamp(directory: int, prefix: bytes, epoch: int, left_out: frozenset[bytes]) -> None:
+    for name in _names(directory):
+        path = prefix + name
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if is_folder:
+            with _opened(name, _OPEN_DIRECTORY, directory) as below:
+                if path in left_out:
+                    empty_folder(below)
+                else:
+                    _clamp(below, path + b"/", epoch, left_out)
+        if path in left_out or stat.S_ISSOCK(status.st_mode):
+            (os.rmdir if is_folder else os.unlink)(name, dir_fd=directory)
+            continue
+        seconds = max(0, min(status.st_mtime_ns // 1_000_000_000, epoch))
+        if is_folder or status.st_mtime_ns != seconds * 1_000_000_000:
+            os.utime(name, (seconds, seconds), dir_fd=directory, follow_symlinks=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

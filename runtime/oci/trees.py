@@ -84,16 +84,26 @@ class Trees:
         """Tell whether all of some layers are unpacked here already."""
         return all((self._root / _name_of(each)).is_dir() for each in _wholes(layers))
 
-    def adopt(self, folder: Path, diff_id: Digest) -> Path:
-        """Make a directory that was just packed the tree of its layer, without unpacking it again.
+    def keep(self, folder: Path, layers: tuple[Layer, ...]) -> None:
+        """Make a folder of ``new_folder`` the directory of layers, without unpacking them.
 
-        Only for a whole tree whose times do not matter to a run; the folder is renamed, or left if the tree is there.
+        It is renamed, or left if the directory is there already.
+
+        Args:
+            folder: holds what unpacking the layers would make.
+            layers: one, or neighbors that were cut from one tree.
+
+        Raises:
+            StoreError: the folder cannot be written.
         """
-        target = self._root / diff_id.hex
-        with self._locked(diff_id.hex):
-            if not target.is_dir():
-                folder.rename(target)
-        return target
+        name = _name_of(layers)
+        try:
+            with self._locked(name):
+                if not (self._root / name).is_dir():
+                    self._mapped(sync_tree, directories=(folder,))
+                    folder.rename(self._root / name)
+        except OSError as error:
+            raise _unusable(self._root, error) from error
 
     @contextlib.contextmanager
     def new_folder(self) -> Iterator[Path]:

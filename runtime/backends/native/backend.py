@@ -3,7 +3,7 @@
 import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -139,6 +139,7 @@ class NativeBackend:
         plan: Plan,
         *,
         tree: Path | None = None,
+        work: Path | None = None,
         evidence: bool = True,
         stdin: int | None = None,
         listeners: tuple[Listener | None, Listener | None] = (None, None),
@@ -149,6 +150,8 @@ class NativeBackend:
             plan: what to run.
             tree: instead of the plan's image, a folder that becomes the root itself and is written in place. Its owners
                 must be those of ``run_mapped``; it gets no folder for results, and its changes are not listed.
+            work: with it, the layers of the plan's image lie below ``tree``, which catches what is written over them;
+                an empty folder with the same owner on the same file system.
             evidence: False saves the probes, where nobody judges the levels.
             stdin: an open descriptor, for a plan whose stdin is ``inherited``.
             listeners: called with each chunk of stdout and of stderr as it comes, in threads of their own.
@@ -161,8 +164,9 @@ class NativeBackend:
             raise BackendError(missing.reason, hint=missing.hint)
         order = Order(
             plan=plan,
-            layers=() if tree else self._stack(plan),
+            layers=() if tree and not work else self._stack(plan),
             tree=str(tree.resolve()) if tree else "",
+            work=str(work.resolve()) if work else "",
             evidence=evidence,
             destinations=self._destinations,
             runtime=self._foreign(),
@@ -255,11 +259,21 @@ class NativeBackend:
             return self._parents
 
 
-def run_in_tree(tree: Path, plan: Plan, *, one_id: bool | None = None) -> Outcome:
-    """Run a plan with ``tree`` as the root, written in place, and wait: how a package's own programs take effect."""
+def run_in_tree(
+    tree: Path, plan: Plan, *, below: Sequence[Path] = (), work: Path | None = None, one_id: bool | None = None
+) -> Outcome:
+    """Run a plan with ``tree`` as the root, written in place, and wait: how a package's own programs take effect.
+
+    Args:
+        tree: the folder.
+        plan: what to run.
+        below: unpacked layers under it, the lowest first; ``tree`` then catches what is written over them.
+        work: as of ``NativeBackend.start``; where there is something below.
+        one_id: as of ``NativeBackend``.
+    """
     with (
-        NativeBackend(lambda _: (), one_id=one_id) as backend,
-        backend.start(plan, tree=tree, evidence=False) as running,
+        NativeBackend(lambda _: tuple(below), one_id=one_id) as backend,
+        backend.start(plan, tree=tree, work=work, evidence=False) as running,
     ):
         return running.wait()
 

@@ -196,7 +196,7 @@ class Births:
 
     def _stacked(self, order: Order) -> AbstractContextManager[Stack | None]:
         """Stack a run's layers, where this kernel lets no run do so itself."""
-        if not self._stacks or not order.layers:
+        if not self._stacks or not order.layers or order.is_kept:  # a tree's own file system takes attributes
             return nullcontext()
         return stacked(order.layers, self.id_map.users[0].outside)
 

@@ -138,13 +138,14 @@ class Entry:
             enter(self.doors)
             _hide_groups_above()
         become_root_inside()
-        beginning = steps_ahead(self.order.plan, layers=len(self.order.layers), one_id=self.one_id)
+        layers, is_kept = len(self.order.layers), self.order.is_kept
+        beginning = steps_ahead(self.order.plan, layers=layers, is_kept=is_kept, one_id=self.one_id)
         self._execute(beginning, sandbox)
         if self.ahead is Ahead.BEGINNING:
             self._take_order()
         plan = self.order.plan
         readers = self._show(plan, sandbox) if plan.terminal else self._redirect(plan)
-        outside = steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)
+        outside = steps_outside(plan, self.machine, layers=layers, is_kept=is_kept, one_id=self.one_id)
         self._execute(outside[len(beginning) :], sandbox)
         self._hand_over(sandbox, readers)
         if self.order.evidence:
@@ -229,6 +230,7 @@ class Entry:
         return Sandbox(
             layers=tuple(os.open(each, folder) for each in self.order.layers),
             tree=os.open(self.order.tree, folder) if self.order.tree else -1,
+            work=os.open(self.order.work, folder) if self.order.work else -1,
             devices=devices,
         )
 

@@ -4,14 +4,13 @@ import os
 import pickle
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
+from runtime.backends.native.forked import fork, pickled_error, result_of
 from runtime.backends.native.idmap import read_id_map, write_id_map
 from runtime.backends.native.processes import CLONE_NEWUSER, become, die_with_parent, unshare
-from runtime.errors import BackendError
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...], one
         ready_read, ready_write = os.pipe()
         go_read, go_write = os.pipe()
         caller = os.getpid()
-        pid = _fork()
+        pid = fork()
         if pid == 0:
             os.close(ready_read)
             os.close(go_write)
@@ -68,14 +67,7 @@ def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...], one
             raise
         finally:
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return cast("T", _result(raw, status))
-
-
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Python 3.12 warns when a process with threads forks. The child runs one function and never returns.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+    return cast("T", result_of(raw, status, "inside the user namespace"))
 
 
 def _be_child(function: Callable[..., T], descriptors: list[int], ready: int, go: int, caller: int) -> NoReturn:
@@ -89,28 +81,10 @@ def _be_child(function: Callable[..., T], descriptors: list[int], ready: int, go
             die_with_parent(caller)
             answer = pickle.dumps((True, function(*descriptors)))
         except BaseException as error:  # noqa: BLE001 - every failure is the caller's to see
-            answer = _pickled_error(error)
+            answer = pickled_error(error)
         with os.fdopen(ready, "wb") as stream:
             stream.write(answer)
         os._exit(0)
     finally:
         sys.stderr.flush()
         os._exit(1)
-
-
-def _pickled_error(error: BaseException) -> bytes:
-    try:
-        answer = pickle.dumps((False, error))
-        pickle.loads(answer)  # noqa: S301 - our own bytes; some errors can be pickled but not restored
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, its text can be told
-        return pickle.dumps((False, BackendError(f"{type(error).__name__}: {error}")))
-    return answer
-
-
-def _result(raw: bytes, status: int) -> object:
-    if not raw:
-        raise BackendError(f"the process inside the user namespace ended with {status} and no result")
-    succeeded, value = pickle.loads(raw)  # noqa: S301 - from our own child
-    if succeeded:
-        return value
-    raise value

@@ -20,7 +20,9 @@ class Order:
     Args:
         plan: what to carry out.
         layers: folders of the unpacked layers, lowest first.
-        tree: instead of layers, a folder that is the root itself, written in place.
+        tree: instead of layers, a folder that is the root itself, written in place; with layers, the folder over them
+            that catches what is written, and keeps it.
+        work: an empty folder on the file system of ``tree``, for the overlay; only where there are both.
         evidence: whether the factors' probes are asked before the program starts, and traces kept.
         destinations: whether calls that name a destination are heard as well: a signal that comes meanwhile may
             interrupt them, as it never does otherwise.
@@ -31,10 +33,16 @@ class Order:
     plan: Plan
     layers: tuple[str, ...] = ()
     tree: str = ""
+    work: str = ""
     evidence: bool = True
     destinations: bool = False
     runtime: "ForeignRuntime | None" = None
     services: tuple["Order", ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is written stays in a folder of the caller's."""
+        return bool(self.tree)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from runtime.backends.native.steps.tree import (
     Scratch,
     SetAttributes,
     StackLayers,
+    StackUnderTree,
     UseTree,
 )
 from runtime.backends.native.steps.tuning import LeaveRoom, ShowGroups, inherited, remade, settings
@@ -45,17 +46,20 @@ _FOLDER = 0o755
 _CPU_LISTS = tuple(f"/sys/devices/system/cpu/{name}" for name in ("online", "possible", "present"))
 
 
-def steps_outside(plan: Plan, machine: Machine, *, layers: int, one_id: bool = False) -> tuple[Step, ...]:
+def steps_outside(
+    plan: Plan, machine: Machine, *, layers: int, is_kept: bool = False, one_id: bool = False
+) -> tuple[Step, ...]:
     """Return the steps up to the moment in which the process leaves this machine's tree.
 
     Args:
         plan: what to carry out.
         machine: what this machine is.
-        layers: how many layers are stacked; 0 uses a given folder as the root, without the results' folder.
+        layers: how many layers are stacked; 0 uses a given folder as the root.
+        is_kept: whether what is written stays in a given folder; there is no folder for results then.
         one_id: whether the kernel has one id only.
     """
     owner, shown = (plan.user.uid, plan.user.gid), _shown(_FOLDER, plan, one_id=one_id)
-    ahead = steps_ahead(plan, layers=layers, one_id=one_id)
+    ahead = steps_ahead(plan, layers=layers, is_kept=is_kept, one_id=one_id)
     if one_id:
         owner, plan = ROOT, as_one_id(plan)
     return (
@@ -74,7 +78,7 @@ def steps_outside(plan: Plan, machine: Machine, *, layers: int, one_id: bool = F
     )
 
 
-def steps_ahead(plan: Plan, *, layers: int, one_id: bool = False) -> tuple[Step, ...]:
+def steps_ahead(plan: Plan, *, layers: int, is_kept: bool = False, one_id: bool = False) -> tuple[Step, ...]:
     """Return the first of ``steps_outside``: what nearly every plan has alike, and can be done before its order comes.
 
     The kernel's file systems are masked before a path of the plan is looked at: none can lead behind a mask.
@@ -82,12 +86,12 @@ def steps_ahead(plan: Plan, *, layers: int, one_id: bool = False) -> tuple[Step,
     folder = _shown(_FOLDER, plan, one_id=one_id)
     return (
         *((SetMask(_FOLDER & ~folder),) if folder != _FOLDER else ()),
-        *_stacked(layers),
+        *_stacked(layers, is_kept=is_kept),
         *kernel_mounts(dev_mode=folder, has_tty_group=not one_id),
         *((RegisterEmulator(plan.architecture),) if plan.architecture else ()),
         *map(Mask, MASKED),
         *map(ForbidWriting, READ_ONLY),
-        *((MountTmpfs(_OUT),) if layers else ()),
+        *((MountTmpfs(_OUT),) if layers and not is_kept else ()),
         SetNetwork(plan.network.state, plan.network.ipv6),
     )
 
@@ -136,8 +140,9 @@ def steps_inside(
     )
 
 
-def _stacked(layers: int) -> tuple[Step, ...]:
-    return (PrivateMounts(), Scratch(), StackLayers(layers) if layers else UseTree())
+def _stacked(layers: int, *, is_kept: bool = False) -> tuple[Step, ...]:
+    kept = StackUnderTree(layers) if layers else UseTree()
+    return (PrivateMounts(), Scratch(), StackLayers(layers) if layers and not is_kept else kept)
 
 
 def _own_files(plan: Plan) -> tuple[Step, ...]:

@@ -3,20 +3,20 @@
 import fnmatch
 import hashlib
 import os
-import re
 import subprocess
 import tarfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.build.bootstrap import bootstrap
+from pipeline.build.debian import DebianLayers
 from pipeline.build.ecosystems.debian.deb import Deb, read_deb
-from pipeline.build.left_out import LEFT_OUT
+from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
-from runtime.backends.native.mapped import run_mapped
-from runtime.oci.pack import pack_tree
+from runtime.oci.layout import Layout
+from runtime.oci.unpack import OPAQUE_WHITEOUT
 
 EPOCH = 1_700_000_000
 """Of both: SOURCE_DATE_EPOCH."""
@@ -25,10 +25,9 @@ _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 _NAMED = ("unshare", "--uts", "sh", "-c", 'echo seatrial > /proc/sys/kernel/hostname && exec "$@"', "sh")
 """Some scripts write the name of the machine: it is the same for both trees."""
 
-_SCRIPTS = {"preinst": "install", "postinst": "configure"}
+_SCRIPTS = ("preinst", "postinst")
 _UNORDERED = frozenset(f"etc/{name}" for name in ("passwd", "group", "shadow", "gshadow", "shells"))
 _UNORDERED |= {"var/lib/dpkg/triggers/File"}
-_CONFIGURED = re.compile(r" (install|configure) ([a-z0-9.+-]+):")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +95,31 @@ def differences(mine: Mapping[str, Node], other: Mapping[str, Node]) -> tuple[Di
     return tuple(found)
 
 
-def ours(store: Path, packages: Mapping[str, Path], out: Path) -> Path:
-    """Build the tree, pack it as a layer, and return the archive; beside it lies what dpkg says that it did."""
-    with trees_of(store).new_folder() as folder:
-        bootstrap(folder, packages, epoch=EPOCH)
-        log = out.with_suffix(".log")
-        log.write_bytes(run_mapped(_read_log, directories=(folder,)))
-        with out.open("wb") as file:
-            run_mapped(lambda root: pack_tree(root, file, epoch=EPOCH, exclude=LEFT_OUT), directories=(folder,))
-    return out
+def ours(store: Path, packages: Mapping[str, Path], folder: Path) -> dict[str, Node]:
+    """Build the layers of the packages, and return the tree that they stack to."""
+    layout = Layout(folder / "oci")
+    workshop = Workshop(layout=layout, trees=trees_of(store, layout), records=folder / "builds")
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in packages.items()}
+    layers = DebianLayers(workshop=workshop, hashes=hashes, files=packages, epoch=EPOCH).make()
+    out = folder / "ours.tar"
+    with ExitStack() as stack:
+        stacked = stack.enter_context(tarfile.open(out, "w", format=tarfile.PAX_FORMAT))
+        members: dict[str, tuple[tarfile.TarInfo, tarfile.TarFile]] = {}
+        for layer in layers:
+            blob = stack.enter_context(layout.open(layer.descriptor.digest))
+            archive = stack.enter_context(tarfile.open(fileobj=blob, mode="r:gz"))
+            for member in archive:
+                above, _, name = member.name.rpartition("/")
+                assert name != OPAQUE_WHITEOUT.decode()
+                if name.startswith(".wh."):
+                    hidden = f"{above}/{name.removeprefix('.wh.')}".lstrip("/")
+                    members = {path: each for path, each in members.items() if f"{path}/".find(f"{hidden}/") != 0}
+                else:
+                    members.pop(member.name, None)  # a link comes after what it leads to
+                    members[member.name] = (member, archive)
+        for member, archive in members.values():
+            stacked.addfile(member, archive.extractfile(member) if member.isreg() else None)
+    return read_tree(out)
 
 
 def mmdebstraps(suite: str, packages: Mapping[str, Path], folder: Path) -> Path:
@@ -160,21 +175,9 @@ def shipped(packages: Sequence[Deb]) -> frozenset[str]:
     return frozenset(found)
 
 
-def count_scripts(packages: Mapping[str, Path], log: Path) -> tuple[int, int]:
-    """Return how many scripts took effect without running, and how many dpkg ran in the sandbox, as its log says."""
-    ran = set(_CONFIGURED.findall(log.read_text()))
-    wanted = {
-        (action, name)
-        for name, path in packages.items()
-        for script, action in _SCRIPTS.items()
-        if script in read_deb(path).control_files
-    }
-    return len(wanted - ran), len(wanted & ran)
-
-
-def _read_log(root: int) -> bytes:
-    os.fchdir(root)
-    return Path("var/log/dpkg.log").read_bytes()
+def count_scripts(packages: Mapping[str, Path]) -> int:
+    """Return how many scripts are run when the packages are installed, all of them in the sandbox."""
+    return sum(script in read_deb(path).control_files for path in packages.values() for script in _SCRIPTS)
 
 
 def _is_beside(path: Path, folder: Path) -> bool:

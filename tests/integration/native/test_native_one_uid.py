@@ -254,6 +254,21 @@ def test_owners_that_a_script_gives_are_recorded_and_shown(as_one):
     assert found["home/own"][:2] == (1000, 1000)
 
 
+def test_owners_that_a_script_gives_over_layers_are_recorded_in_the_folder_that_keeps_them(as_one):
+    def run(place):
+        below, folder, work = (folder_in(place, name) for name in ("layer", "tree", "work"))
+        run_mapped(lay_programs, directories=(below,), one_id=True)
+        plan = plan_of("sh", "-c", SCRIPT, user="root")
+        outcome = run_in_tree(folder, plan, below=(below,), work=work, one_id=True)
+        assert outcome.exit_code == 0, (outcome.exit_code, outcome.stderr.content)
+        return owners_of(run_mapped(pack, directories=(folder,), one_id=True)[1])
+
+    found = as_one(run)
+    given = {"a": (5, 7), "c": (5, 7), "e": (5, 7), "f": (3, 4), "f/x": (3, 4), "m": (8, 9), "s": (0, 1), "n": (0, 0)}
+    assert {name: found[f"d/{name}"][:2] for name in given} == given
+    assert found["mail"][:2] == (2, 2)
+
+
 def test_script_that_becomes_another_user_fails(as_one):
     def run(place):
         folder = folder_in(place, "tree")

@@ -105,3 +105,17 @@ def test_run_in_tree_writes_in_place_under_the_ids_of_a_run(own_tree, plan):
         return found.st_uid, found.st_size, os.path.exists(f"/proc/self/fd/{folder}/.seatrial/out")
 
     assert run_mapped(look, directories=(own_tree,)) == (0, 5, False)
+
+
+def test_run_over_layers_keeps_what_it_writes_in_the_given_folder(rootfs, layer, plan):
+    line = "mkdir /opt-dir && echo made > /opt-dir/file && rm /etc/passwd && echo x >> /etc/group"
+    tree, work = layer(lambda _: None), layer(lambda _: None)
+    outcome = run_in_tree(tree, plan("sh", "-c", line, host={"user": "root"}), below=(rootfs,), work=work)
+    assert (outcome.exit_code, outcome.stderr.content) == (0, b"")
+
+    def look(folder):
+        os.fchdir(folder)
+        return Path("opt-dir/file").read_text(), Path("etc/passwd").is_char_device(), Path(".seatrial/out").exists()
+
+    assert run_mapped(look, directories=(tree,)) == ("made\n", True, False)
+    assert run_mapped(lambda folder: os.stat("etc/passwd", dir_fd=folder).st_size > 0, directories=(rootfs,))

@@ -212,7 +212,7 @@ def test_package_lock_makes_a_lock_stale_and_a_missing_one_is_told_with_its_line
 
 def test_unsupported_names_each_key_with_its_line(project):
     text = "seatrial: 1\nimage:\n  debian: bookworm\n"
-    text += "suite:\n  packages: [git]\n  command: [a]\n  network: outbound\n"
+    text += "suite:\n  secrets: [TOKEN]\n  command: [a]\n  network: outbound\n"
     services = "services:\n  db: {image: {from: x}}\n  cache: {image: {debian: bookworm}}\n"
     found = unsupported(read_spec(write(project, text + services)))
     assert [fault.line for fault in found] == [5, 7, 9]

@@ -1,10 +1,12 @@
 """Copies of unpacked trees: equal in all that a layer has, and apart from what was copied."""
 
+import contextlib
 import os
+import stat
 
 import pytest
 
-from runtime.oci.copies import copy_tree
+from runtime.oci.copies import copy_tree, merge_trees
 
 
 @pytest.fixture
@@ -24,15 +26,25 @@ def trees(tmp_path):
     return source, target
 
 
-def copy(source, target, **options):
-    descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in (source, target)]
+@contextlib.contextmanager
+def opened(*folders):
+    descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in folders]
     before = os.umask(0o077)  # it is not looked at
     try:
-        copy_tree(*descriptors, **options)
+        yield descriptors
     finally:
         os.umask(before)
         for each in descriptors:
             os.close(each)
+
+
+def copy(source, target):
+    merge(target, source)
+
+
+def merge(target, *layers):
+    with opened(target, *layers) as descriptors:
+        merge_trees(*descriptors)
 
 
 def described(top):
@@ -71,5 +83,41 @@ def test_attributes_are_copied_but_those_of_ours(trees):
 
 def test_mode_of_a_copy_is_what_the_caller_makes_of_it(trees):
     source, target = trees
-    copy(source, target, mode=lambda mode, _: mode | 0o005)
+    with opened(source, target) as descriptors:
+        copy_tree(*descriptors, mode=lambda mode, _: mode | 0o005)
     assert (target / "a" / "file").stat().st_mode & 0o777 == 0o645
+
+
+def test_upper_layers_lie_over_lower_ones(trees, tmp_path):
+    lower, target = trees
+    upper = tmp_path / "upper"
+    (upper / "a").mkdir(parents=True, mode=0o700)
+    (upper / "a" / "file").write_bytes(b"above")
+    (upper / "empty").write_bytes(b"no folder now")
+    (upper / "link").mkdir()
+    (upper / "link" / "new").touch()
+    merge(target, lower, upper)
+    assert (target / "a" / "file").read_bytes() == b"above"
+    assert (target / "a" / "same").read_bytes() == b"content\0" * 5000
+    assert (target / "a").stat().st_mode & 0o777 == 0o700
+    assert (target / "empty").read_bytes() == b"no folder now"
+    assert (target / "link" / "new").is_file()
+    assert not (target / "link").is_symlink()
+    assert (target / "outside").readlink() == tmp_path
+
+
+def test_what_an_upper_layer_hides_is_not_there(trees, tmp_path):
+    lower, target = trees
+    upper = tmp_path / "upper"
+    (upper / "a").mkdir(parents=True)
+    (upper / "a" / "new").touch()
+    try:
+        os.mknod(upper / "link", stat.S_IFCHR, 0)
+    except PermissionError:
+        pytest.skip("only root, or a user namespace, may make overlayfs's whiteouts")
+    os.setxattr(upper / "a", "user.overlay.opaque", b"y")
+    merge(target, lower, upper)
+    assert not (target / "link").is_symlink()
+    assert [each.name for each in (target / "a").iterdir()] == ["new"]
+    assert os.listxattr(target / "a") == []
+    assert not stat.S_ISCHR((target / "outside").lstat().st_mode)

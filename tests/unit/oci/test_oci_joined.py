@@ -99,3 +99,17 @@ def test_parts_that_have_a_path_in_common_are_refused(blobs, trees, tree):
         trees.paths((layer, again))
     assert refused.value.reason is Refusal.NAME_DUPLICATE
     assert not trees.hold((layer, again))
+
+
+def test_folder_that_was_packed_is_kept_and_never_unpacked(blobs, trees):
+    with trees.new_folder() as folder:
+        (folder / "file").write_bytes(b"made")
+        layer = blobs.keep(folder)
+        trees.keep(folder, (layer,))
+    blobs.content.clear()
+    assert (trees.path((layer,)) / "file").read_bytes() == b"made"
+    with trees.new_folder() as folder:
+        trees.keep(folder, (layer,))  # it is there already
+    assert [each.name for each in trees.path((layer,)).parent.iterdir() if not each.name.startswith(".")] == [
+        layer.diff_id.hex
+    ]

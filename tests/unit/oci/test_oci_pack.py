@@ -17,7 +17,7 @@ from runtime.errors import ImageError
 from runtime.oci.archive import Limits, read_content, read_entries
 from runtime.oci.descriptor import LAYER_GZIP, Descriptor
 from runtime.oci.gzip import MEMBER, compress_member
-from runtime.oci.pack import pack_tree
+from runtime.oci.pack import clamp, pack_tree
 from runtime.oci.tar import END, Entry, Kind, padding, to_header
 from runtime.oci.unpack import unpack_layer
 
@@ -154,3 +154,36 @@ def test_archive_reader_reads_what_the_writer_wrote(entries, content):
         assert b"".join(read_content(source, entry.size)) == (content if entry.size else b"")
         found.append(entry)
     assert found == written
+
+
+def test_tree_that_is_clamped_is_what_its_layer_unpacks_to(tmp_path):
+    make_tree(tmp_path / "t")
+    (tmp_path / "t/empty/file").write_bytes(b"new")
+    os.utime(tmp_path / "t/a", ns=(0, 7_500_000_000))
+    for name in ("left/out", "a/left"):
+        (tmp_path / "t" / name).mkdir(parents=True)
+        (tmp_path / "t" / name / "file").write_bytes(b"left")
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "t/door"))
+    left_out = (b"left/out", b"a/left", b"missing")
+    diff_id, blob = pack(tmp_path / "t", exclude=left_out)
+    descriptor = os.open(tmp_path / "t", os.O_RDONLY | os.O_DIRECTORY)
+    clamp(descriptor, epoch=EPOCH, left_out=left_out)
+    os.close(descriptor)
+    (tmp_path / "u").mkdir()
+    other = os.open(tmp_path / "u", os.O_RDONLY | os.O_DIRECTORY)
+    described = Descriptor(media_type=LAYER_GZIP, digest=Digest.of(blob), size=len(blob))
+    unpack_layer(io.BytesIO(blob), described, diff_id, other)
+    os.close(other)
+    assert everything(tmp_path / "t") == everything(tmp_path / "u")
+    assert pack(tmp_path / "t")[0] == diff_id
+
+
+def everything(root: Path) -> dict[str, tuple]:
+    found = {}
+    for path in root.rglob("*"):
+        status = path.lstat()
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        size = 0 if path.is_dir() else status.st_size
+        found[str(path.relative_to(root))] = (status.st_mode, size, status.st_mtime_ns, content)
+    return found

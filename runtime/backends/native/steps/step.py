@@ -14,10 +14,11 @@ class Sandbox:
     Args:
         layers: the unpacked layers, lowest first; empty where ``tree`` is the root.
         stacked: the layers as the machine's root has stacked them; -1 where the run does so itself.
-        tree: a folder that is the root itself, written in place; -1 for none.
+        tree: a folder that is the root itself, or catches what is written over the layers, and keeps it; -1 for none.
+        work: the folder that an overlay with ``tree`` works in; -1 for none.
         devices: name in /dev → descriptor of the device on this machine.
         scratch: root of the run's private tmpfs, which holds the upper folder and small sources of mounts.
-        upper: the folder that catches what the run writes; -1 where ``tree`` is the root.
+        upper: the folder that catches what the run writes, to be listed; -1 where ``tree`` does.
         root: the root of the run.
         listener: where the filter's notices of calls are received; -1 where it gives none.
         clock: nanoseconds by which the run's monotonic clock is ahead of this machine's.
@@ -26,6 +27,7 @@ class Sandbox:
     layers: tuple[int, ...] = ()
     stacked: int = -1
     tree: int = -1
+    work: int = -1
     devices: Mapping[str, int] = field(default_factory=dict)
     scratch: int = -1
     upper: int = -1

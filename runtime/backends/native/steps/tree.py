@@ -87,6 +87,25 @@ class StackLayers:
 
 
 @dataclass(frozen=True, slots=True)
+class StackUnderTree:
+    """Stack the layers under a given folder, which keeps what is written."""
+
+    count: int
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"stack {self.count} layers under the given folder, which keeps what is written"
+
+    def execute(self, sandbox: Sandbox) -> None:
+        """Mount an overlay."""
+        lower = ":".join(f"/proc/self/fd/{each}" for each in reversed(sandbox.layers))
+        upper, work = (f"/proc/self/fd/{each}" for each in (sandbox.tree, sandbox.work))
+        data = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr,xino=on"
+        mounts.mount("overlay", f"/proc/self/fd/{sandbox.scratch}/{TREE}", "overlay", 0, data)
+        sandbox.root = os.open(TREE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=sandbox.scratch)
+
+
+@dataclass(frozen=True, slots=True)
 class UseTree:
     """Use an existing folder as the root, written in place."""
 

@@ -1,0 +1,100 @@
+"""The layers of an image's Debian packages: one stratum over the other, each cut by whose its files are."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.build.belongings import debian_owners
+from pipeline.build.bootstrap import Ground, bootstrap
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.essential import essential_closure
+from pipeline.build.left_out import LEFT_OUT
+from pipeline.build.stages import unpack_stages
+from pipeline.build.strata import ADDED, SCRIPTED, Stratum, strata
+from pipeline.build.twice import Conditions, Workshop
+from runtime.canonical import Json
+from runtime.oci.image import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebianLayers:
+    """Makes the layers of some Debian packages; a stratum that was made before, for whatever image, is not made again.
+
+    Args:
+        workshop: where layers are made.
+        hashes: name → the hash that is locked, of all packages.
+        files: name → .deb.
+        epoch: no time is later; seconds since 1970. A stratum has the newest time of its own packages and of those
+            below, if that is earlier: what else is in an image does not show in it.
+        architecture: of the packages, where it is not this machine's.
+    """
+
+    workshop: Workshop
+    hashes: Mapping[str, str]
+    files: Mapping[str, Path]
+    epoch: int
+    architecture: str = ""
+
+    def make(self, locales: Sequence[str] = ()) -> tuple[Layer, ...]:
+        """Return the layers, the lowest first.
+
+        Args:
+            locales: compiled into the stratum of packages with scripts: theirs are the sources.
+
+        Raises:
+            PackageError, BuildError: as of ``bootstrap``.
+            NotReproducibleError: two builds of a stratum differ.
+        """
+        packages = {name: read_deb(path) for name, path in self.files.items()}
+        found: tuple[Layer, ...] = ()
+        newest = 0
+        for each in strata(packages):
+            newest = max(newest, *(packages[name].newest for name in each.packages))
+            epoch = min(newest, self.epoch)
+            found += self._stratum(each, found, epoch, locales if each.name == SCRIPTED else ())
+        return found
+
+    def over(self, below: tuple[Layer, ...], names: Collection[str]) -> tuple[Layer, ...]:
+        """Return the layers of further packages over those of an image that has all others.
+
+        Args:
+            below: the image's layers, the lowest first.
+            names: of the packages that are added.
+
+        Raises:
+            PackageError, BuildError: as of ``bootstrap``.
+            NotReproducibleError: two builds differ.
+        """
+        packages = {name: read_deb(path) for name, path in self.files.items()}
+        needed = essential_closure({name: each.control for name, each in packages.items()})
+        stages = (tuple(name for name in stage if name in names) for stage in unpack_stages(packages, needed))
+        added = Stratum(name=ADDED, stages=tuple(filter(None, stages)))
+        return self._stratum(added, below, self.epoch, ())
+
+    def _stratum(
+        self, stratum: Stratum, below: tuple[Layer, ...], epoch: int, locales: Sequence[str]
+    ) -> tuple[Layer, ...]:
+        key: dict[str, Json] = {
+            "below": [each.diff_id.text for each in below],
+            "packages": [self.hashes[name] for name in stratum.packages],
+            "locales": list(locales),
+            "epoch": epoch,
+        }
+
+        def fill(folder: Path, conditions: Conditions) -> None:
+            trees = self.workshop.trees
+            with trees.new_folder() as work:
+                bootstrap(
+                    folder,
+                    stratum,
+                    self.files,
+                    epoch=epoch,
+                    ground=Ground(below=trees.paths(below), work=work) if below else None,
+                    locales=locales,
+                    hostname=conditions.hostname,
+                    architecture=self.architecture,
+                )
+
+        return self.workshop.layers(
+            stratum.name, key, fill, epoch=epoch, owners=lambda: debian_owners, left_out=LEFT_OUT
+        )

@@ -1,0 +1,60 @@
+"""The strata of a Debian tree, from relations and scripts alone."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.build.strata import ESSENTIAL, PLAIN, SCRIPTED, strata
+from pipeline.declare.errors import BuildError
+
+
+def package(*files, **control):
+    fields = {key.replace("_", "-"): text for key, text in control.items()}
+    return SimpleNamespace(control=fields, control_files=dict.fromkeys(files, b""))
+
+
+BASE = {"dpkg": package("postinst", essential="yes", depends="libc6"), "libc6": package("postinst")}
+
+
+def of(packages):
+    return {each.name: each.stages for each in strata({**BASE, **packages})}
+
+
+def test_essential_packages_alone_are_one_stratum():
+    assert of({}) == {ESSENTIAL: (("dpkg", "libc6"),)}
+
+
+@pytest.mark.parametrize("script", ["preinst", "postinst", "config"])
+def test_package_with_a_script_is_below_those_without(script):
+    found = of({"a": package(), "b": package(script)})
+    assert found == {ESSENTIAL: (("dpkg", "libc6"),), SCRIPTED: (("b",),), PLAIN: (("a",),)}
+
+
+@pytest.mark.parametrize("file", ["prerm", "postrm", "triggers", "conffiles", "md5sums"])
+def test_package_whose_files_are_not_run_when_it_is_installed_is_plain(file):
+    assert PLAIN in of({"a": package(file)})
+
+
+def test_what_a_script_may_need_is_with_it():
+    packages = {
+        "a": package("postinst", depends="b | x, libc6"),
+        "b": package(pre_depends="c"),
+        "c": package(provides="y"),
+        "d": package(depends="a"),
+    }
+    assert of(packages) == {ESSENTIAL: (("dpkg", "libc6"),), SCRIPTED: (("a", "b", "c"),), PLAIN: (("d",),)}
+
+
+def test_one_more_plain_package_leaves_what_is_below():
+    few, more = of({"a": package("postinst")}), of({"a": package("postinst"), "b": package(depends="a")})
+    assert more == {**few, PLAIN: (("b",),)}
+
+
+def test_stages_of_scripts_are_kept_in_their_stratum():
+    packages = {"a": package("preinst", pre_depends="b"), "b": package("postinst"), "c": package()}
+    assert of(packages)[SCRIPTED] == (("b",), ("a",))
+
+
+def test_packages_without_dpkg_cannot_be_installed():
+    with pytest.raises(BuildError, match="dpkg is not among the packages"):
+        strata({"a": package(essential="yes")})

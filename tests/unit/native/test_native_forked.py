@@ -1,0 +1,74 @@
+"""Functions in processes beside this one: their results, their errors, and their end."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime.backends.native.forked import beside
+from runtime.errors import BackendError
+
+
+def test_result_comes_back_and_both_run_at_a_time(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    def say() -> int:
+        (tmp_path / "pipe").write_text("said")
+        return os.getpid()
+
+    with beside(say) as wait:
+        assert (tmp_path / "pipe").read_text() == "said"
+        other = wait()
+    assert other != os.getpid()
+    assert not is_alive(other)
+
+
+def test_error_comes_back_as_it_was_raised():
+    def fail() -> None:
+        raise BackendError("no room", hint="make some")
+
+    with pytest.raises(BackendError, match="no room") as caught, beside(fail) as wait:
+        wait()
+    assert caught.value.hint == "make some"
+
+
+def test_what_cannot_be_pickled_is_told_by_its_text():
+    class OwnError(Exception):
+        pass
+
+    def fail() -> None:
+        raise OwnError("odd")
+
+    with pytest.raises(BackendError, match="OwnError: odd"), beside(fail) as wait:
+        wait()
+
+
+def test_process_that_dies_is_told():
+    with (
+        pytest.raises(BackendError, match="ended with -9"),
+        beside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as wait,
+    ):
+        wait()
+
+
+def test_process_that_nobody_waits_for_cleans_up_and_ends(tmp_path):
+    def work() -> None:
+        try:
+            (tmp_path / "pid").write_text(str(os.getpid()))
+            time.sleep(60)
+        finally:
+            (tmp_path / "cleaned").touch()
+
+    begin = time.monotonic()
+    with beside(work):
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+    assert (tmp_path / "cleaned").exists()
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert time.monotonic() - begin < 30
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
