@@ -1,6 +1,7 @@
 """``Bill``: what one tree holds, the image's, the suite's or a service's, before it takes a format's form."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -33,6 +34,19 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A package that the tree does not hold, and that a stage needed to make what the tree has from it.
+
+    Args:
+        package: what it is.
+        stages: the names of the stages that have it, sorted.
+    """
+
+    package: LockedPackage
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """What one tree holds, exactly as its lock has it. Equal bills give equal bytes in every format.
 
@@ -42,6 +56,7 @@ class Bill:
         lock: digest of the lock.
         answers: digest of the parts of the spec that the lock answers.
         epoch: seconds since 1970; the only time that a bill tells.
+        inputs: what its stages needed beside, sorted as ``packages``: told of how it was made, not of what it holds.
 
     Raises:
         LockError: one file is locked twice, so that nothing could refer to one of the two.
@@ -52,6 +67,7 @@ class Bill:
     lock: Digest
     answers: Digest
     epoch: int
+    inputs: tuple[Input, ...] = ()
 
     def __post_init__(self) -> None:
         counted = Counter(each.artifact.source for each in self.packages)
@@ -63,16 +79,36 @@ class Bill:
                 )
 
     @classmethod
-    def of(cls, subject: Subject, tree: LockedTree, lock: Lock) -> Self:
+    def of(cls, subject: Subject, tree: LockedTree, lock: Lock, stages: Mapping[str, LockedTree] | None = None) -> Self:
         """Return the bill of a tree of a lock.
+
+        Args:
+            subject: what was built.
+            tree: what it holds.
+            lock: the whole lock.
+            stages: name → what is locked of a stage, for those that made a part of it.
 
         Raises:
             LockError: see the class.
         """
-        packages = sorted(
-            tree.packages, key=lambda each: (package_url(each, subject.distribution), each.artifact.source)
+
+        def place(package: LockedPackage) -> tuple[str, str]:
+            return package_url(package, subject.distribution), package.artifact.source
+
+        held = {each.artifact.source for each in tree.packages}
+        needed: dict[LockedPackage, tuple[str, ...]] = {}
+        for name, stage in sorted((stages or {}).items()):
+            for each in stage.packages:
+                if each.artifact.source not in held:
+                    needed[each] = (*needed.get(each, ()), name)
+        return cls(
+            subject=subject,
+            packages=tuple(sorted(tree.packages, key=place)),
+            lock=lock.digest,
+            answers=lock.answers,
+            epoch=lock.epoch,
+            inputs=tuple(Input(package=each, stages=needed[each]) for each in sorted(needed, key=place)),
         )
-        return cls(subject=subject, packages=tuple(packages), lock=lock.digest, answers=lock.answers, epoch=lock.epoch)
 
     @property
     def created(self) -> str:

@@ -3,6 +3,8 @@
 Source: SLSA 1.0, "Provenance"; in-toto attestation framework, spec/v1, "Statement" and "ResourceDescriptor".
 """
 
+from collections.abc import Sequence
+
 from pipeline.bills.bill import Bill, hashes
 from pipeline.build.artifact import LockedPackage
 from runtime.canonical import Json
@@ -20,6 +22,8 @@ BUILDER = "https://seatrial.dev/builder/local/v1"
 
 def document(bill: Bill, version: str = "") -> dict[str, Json]:
     """Return the statement: this manifest was built from these packages, because of this spec and this lock.
+
+    Those that only stages had are among them, with the names of the stages: of all documents in this one alone.
 
     It tells no time of building and no name of the machine: two builders of one lock say the same.
 
@@ -43,7 +47,11 @@ def document(bill: Bill, version: str = "") -> dict[str, Json]:
                     "lock": bill.lock.text,
                 },
                 "internalParameters": {"epoch": bill.created},
-                "resolvedDependencies": [*_below(bill), *(_dependency(bill, each) for each in bill.packages)],
+                "resolvedDependencies": [
+                    *_below(bill),
+                    *(_dependency(bill, each) for each in bill.packages),
+                    *(_dependency(bill, each.package, each.stages) for each in bill.inputs),
+                ],
             },
             "runDetails": {"builder": builder},
         },
@@ -56,9 +64,11 @@ def _below(bill: Bill) -> list[Json]:
     return [{"name": "image", "digest": _digest(below)}] if below else []
 
 
-def _dependency(bill: Bill, package: LockedPackage) -> dict[str, Json]:
+def _dependency(bill: Bill, package: LockedPackage, stages: Sequence[str] = ()) -> dict[str, Json]:
     file = package.artifact
     facts = {"size": str(file.size), "source": file.source, "version": package.version}
+    if stages:
+        facts["stages"] = ",".join(stages)
     return {
         "name": package.name,
         "uri": bill.url(package),

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from pipeline.bills.bill import Bill, Subject
-from pipeline.build.lock import Lock
+from pipeline.build.lock import Lock, LockedTree
 from pipeline.declare.errors import SpecError
 from pipeline.declare.image import BuiltImage
 from pipeline.declare.spec import EnvSpec
+from pipeline.declare.stages import needed_stages
 from runtime.digest import Digest
 from runtime.oci.platform import own_architecture
 from runtime.plan import Variant
@@ -62,7 +63,18 @@ class Tree:
         beside = {f"{SERVICES}{name}": each for name, each in platform.services.items()}
         trees = {IMAGE: platform.image, SUITE: platform.suite, **beside}
         built = next(each for each in variants if each.architecture == self.architecture)
-        return Bill.of(self._subject(spec, lock.debian, built, services), trees[self.part], lock)
+        subject = self._subject(spec, lock.debian, built, services)
+        return Bill.of(subject, trees[self.part], lock, self._stages(spec, trees))
+
+    def _stages(self, spec: EnvSpec, trees: Mapping[str, LockedTree]) -> Mapping[str, LockedTree]:
+        """Return what is locked of the stages that made a part of this tree; a suite takes from its image's."""
+        service = self.part.removeprefix(SERVICES)
+        image = spec.services[service].image if self.part.startswith(SERVICES) else spec.image
+        if not isinstance(image, BuiltImage):
+            return {}
+        locked = trees[IMAGE if self.part == SUITE else self.part].stages
+        files = spec.suite.files if self.part == SUITE else image.files
+        return {name: locked[name] for name in needed_stages(files, image.stages)}
 
     def _subject(self, spec: EnvSpec, distribution: str, built: Variant, services: Mapping[str, Digest]) -> Subject:
         image = Subject(name=spec.name, architecture=self.architecture, manifest=built.image, distribution=distribution)

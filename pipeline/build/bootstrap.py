@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import unpack_packages
 from pipeline.build.first_use import after_scripts, before_scripts
+from pipeline.build.keystore import clamp_keystore
 from pipeline.build.left_out import PACKAGES
 from pipeline.build.strata import Stratum
 from pipeline.declare.errors import BuildError
@@ -103,6 +104,7 @@ def bootstrap(
         )
     if below:
         run_mapped(settle_upper, directories=(folder, *below))
+    run_mapped(lambda root: clamp_keystore(root, epoch=epoch), directories=(folder,))
 
 
 def _copy(packages: Mapping[str, Path], to: Path) -> None:

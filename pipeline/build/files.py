@@ -1,6 +1,6 @@
-"""Lay the local files of a spec into a tree, and tell what they are by one digest.
+"""Lay the local files of a spec, and those that stages made, into a tree, and tell what they are by one digest.
 
-Of a local file only content, path, link target and the executable bit count (CONTRACT section 2): who owns it, when it
+Of such a file only content, path, link target and the executable bit count (CONTRACT section 2): who owns it, when it
 was written and the umask of the one who checked it out do not reach an image.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pathspec import GitIgnoreSpec
 
 from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
 from pipeline.declare.errors import BuildError
-from pipeline.declare.image import LocalFiles
+from pipeline.declare.image import FilesEntry, LocalFiles, StageFiles
 from pipeline.declare.patterns import is_chosen, unmatched
 from runtime.canonical import Json
 from runtime.digest import Digest
@@ -45,22 +45,32 @@ class LocalFile:
     content: str = ""
 
 
-def find_files(entries: Sequence[LocalFiles], directory: Path) -> tuple[LocalFile, ...]:
-    """Return what the local entries of a spec bring, sorted by path; of two for one path the later entry wins.
+def find_files(
+    entries: Sequence[FilesEntry], directory: Path, taken: Mapping[str, Path] | None = None
+) -> tuple[LocalFile, ...]:
+    """Return what local entries of a spec bring, and those of stages, sorted by path; of two for one path the later.
 
-    ``.gitignore`` files inside a source folder are honored, those of the user and of folders above are not; ``.git``
-    and ``__pycache__`` are never taken.
+    ``.gitignore`` files inside a local folder are honored, those of the user and of folders above are not; ``.git``
+    and ``__pycache__`` are never taken from there.
 
     Args:
-        entries: of ``files``; their sources exist and lie inside the project's tree.
+        entries: of ``files``; local sources exist and lie inside the project's tree. Entries of other kinds bring none.
         directory: of the spec.
+        taken: stage → the folder that has what was taken from it, under its paths there; of each stage that is named.
 
     Raises:
         BuildError: a pattern of ``only`` matches nothing, a link leaves its source, or something is no file.
     """
     found: dict[str, LocalFile] = {}
     for entry in entries:
-        for each in _of_entry(entry, directory / entry.from_):
+        match entry:
+            case LocalFiles():
+                brought = _of_entry(entry, directory / entry.from_, _walk)
+            case StageFiles():
+                brought = _of_entry(entry, (taken or {})[entry.stage] / entry.from_.lstrip("/"), _walk_all)
+            case _:
+                continue
+        for each in brought:
             found[each.path] = each
     return tuple(found[path] for path in sorted(found, key=os.fsencode))
 
@@ -108,12 +118,14 @@ def _description(file: LocalFile) -> Json:
     return {"path": file.path, "mode": file.mode, "target": file.target, "content": file.content}
 
 
-def _of_entry(entry: LocalFiles, source: Path) -> Iterator[LocalFile]:
+def _of_entry(
+    entry: LocalFiles | StageFiles, source: Path, walk: Callable[[Path], Iterator[str]]
+) -> Iterator[LocalFile]:
     top = entry.to.strip("/")
     if not source.is_dir():
         yield _local(source, source.name if entry.to.endswith("/") else "", top, entry)
         return
-    paths = tuple(_walk(source, "", ()))
+    paths = tuple(walk(source))
     missing = unmatched(paths, entry.only)
     if missing:
         raise BuildError(
@@ -125,7 +137,9 @@ def _of_entry(entry: LocalFiles, source: Path) -> Iterator[LocalFile]:
             yield _local(source / path, path, top, entry, source=source)
 
 
-def _local(file: Path, below: str, top: str, entry: LocalFiles, *, source: Path | None = None) -> LocalFile:
+def _local(
+    file: Path, below: str, top: str, entry: LocalFiles | StageFiles, *, source: Path | None = None
+) -> LocalFile:
     path = "/".join(part for part in (top, below) if part)
     status = file.lstat() if source is not None else file.stat()
     if stat.S_ISLNK(status.st_mode):
@@ -150,7 +164,16 @@ def _target(link: Path, source: Path) -> str:
     return target
 
 
-def _walk(folder: Path, below: str, ignores: tuple[tuple[str, GitIgnoreSpec], ...]) -> Iterator[str]:
+def _walk_all(folder: Path) -> Iterator[str]:
+    """Yield all files and links below a folder, sorted in each; paths are relative to it."""
+    for name in sorted(os.listdir(folder), key=os.fsencode):  # noqa: PTH208 - names, not paths
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            yield from (f"{name}/{each}" for each in _walk_all(folder / name))
+        else:
+            yield name
+
+
+def _walk(folder: Path, below: str = "", ignores: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> Iterator[str]:
     """Yield the files and links that no .gitignore on the way names; paths are relative to the first folder."""
     own = folder / ".gitignore"
     if own.is_file() and not own.is_symlink():

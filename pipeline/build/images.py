@@ -7,14 +7,15 @@ from pathlib import Path
 from pipeline.build.assemble import assemble_image, assemble_index, assemble_suite
 from pipeline.build.existing import Ways, check_tools, interpreter_of, pin, take
 from pipeline.build.fetch import Fetcher
+from pipeline.build.files import find_files
 from pipeline.build.interpreter import Interpreter
-from pipeline.build.layers import Making, Tools, find_local
+from pipeline.build.layers import Making, Tools
 from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import BuildError
 from pipeline.declare.faults import SpecFaults
-from pipeline.declare.image import BuiltImage, ExistingImage
+from pipeline.declare.image import BuiltImage, ExistingImage, LocalFiles
 from pipeline.declare.spec import EnvSpec
 from pipeline.declare.validate import place_of
 from runtime.digest import Digest
@@ -180,7 +181,7 @@ def _refuse_files(spec: EnvSpec) -> None:
     for key, part in (("image", spec.image), ("suite", spec.suite)):
         for index, entry in enumerate(() if isinstance(part, ExistingImage) else part.files):
             try:
-                find_local((entry,), spec.directory)
+                find_files([each for each in (entry,) if isinstance(each, LocalFiles)], spec.directory)
             except BuildError as error:
                 if spec.source is None:
                     raise

@@ -7,25 +7,22 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.build.artifact import Artifact, LockedPackage
+from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
-from pipeline.build.files import LocalFile, files_digest, find_files, lay_files, with_content
+from pipeline.build.files import files_digest, find_files, lay_files, with_content
+from pipeline.build.forge import Forge
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
 from pipeline.build.owners import add_user, adopt, give_home, refuse_links
 from pipeline.build.twice import Conditions, Owners, Workshop
 from pipeline.declare.errors import BuildError
-from pipeline.declare.image import BuiltImage, FilesEntry, LocalFiles, SdistFiles
+from pipeline.declare.image import BuiltImage, FilesEntry, StageFiles
 from pipeline.declare.spec import EnvSpec, ResultsFormat
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.oci.image import Layer
-
-if TYPE_CHECKING:
-    from pipeline.build.debian import DebianLayers
 
 _SITE = "usr/lib/python3/dist-packages"
 
@@ -75,35 +72,9 @@ class Making:
 
     def image(self, image: BuiltImage) -> tuple[Layer, ...]:
         """Return the layers of an image: Debian packages, packages of the language, the app; what changes most last."""
-        base = self._debian(image)
+        base = self._forge.debian(self.platform.image.debian, image.locales)
         packages = (*base, *self._packages(base), *self._modules(image, base))
         return (*packages, *self._app(image, packages))
-
-    def _debian(self, image: BuiltImage) -> tuple[Layer, ...]:
-        """Return the layers of the Debian packages, in strata."""
-        packages, epoch = self.platform.image.debian, self.epoch
-        key: dict[str, Json] = {
-            "debian": [each.artifact.hash for each in packages],
-            "locales": list(image.locales),
-            "epoch": epoch,
-        }
-
-        def make() -> tuple[Layer, ...]:
-            return self._debian_layers(packages).make(image.locales)
-
-        return self.workshop.recorded("debian", key, make)
-
-    def _debian_layers(self, packages: Sequence[LockedPackage]) -> "DebianLayers":
-        from pipeline.build.debian import DebianLayers  # noqa: PLC0415 - as the docstring says
-
-        paths = self.fetcher.fetch_all([each.artifact for each in packages])
-        return DebianLayers(
-            workshop=self.workshop,
-            hashes={each.name: each.artifact.hash for each in packages},
-            files={each.name: path for each, path in zip(packages, paths, strict=True)},
-            epoch=self.epoch,
-            architecture=self.foreign,
-        )
 
     def _packages(self, base: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layers of the wheels, with their byte-code."""
@@ -161,7 +132,7 @@ class Making:
     def _app(self, image: BuiltImage, below: Sequence[Layer]) -> tuple[Layer, ...]:
         """Return the layer of the app's files and its user."""
         tree, epoch = self.platform.image, self.epoch
-        local = with_content(find_local(image.files, self.spec.directory))
+        local = with_content(find_files(image.files, self.spec.directory, self._taken(image, image.files)))
         key: dict[str, Json] = {
             "below": [each.diff_id.text for each in below],
             "sources": [each.artifact.hash for each in tree.sources],
@@ -176,7 +147,7 @@ class Making:
             refuse_links((each.path for each in local), lower)
             add_user(folder, lower, image, epoch=epoch)
             lay_files(local, folder, epoch=epoch)
-            self._unpack_sources(folder, image.files, tree)
+            self._forge.unpack_sources(folder, image.files, tree)
             adopt(folder, lower)
             give_home(folder, image)
 
@@ -189,7 +160,8 @@ class Making:
         added = self._suite_debian(below)
         below = (*below, *added)
         spec, suite, platform, epoch = self.spec, self.spec.suite, self.platform, self.epoch
-        local = with_content(find_local(suite.files, spec.directory))
+        stages = self._taken(spec.image, suite.files) if isinstance(spec.image, BuiltImage) else {}
+        local = with_content(find_files(suite.files, spec.directory, stages))
         to = (suite.node.to or "/").strip("/") if suite.node else ""
         listed = self.tools.tree_content(_own_paths(suite.files))
         key: dict[str, Json] = {
@@ -221,7 +193,7 @@ class Making:
             self._install_modules(folder, platform.suite.node, to, self._paths(below))
             refuse_links((each.path for each in local), self._paths(below)[::-1])
             lay_files(local, folder, epoch=epoch)
-            self._unpack_sources(folder, suite.files, platform.suite)
+            self._forge.unpack_sources(folder, suite.files, platform.suite)
             self._finish(folder, below, platform.suite, top)
 
         own = self.workshop.layers(
@@ -241,8 +213,27 @@ class Making:
         }
         names = {each.name for each in added}
         return self.workshop.recorded(
-            "suite-debian", key, lambda: self._debian_layers((*installed, *added)).over(tuple(below), names)
+            "suite-debian", key, lambda: self._forge.debian_layers((*installed, *added)).over(tuple(below), names)
         )
+
+    @property
+    def _forge(self) -> Forge:
+        return Forge(workshop=self.workshop, fetcher=self.fetcher, epoch=self.epoch, foreign=self.foreign)
+
+    def _taken(self, image: BuiltImage, entries: Sequence[FilesEntry]) -> Mapping[str, Path]:
+        """Return stage → the folder of what is taken from it, for each stage that some files come from."""
+        if not any(isinstance(each, StageFiles) for each in entries):
+            return {}
+        from pipeline.build.stage_layers import Stages  # noqa: PLC0415 - as the docstring says
+
+        stages = Stages(
+            forge=self._forge,
+            image=image,
+            locked=self.platform.image.stages,
+            directory=self.spec.directory,
+            suite=self.spec.suite.files if image is self.spec.image else (),
+        )
+        return stages.taken(entries)
 
     @property
     def _is_python(self) -> bool:
@@ -271,16 +262,6 @@ class Making:
         tarballs = self.fetcher.fetch_all([each.package.artifact for each in modules])
         install_modules(modules, tarballs, folder, to=to)
 
-    def _unpack_sources(self, folder: Path, entries: tuple[FilesEntry, ...], tree: LockedTree) -> None:
-        locked = {f"{each.name.lower().replace('_', '-')}=={each.version}": each for each in tree.sources}
-        for entry in entries:
-            if isinstance(entry, SdistFiles):
-                from pipeline.build.ecosystems.pypi.sdist import unpack_sdist  # noqa: PLC0415 - as the docstring says
-
-                package = locked[entry.sdist.lower().replace("_", "-")]
-                archive = self.fetcher.fetch(package.artifact)
-                unpack_sdist(archive, folder, to=entry.to.strip("/"), only=entry.only, name=package.artifact.name)
-
     def _finish(self, folder: Path, below: Sequence[Layer], tree: LockedTree, site: str) -> None:
         """Settle whose the files of a layer are, and add the byte-code of what was installed into ``site``."""
         lower = self._paths(below)
@@ -298,11 +279,6 @@ class Making:
 
     def _paths(self, layers: Sequence[Layer]) -> tuple[Path, ...]:
         return self.workshop.trees.paths(tuple(layers))
-
-
-def find_local(entries: Sequence[FilesEntry], directory: Path) -> tuple[LocalFile, ...]:
-    """Return what the local ones among the entries bring; see ``find_files``."""
-    return find_files([each for each in entries if isinstance(each, LocalFiles)], directory)
 
 
 def _placed(modules: Sequence[LockedModule]) -> Json:

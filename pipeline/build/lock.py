@@ -68,6 +68,8 @@ class LockedTree:
         python: wheels, sorted by name.
         sources: source distributions whose files the tree takes.
         node: packages of npm, sorted by name; a lock without any has no such list.
+        stages: name → what the stage is made of, Debian packages and source distributions; a lock without any has no
+            such section.
         existing: of an image that exists already, and holds none of the others.
     """
 
@@ -75,12 +77,18 @@ class LockedTree:
     python: tuple[LockedPackage, ...] = ()
     sources: tuple[LockedPackage, ...] = ()
     node: tuple[LockedModule, ...] = ()
+    stages: Mapping[str, "LockedTree"] = field(default_factory=lambda: MappingProxyType({}))
     existing: Existing | None = None
 
     @property
     def packages(self) -> tuple[LockedPackage, ...]:
-        """All of them."""
+        """All that are in it; those of its stages are not."""
         return (*self.debian, *self.python, *self.sources, *(each.package for each in self.node))
+
+    @property
+    def inputs(self) -> tuple[LockedPackage, ...]:
+        """All that making it takes: its own packages, then those of its stages; what two have is there twice."""
+        return (*self.packages, *(each for name in sorted(self.stages) for each in self.stages[name].packages))
 
     @property
     def interpreter(self) -> str:
@@ -103,7 +111,11 @@ class LockedTree:
             "python": [each.to_json() for each in self.python],
             "sources": [each.to_json() for each in self.sources],
         }
-        return tree | ({"node": [each.to_json() for each in self.node]} if self.node else {})
+        if self.node:
+            tree["node"] = [each.to_json() for each in self.node]
+        if self.stages:
+            tree["stages"] = {name: each.to_json() for name, each in sorted(self.stages.items())}
+        return tree
 
     @classmethod
     def from_json(cls, value: Json) -> Self:
@@ -116,18 +128,20 @@ class LockedTree:
             case {"from": existing, **rest} if not rest:
                 return cls(existing=Existing.from_json(existing))
             case {"debian": [*debian], "python": [*python], "sources": [*sources], **rest} if not rest.keys() - {
-                "node"
+                "node",
+                "stages",
             }:
                 return cls(
                     debian=_each_once(debian),
                     python=_each_once(python),
                     sources=tuple(LockedPackage.from_json(each) for each in sources),
                     node=_modules(rest.get("node", [])),
+                    stages=_stages(rest.get("stages", {})),
                 )
             case _:
                 raise LockError(
-                    "a tree in a lock has the lists 'debian', 'python' and 'sources', 'node' if it has any, or 'from', "
-                    "and nothing else"
+                    "a tree in a lock has the lists 'debian', 'python' and 'sources', 'node' and 'stages' if it has "
+                    "any, or 'from', and nothing else"
                 )
 
 
@@ -359,6 +373,15 @@ def _modules(value: object) -> tuple[LockedModule, ...]:
     if not isinstance(value, list):
         raise LockError("'node' in a lock is a list of packages")
     return tuple(LockedModule.from_json(each) for each in value)
+
+
+def _stages(value: object) -> dict[str, LockedTree]:
+    if not isinstance(value, Mapping):
+        raise LockError("'stages' in a lock maps names to trees")
+    found = {name: LockedTree.from_json(each) for name, each in value.items()}
+    if any(each.stages or each.node or each.python or each.existing for each in found.values()):
+        raise LockError("a stage in a lock has Debian packages and source distributions, and nothing else")
+    return found
 
 
 def _services(value: object) -> dict[str, LockedTree]:

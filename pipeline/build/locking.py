@@ -36,6 +36,7 @@ from pipeline.declare.image import (
     NodePart,
     PythonPart,
     SdistFiles,
+    Stage,
     parse_epoch,
 )
 from pipeline.declare.spec import EnvSpec
@@ -170,7 +171,35 @@ class _Resolver:
                 wanted, target, fetcher=self.fetcher, work=self.work, preferred=self._preferred(old.python)
             )
         node = self._node(part.node, architecture, old)
-        return LockedTree(debian=debian, python=python, sources=self._sources(part.files), node=node)
+        stages = {
+            name: self._stage(
+                stage,
+                self._request(part, architecture, *stage.packages),
+                universe,
+                image=debian,
+                old=old.stages.get(name, LockedTree()),
+            )
+            for name, stage in part.stages.items()
+        }
+        return LockedTree(debian=debian, python=python, sources=self._sources(part.files), node=node, stages=stages)
+
+    def _stage(
+        self,
+        stage: Stage,
+        request: DebianRequest,
+        universe: Universe,
+        *,
+        image: tuple[LockedPackage, ...],
+        old: LockedTree,
+    ) -> LockedTree:
+        """Return what is locked of a stage; what the image has too has the version there.
+
+        A program that is linked with a newer library than the image's may not start there.
+        """
+        named = {each.name for each in image}
+        keep = (*image, *(each for each in self.upgrade.kept(old.debian) if each.name not in named))
+        debian = lock_debian(request, self.fetcher, now=self.now, keep=keep, universe=universe)
+        return LockedTree(debian=debian, sources=self._sources(stage.files))
 
     def _suite(
         self, built: BuiltImage, architecture: str, universe: Universe, image: LockedTree, old: LockedTree
@@ -250,7 +279,11 @@ def _target(debian: tuple[LockedPackage, ...], architecture: str) -> Target:
 
 
 def _epoch(image: AnyImage, platforms: Iterable[Platform], fetcher: Fetcher) -> int:
-    """Return the newest time in the packages of image and suite: what runs beside them changes no byte of an image."""
+    """Return the newest time in the packages of image and suite.
+
+    What runs beside them changes no byte of an image, and of a stage's packages none is in it: a newer compiler alone
+    changes no time.
+    """
     packages = [package for each in platforms for package in (*each.image.packages, *each.suite.packages)]
     paths = fetcher.fetch_all([each.artifact for each in packages])
     if isinstance(image, BuiltImage) and image.epoch is not None:

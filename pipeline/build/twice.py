@@ -30,15 +30,17 @@ FORMAT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What must not matter to a build. The name of the machine is not among them: scripts never see it.
+    """What must not matter to a build.
 
     Args:
+        hostname: that the commands of stages see; scripts of packages write it down, and see one name in both builds.
         umask: of this process.
         timezone: its TZ.
         locale: its LANG.
         cpus: how many it may use, at most.
     """
 
+    hostname: str
     umask: int
     timezone: str
     locale: str
@@ -46,8 +48,8 @@ class Conditions:
 
 
 CONDITIONS = (
-    Conditions(umask=0o022, timezone="UTC", locale="C.UTF-8", cpus=64),
-    Conditions(umask=0o077, timezone="Asia/Kolkata", locale="tr_TR.UTF-8", cpus=1),
+    Conditions(hostname="seatrial", umask=0o022, timezone="UTC", locale="C.UTF-8", cpus=64),
+    Conditions(hostname="another-host", umask=0o077, timezone="Asia/Kolkata", locale="tr_TR.UTF-8", cpus=1),
 )
 """Of the first build and of the second."""
 

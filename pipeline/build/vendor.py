@@ -191,7 +191,7 @@ def _artifacts(lock: Lock) -> Iterator[Artifact]:
                     "--vendor keeps packages, and the lock names an image that exists already",
                     hint="copy that image into a registry of yours, and name it there in 'from'",
                 )
-            yield from (each.artifact for each in tree.packages)
+            yield from (each.artifact for each in tree.inputs)
 
 
 def _by_hash(raw: bytes) -> Mapping[str, Descriptor]:

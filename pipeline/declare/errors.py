@@ -17,6 +17,8 @@ PipelineError
 └── VerifyError               a verification cannot come to a verdict
 """
 
+from enum import StrEnum
+
 from pipeline.declare.reasons import Reason
 from runtime.errors import SeatrialError
 
@@ -32,7 +34,7 @@ class PipelineError(SeatrialError):
 
     def __init__(self, message: str, *, hint: str = "", reason: Reason | None = None) -> None:
         super().__init__(f"{message} [{reason}]" if reason else message, hint=hint)
-        self.reason = reason
+        self.reason: StrEnum | None = reason
 
 
 class SpecError(PipelineError):

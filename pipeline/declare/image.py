@@ -209,12 +209,16 @@ FilesEntry: TypeAlias = Annotated[
 class Stage(Part):
     """Programs run in the sandbox without network, twice, and compared; what they make can be taken into the image."""
 
-    packages: tuple[Text, ...] = ()
+    packages: tuple[Text, ...] = Field(default=(), examples=[["golang-go"]])
     """Debian packages that the stage needs."""
     files: tuple[FilesEntry, ...] = ()
-    """What it works on."""
+    """What it works on; of other stages, those above it."""
+    env: Mapping[Variable, AnyText] = Field(default_factory=dict)
+    """Environment variables of its commands."""
+    workdir: ImagePath | None = None
+    """Where its commands run: by default the folder that the first of its ``files`` goes to, and ``/`` without any."""
     run: tuple[Annotated[tuple[Text, ...], Field(min_length=1)], ...] = ()
-    """Commands, in order."""
+    """Commands, in order, each a program and its arguments; the folder /out is there for what they make."""
 
 
 class ImageUser(Part):

@@ -10,6 +10,7 @@ from pipeline.declare.dependencies import dependency_files
 from pipeline.declare.faults import Fault, SpecFaults, in_order
 from pipeline.declare.host_file import inline_faults
 from pipeline.declare.spec import FORMAT, EnvSpec
+from pipeline.declare.stages import stage_faults
 from pipeline.declare.tree import refusal
 from pipeline.declare.validate import KeyPath, place_of, validate
 from pipeline.declare.values import Name
@@ -33,7 +34,7 @@ def read_spec(path: Path) -> EnvSpec:
         raise SpecFaults([Fault(path=path, message="is no spec", hint=hint)])
     node = _extended(read_yaml(path), path)
     _refuse_other_format(node)
-    faults = [*_file_faults(path, node), *inline_faults(node)]
+    faults = [*_file_faults(path, node), *inline_faults(node), *stage_faults(node)]
     try:
         spec = validate(EnvSpec, node, is_as_written).placed(path, node)
     except SpecFaults as error:

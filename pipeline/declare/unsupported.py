@@ -9,11 +9,10 @@ from pipeline.declare.yaml_reader import Items, Node, Scalar, Table
 from runtime.oci.platform import MACHINES
 from runtime.oci.remote import is_remote
 
-_IMAGE_KEYS = (("stages", "stages"),)
 _SOURCES = ("oci:", "docker-archive:", "docker-daemon:")
 _SUITE_KEYS = (("secrets", "secrets"),)
 _VALUES: tuple[tuple[KeyPath, str, str], ...] = ((("suite", "network"), "outbound", "suites that reach the network"),)
-_ENTRIES = (("stage", "files from stages"), ("url", "files from URLs"), ("owner", "files that are not root's"))
+_ENTRIES = (("url", "files from URLs"), ("owner", "files that are not root's"))
 
 
 def unsupported(spec: EnvSpec) -> tuple[Fault, ...]:
@@ -32,17 +31,16 @@ def unsupported(spec: EnvSpec) -> tuple[Fault, ...]:
 
 def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
     images = _images(root)
-    keys = [((*image, key), what) for image in images for key, what in _IMAGE_KEYS]
-    keys += [(("suite", key), what) for key, what in _SUITE_KEYS]
-    for path, what in keys:
-        if _at(root, path) is not None:
-            yield path, what
+    for key, what in _SUITE_KEYS:
+        if _at(root, ("suite", key)) is not None:
+            yield ("suite", key), what
     yield from _existing(root, images)
     for path, value, what in _VALUES:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:
             yield path, what
-    for part in (*images, ("suite",)):
+    stages = ((*image, "stages", name) for image in images for name in _names(root, (*image, "stages")))
+    for part in (*images, *stages, ("suite",)):
         yield from _entries(root, part)
     architectures = _at(root, ("architectures",))
     for index, node in enumerate(architectures.items if isinstance(architectures, Items) else ()):
@@ -63,9 +61,12 @@ def _existing(root: Node, images: tuple[KeyPath, ...]) -> Iterator[tuple[KeyPath
 
 
 def _images(root: Node) -> tuple[KeyPath, ...]:
-    services = _at(root, ("services",))
-    names = services.values if isinstance(services, Table) else ()
-    return ("image",), *(("services", name, "image") for name in names)
+    return ("image",), *(("services", name, "image") for name in _names(root, ("services",)))
+
+
+def _names(root: Node, path: KeyPath) -> tuple[str, ...]:
+    found = _at(root, path)
+    return tuple(found.values) if isinstance(found, Table) else ()
 
 
 def _entries(root: Node, part: KeyPath) -> Iterator[tuple[KeyPath, str]]:

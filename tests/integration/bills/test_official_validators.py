@@ -49,9 +49,20 @@ def section(path, architecture, part):
 
 
 def locked(tree):
-    """Return what a tree of a lock pins: name, version, and hashes, of each package."""
-    packages = [each for kind in tree.values() for each in kind]
-    return sorted((each["name"], each["version"], (tuple(each["hash"].split(":")),)) for each in packages)
+    """Return what a tree of a lock pins: name, version, and hashes, of each package; its stages are no part of it."""
+    return sorted(row(each) for key, kind in tree.items() if key != "stages" for each in kind)
+
+
+def needed(tree):
+    """Return the same with what the tree's stages have and it has not, each once."""
+    held = {each["source"] for key, kind in tree.items() if key != "stages" for each in kind}
+    stages = [each for stage in tree.get("stages", {}).values() for kind in stage.values() for each in kind]
+    others = {each["source"]: each for each in stages if each["source"] not in held}
+    return sorted([*locked(tree), *map(row, others.values())])
+
+
+def row(package):
+    return package["name"], package["version"], (tuple(package["hash"].split(":")),)
 
 
 def text_of(name, path, architecture, part):
@@ -61,7 +72,7 @@ def text_of(name, path, architecture, part):
     tree = {"image": platform.image, "suite": platform.suite, **platform.services}[part]
     below = Digest.of(b"image") if part == "suite" else None
     subject = Subject(name=part, architecture=architecture, manifest=lock.digest, distribution=lock.debian, below=below)
-    return render(name, Bill.of(subject, tree, lock), "0.1.0")
+    return render(name, Bill.of(subject, tree, lock, tree.stages), "0.1.0")
 
 
 class RefusedError(Exception):
@@ -79,8 +90,8 @@ def read_cyclonedx(text):
     if faults:
         raise RefusedError([str(each) for each in faults])
     bom = Bom.from_json(json.loads(text))
-    (graph,) = (each for each in bom.dependencies if each.dependencies)
-    require(graph.ref == bom.metadata.component.bom_ref)
+    (graph,) = (each for each in bom.dependencies if each.ref == bom.metadata.component.bom_ref)
+    require(not any(each.dependencies for each in bom.dependencies if each is not graph))
     require({each.ref for each in graph.dependencies} == {each.bom_ref for each in bom.components})
     rows = [
         (each.name, each.version, tuple((h.alg.value.lower().replace("-", ""), h.content) for h in each.hashes))
@@ -166,8 +177,8 @@ def named(rows):
 def test_document_is_accepted_and_lists_exactly_what_is_locked(name, path, architecture, part):
     tree = section(path, architecture, part)
     rows, subject = READERS[name](text_of(name, path, architecture, part))
-    assert rows == locked(tree)
-    assert len(rows) == sum(map(len, tree.values()))
+    assert rows == (needed(tree) if name == "provenance" else locked(tree))
+    assert len(rows) >= sum(len(kind) for key, kind in tree.items() if key != "stages")
     assert subject == read_lock(path).digest.text
 
 

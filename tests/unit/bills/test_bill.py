@@ -207,3 +207,37 @@ def test_bill_of_a_spec_without_a_lock_names_the_command_that_makes_one(tmp_path
     with pytest.raises(LockError, match="has no lock") as found:
         verification.bill(path, options, "image", None, lambda _: None)
     assert found.value.hint == f"run `seatrial lock {path}`"
+
+
+def test_what_only_stages_have_is_told_by_provenance_alone():
+    libc, compiler, linker = (package(name) for name in ("libc6", "gcc", "binutils"))
+    found = lock(libc)
+    stages = {
+        "build": LockedTree(debian=(compiler, libc)),
+        "more": LockedTree(debian=(linker, compiler)),
+    }
+    subject = Subject(name="web", architecture="amd64", manifest=Digest.of(b"image"), distribution="bookworm")
+    whole = Bill.of(subject, found.platforms["amd64"].image, found, stages)
+    assert [each.name for each in whole.packages] == ["libc6"]
+    for name in ("cyclonedx", "spdx"):
+        assert render(name, whole, "") == render(name, bill(libc), "")
+    told = json.loads(render("provenance", whole, ""))["predicate"]["buildDefinition"]["resolvedDependencies"]
+    stages_of = {each["name"]: each["annotations"].get("stages") for each in told}
+    assert stages_of == {"libc6": None, "binutils": "more", "gcc": "build,more"}
+
+
+@pytest.mark.parametrize(("part", "names"), [("image", {"libc6", "gcc"}), ("suite", {"m4"})])
+def test_tree_has_the_stages_that_its_own_files_come_from(tmp_path, part, names):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "web.yaml").write_text(
+        "seatrial: 1\nimage:\n  debian: bookworm\n  stages: {app: {run: [[a]]}, tests: {run: [[b]]}}\n"
+        "  files: [{stage: app, from: /out/a, to: /a}]\n"
+        "suite: {command: [a], results: exit, files: [{stage: tests, from: /out/b, to: /b}]}\n"
+    )
+    (spec,) = read_specs([tmp_path / "web.yaml"])
+    stages = {"app": LockedTree(debian=(package("gcc"),)), "tests": LockedTree(debian=(package("m4"),))}
+    tree = LockedTree(debian=(package("libc6"),), stages=stages)
+    found = replace(lock(), platforms={"amd64": Platform(image=tree, suite=LockedTree())})
+    variant = Variant(architecture="amd64", image=Digest.of(b"image"), suite=Digest.of(b"suite"))
+    whole = Tree(part=part, architecture="amd64").bill(spec, found, [variant], {})
+    assert {each.name for each in (*whole.packages, *(each.package for each in whole.inputs))} == names

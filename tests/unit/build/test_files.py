@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.build.files import files_digest, find_files, lay_files, with_content
 from pipeline.declare.errors import BuildError
-from pipeline.declare.image import LocalFiles
+from pipeline.declare.image import LocalFiles, StageFiles
 
 
 @pytest.fixture
@@ -124,3 +124,49 @@ def test_file_that_went_is_named(app):
 def test_single_file_goes_to_its_place(app):
     found = find_files([LocalFiles.model_validate({"from": "app/main.py", "to": "/opt/tool"})], app.parent)
     assert paths(found) == ["opt/tool"]
+
+
+def taken(**keys):
+    return StageFiles.model_validate({"stage": "build", "from": "/out/app", "to": "/srv", **keys})
+
+
+@pytest.fixture
+def stages(app):
+    """Return the folder of what was taken from a stage: the app, as if its commands had made it."""
+    (app.parent / "stage" / "out").mkdir(parents=True)
+    app.rename(app.parent / "stage" / "out" / "app")
+    return {"build": app.parent / "stage"}
+
+
+def test_files_of_a_stage_are_laid_as_local_ones_are(app, stages):
+    found = find_files([taken()], app.parent, stages)
+    assert [(each.path, each.mode) for each in found] == [
+        ("srv/main.py", 0o644),
+        ("srv/run.sh", 0o755),
+        ("srv/sub/data.txt", 0o644),
+    ]
+    one = find_files([taken(**{"from": "/out/app/run.sh", "to": "/usr/bin/run", "mode": "4755"})], app.parent, stages)
+    assert [(each.path, each.mode) for each in one] == [("usr/bin/run", 0o4755)]
+
+
+def test_only_of_files_of_a_stage_leaves_out_the_rest(app, stages):
+    assert paths(find_files([taken(only=["sub"])], app.parent, stages)) == ["srv/sub/data.txt"]
+    with pytest.raises(BuildError, match="'only: nothing'"):
+        find_files([taken(only=["nothing"])], app.parent, stages)
+
+
+def test_what_git_ignores_is_taken_from_a_stage(app, stages):
+    folder = stages["build"] / "out" / "app"
+    (folder / ".gitignore").write_text("*.py\n")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "main.pyc").touch()
+    assert {"srv/main.py", "srv/__pycache__/main.pyc"} <= set(paths(find_files([taken()], app.parent, stages)))
+
+
+@pytest.mark.parametrize("is_later", [True, False])
+def test_later_of_two_entries_for_one_path_wins_whichever_is_of_a_stage(app, stages, is_later):
+    (app.parent / "own.py").write_text("own\n")
+    entries = [entry(**{"from": "own.py", "to": "/srv/main.py"}), taken()]
+    found = find_files(entries if is_later else entries[::-1], app.parent, stages)
+    (main,) = (each for each in found if each.path == "srv/main.py")
+    assert main.source.is_relative_to(stages["build"]) is is_later

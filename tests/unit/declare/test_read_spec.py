@@ -211,11 +211,11 @@ def test_package_lock_makes_a_lock_stale_and_a_missing_one_is_told_with_its_line
 
 
 def test_unsupported_names_each_key_with_its_line(project):
-    text = "seatrial: 1\nimage:\n  debian: bookworm\n  stages: {build: {}}\n"
-    text += "suite:\n  command: [a]\n  network: outbound\n"
+    text = "seatrial: 1\nimage:\n  debian: bookworm\n"
+    text += "suite:\n  secrets: [TOKEN]\n  command: [a]\n  network: outbound\n"
     services = "services:\n  db: {image: {from: x}}\n  cache: {image: {debian: bookworm}}\n"
     found = unsupported(read_spec(write(project, text + services)))
-    assert [fault.line for fault in found] == [4, 7, 9]
+    assert [fault.line for fault in found] == [5, 7, 9]
     assert all("not supported by this version of Seatrial" in fault.message for fault in found)
     assert unsupported(read_spec(write(project, SMALL))) == ()
 
