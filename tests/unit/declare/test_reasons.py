@@ -10,7 +10,9 @@ from runtime.oci.refusal import Refusal
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "reference" / "fetching.md").read_text()
-SOURCES = "\n".join(path.read_text() for path in (ROOT / "pipeline" / "build").rglob("*.py"))
+SOURCES = "\n".join(
+    path.read_text() for part in ("build", "registry") for path in (ROOT / "pipeline" / part).rglob("*.py")
+)
 
 
 @pytest.mark.parametrize("reason", Reason)
