@@ -32,6 +32,20 @@ def to_text(raw: bytes) -> str:
     return doubled.decode("utf-8", errors="backslashreplace")
 
 
+def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """Return a JSON object from its keys and values: the ``object_pairs_hook`` of readers that take no key twice.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"it holds the key {twice!r} twice in one object")
+    return found
+
+
 def _ordered(value: Json) -> Json:
     match value:
         case None | str() | bool():

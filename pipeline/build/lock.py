@@ -14,7 +14,7 @@ from typing import Self
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.modules import LockedModule
 from pipeline.declare.errors import LockError, StaleLockError
-from runtime.canonical import Json
+from runtime.canonical import Json, unique_keys
 from runtime.digest import Digest
 from runtime.errors import DigestError, ImageError
 from runtime.oci import temporary
@@ -266,7 +266,7 @@ def read_lock(path: Path) -> Lock:
         FileNotFoundError: there is none.
     """
     try:
-        return Lock.from_json(json.loads(_bounded(path), object_pairs_hook=_unique))
+        return Lock.from_json(json.loads(_bounded(path), object_pairs_hook=unique_keys))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError, LockError) as error:
@@ -338,8 +338,10 @@ def _reason(error: Exception) -> str:
             return f"it is no JSON: {error.msg.removesuffix(' starting at')}"
         case OSError():
             return error.strerror or str(error)
-        case _:
+        case UnicodeDecodeError():
             return f"it is no JSON: {error}"
+        case _:
+            return str(error)
 
 
 def _spec_of(path: Path) -> Path:
@@ -415,12 +417,3 @@ def _seconds(text: str) -> int:
         return int(datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp())
     except ValueError as error:
         raise LockError(f"{text!r} is no time such as 2026-01-01T00:00:00Z") from error
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise LockError(f"it holds the key {twice!r} twice in one object")
-    return found

@@ -23,7 +23,7 @@ ENVS = (
     "envs/schedule.yaml",
     "envs/web.yaml",
     "envs/examples/flask.yaml",
-    "envs/examples/h11.yaml",
+    "envs/examples/npm.yaml",
     "envs/examples/python-dotenv.yaml",
     "envs/examples/send2trash.yaml",
     f"{HERE}/letters.yaml",

@@ -15,6 +15,7 @@ from pipeline.build.ecosystems.npm.integrity import Integrity
 from pipeline.build.ecosystems.npm.platforms import fits
 from pipeline.build.modules import NAME, is_module_path, name_at
 from pipeline.declare.faults import Fault, Place, SourceFile, SpecFaults
+from runtime.canonical import unique_keys
 
 LOCK, MANIFEST = "package-lock.json", "package.json"
 VERSIONS = (2, 3)
@@ -169,7 +170,7 @@ class _Reader:
 
 def _object(source: SourceFile) -> dict[str, Any]:
     try:
-        data = json.loads(source.text, object_pairs_hook=_unique)
+        data = json.loads(source.text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         reason = "its JSON nests too deeply" if isinstance(error, RecursionError) else str(error)
@@ -177,15 +178,6 @@ def _object(source: SourceFile) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise SpecFaults([Place(file=source).fault("it is no JSON object")])
     return data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"it holds the key {twice!r} twice in one object")
-    return found
 
 
 def _text(path: Path) -> str:
