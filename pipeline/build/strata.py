@@ -1,11 +1,11 @@
 """The strata of a Debian tree: which packages are installed before which, so that what others have too lies lowest.
 
-The essential packages are the same in every image of a day. Packages with scripts, and what these need, are next: what
-a script does may hang on every other package that has one. All others bring files alone; one more of them leaves all
-that lies below as it is. Any order in which no package is configured before what it depends on is dpkg's own.
+The essential packages are the same in every image of a day. What runs programs, such as Python, comes next with all
+that it needs, then other packages with scripts and what these need. All others bring files alone; one more of them
+leaves all that lies below as it is. Any order in which no package is configured before what it depends on is dpkg's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.build.ecosystems.debian.deb import Deb
@@ -13,8 +13,11 @@ from pipeline.build.essential import answers_of, essential_closure, providers_of
 from pipeline.build.stages import unpack_stages
 from pipeline.declare.errors import BuildError
 
-ESSENTIAL, SCRIPTED, PLAIN = "debian-essential", "debian-scripts", "debian"
+ESSENTIAL, RUNTIMES, SCRIPTED, PLAIN = "debian-essential", "debian-runtimes", "debian-scripts", "debian"
 """The names of the strata, the lowest first."""
+
+_RUNNING = ("ca-certificates", "nodejs", "perl", "php-common", "python3", "ruby")
+"""What runs programs in many images, and what it trusts; each name stands for all that it depends on."""
 
 ADDED = "suite-debian"
 """The name of one that a suite lays over an image."""
@@ -27,7 +30,7 @@ class Stratum:
     """Packages that are installed together, over the strata below.
 
     Args:
-        name: one of ``ESSENTIAL``, ``SCRIPTED``, ``PLAIN`` and ``ADDED``.
+        name: one of ``ESSENTIAL``, ``RUNTIMES``, ``SCRIPTED``, ``PLAIN`` and ``ADDED``.
         stages: their names; each stage is unpacked, and configured before the next.
     """
 
@@ -55,23 +58,30 @@ def strata(packages: Mapping[str, Deb]) -> tuple[Stratum, ...]:
             "dpkg is not among the packages, and nothing can be installed without it",
             hint="the archive marks no package as essential that needs it: name dpkg in image.packages",
         )
-    scripted = _with_scripts(packages) - set(needed)
     essential, *others = unpack_stages(packages, needed)
-    above = [tuple(name for name in stage if name in scripted) for stage in others]
-    plain = tuple(sorted(packages.keys() - scripted - set(needed)))
-    found = (
-        Stratum(name=ESSENTIAL, stages=(essential,)),
-        Stratum(name=SCRIPTED, stages=tuple(filter(None, above))),
-        Stratum(name=PLAIN, stages=(plain,) if plain else ()),
-    )
-    return tuple(each for each in found if each.stages)
+    running = _closure(_RUNNING, packages)
+    scripted = _closure([name for name, each in packages.items() if _has_script(each)], packages) - running
+    plain = packages.keys() - running - scripted
+    groups = ((RUNTIMES, running), (SCRIPTED, scripted), (PLAIN, plain))
+    above = (Stratum(name=name, stages=_of(others, chosen)) for name, chosen in groups)
+    return (Stratum(name=ESSENTIAL, stages=(essential,)), *(each for each in above if each.stages))
 
 
-def _with_scripts(packages: Mapping[str, Deb]) -> frozenset[str]:
-    """Return the packages that have a script which is run when they are installed, and all that these depend on."""
+def _of(stages: Iterable[tuple[str, ...]], chosen: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the stages with only some of their packages; those without any are left out."""
+    return tuple(filter(None, (tuple(name for name in stage if name in chosen) for stage in stages)))
+
+
+def _has_script(package: Deb) -> bool:
+    """Tell whether a package has a script that is run when it is installed."""
+    return not package.control_files.keys().isdisjoint(_SCRIPTS)
+
+
+def _closure(names: Iterable[str], packages: Mapping[str, Deb]) -> frozenset[str]:
+    """Return some packages, as far as they are there, and all that these depend on."""
     providers = providers_of({name: each.control for name, each in packages.items()})
     found: set[str] = set()
-    waiting = [name for name, each in packages.items() if not each.control_files.keys().isdisjoint(_SCRIPTS)]
+    waiting = [name for name in names if name in packages]
     while waiting:
         name = waiting.pop()
         if name in found:

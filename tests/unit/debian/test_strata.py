@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.build.strata import ESSENTIAL, PLAIN, SCRIPTED, strata
+from pipeline.build.strata import ESSENTIAL, PLAIN, RUNTIMES, SCRIPTED, strata
 from pipeline.declare.errors import BuildError
 
 
@@ -43,6 +43,11 @@ def test_what_a_script_may_need_is_with_it():
         "d": package(depends="a"),
     }
     assert of(packages) == {ESSENTIAL: (("dpkg", "libc6"),), SCRIPTED: (("a", "b", "c"),), PLAIN: (("d",),)}
+
+
+def test_what_runs_programs_is_below_other_scripts_with_all_that_it_needs():
+    packages = {"a": package("postinst"), "python3": package("postinst", depends="b"), "b": package()}
+    assert of(packages) == {ESSENTIAL: (("dpkg", "libc6"),), RUNTIMES: (("b", "python3"),), SCRIPTED: (("a",),)}
 
 
 def test_one_more_plain_package_leaves_what_is_below():
