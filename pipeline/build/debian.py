@@ -10,10 +10,13 @@ from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import essential_closure
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.stages import unpack_stages
-from pipeline.build.strata import ADDED, SCRIPTED, Stratum, strata
+from pipeline.build.strata import ADDED, Stratum, strata
 from pipeline.build.twice import Conditions, Workshop
 from runtime.canonical import Json
 from runtime.oci.image import Layer
+
+_SOURCES = "locales"
+"""The package of what localedef compiles; a spec with locales implies it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class DebianLayers:
         """Return the layers, the lowest first.
 
         Args:
-            locales: compiled into the stratum of packages with scripts: theirs are the sources.
+            locales: compiled where the package of their sources is installed.
 
         Raises:
             PackageError, BuildError: as of ``bootstrap``.
@@ -51,7 +54,7 @@ class DebianLayers:
         for each in strata(packages):
             newest = max(newest, *(packages[name].newest for name in each.packages))
             epoch = min(newest, self.epoch)
-            found += self._stratum(each, found, epoch, locales if each.name == SCRIPTED else ())
+            found += self._stratum(each, found, epoch, locales if _SOURCES in each.packages else ())
         return found
 
     def over(self, below: tuple[Layer, ...], names: Collection[str]) -> tuple[Layer, ...]:
