@@ -225,7 +225,7 @@ class Network:
         return cls(lookups=tuple(lookups), unroutable=int(value["unroutable"]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a process ended that outlived the program: a service, or what the program had left behind.
 
@@ -244,6 +244,12 @@ class Ending:
     signal: int | None = None
     is_killed: bool = False
     duration: int = -1
+
+    @property
+    def rank(self) -> tuple[str | int, ...]:
+        """By which they are sorted: of processes with one name, those that a signal ended come after the others."""
+        ended = (-1 if each is None else each for each in (self.signal, self.exit_code))
+        return (self.name, self.is_service, *ended, self.is_killed, self.duration)
 
     def __str__(self) -> str:
         if self.is_killed:

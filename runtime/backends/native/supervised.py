@@ -130,7 +130,7 @@ class Supervised:
             calls=self.observer.calls() if self.observer else None,
             network=read_attempts(self.watch) if self.watch else None,
             trace=self.tracer.trace() if self.tracer else b"",
-            shutdown=None if self.order.runtime else tuple(sorted(self.left)),
+            shutdown=None if self.order.runtime else tuple(sorted(self.left, key=lambda each: each.rank)),
         )
 
     def _strain(self, *, has_oom_kills: bool) -> Strain:

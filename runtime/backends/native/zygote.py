@@ -295,7 +295,7 @@ class Zygote:
         if run.phase is not Phase.ENDED or (run.companions and not run.companions.are_gone):
             return
         if run.companions and run.report:
-            endings = (*sorted(run.companions.endings), *(run.report.shutdown or ()))
+            endings = (*sorted(run.companions.endings, key=lambda each: each.rank), *(run.report.shutdown or ()))
             run.report = replace(run.report, shutdown=endings)
         findings, run.findings = run.findings, -1
         self._forget(run)

@@ -171,7 +171,8 @@ class Berth:
                     shutil.copy(record, store / "builds")
                     for each in layers:
                         blob = blobs / each.removeprefix("sha256:")
-                        os.link(self.store / blob, store / blob)
+                        if not (store / blob).exists():  # a record of all strata, and of each
+                            os.link(self.store / blob, store / blob)
         return store
 
     def remove(self, store):

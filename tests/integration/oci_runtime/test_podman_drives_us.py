@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,15 +22,15 @@ AWAY_WITH_HYBRID = ("unshare", "--mount", "sh", "-c", 'umount /sys/fs/cgroup/uni
 class Podman:
     """podman with a storage of its own."""
 
-    def __init__(self, program: str, runtime: Path, folder: Path, before: tuple[str, ...] = ()) -> None:
-        self.program, self.runtime, self.folder, self.before = program, runtime, folder, before
+    def __init__(self, program: str, runtime: Path, folder: Path, short: Path, before: tuple[str, ...] = ()) -> None:
+        self.program, self.runtime, self.folder, self.short, self.before = program, runtime, folder, short, before
 
     def __call__(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         command = [
             *self.before,
             self.program,
             f"--root={self.folder}/root",
-            f"--runroot={self.folder}/run",
+            f"--runroot={self.short}",
             "--cgroup-manager=cgroupfs",
             "--events-backend=file",
             "--storage-driver=vfs",
@@ -63,13 +64,15 @@ def podman(
     archive = folder / "image.tar"
     with tarfile.open(archive, "w") as file:
         file.add(tree(folder / "tree"), arcname=".")
-    found = Podman(debian("podman"), runtime_path, folder)
+    short = Path(tempfile.mkdtemp(prefix="podman-"))  # podman takes no runroot of more than 50 characters
+    found = Podman(debian("podman"), runtime_path, folder, short)
     change = ("--change", "ENV FROM_IMAGE=yes", "--change", "WORKDIR /tmp", "--change", "STOPSIGNAL SIGUSR1")
     imported = found("import", *change, str(archive), IMAGE)
     assert imported.returncode == 0, imported.stderr
     yield found
     found("rm", "--all", "--force", "--time=0")
-    shutil.rmtree(folder / "root", ignore_errors=True)
+    for each in (folder / "root", short):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def test_true_runs_and_leaves_nothing(podman):
@@ -196,7 +199,7 @@ def test_the_same_image_gives_the_same_with_crun(podman, debian):
     )
     ours = podman.run(IMAGE, "sh", "-c", script)
     assert ours.returncode == 0, ours.stderr
-    other = Podman(podman.program, Path(crun), podman.folder, before=AWAY_WITH_HYBRID)
+    other = Podman(podman.program, Path(crun), podman.folder, podman.short, before=AWAY_WITH_HYBRID)
     theirs = other.run(IMAGE, "sh", "-c", script)
     assert theirs.returncode == 0, theirs.stderr
     assert ours.stdout == theirs.stdout

@@ -148,3 +148,11 @@ def test_outcome_that_is_malformed_is_refused(change):
     head = {"what": "ended", "about": 1, "kept": [0, 0], "has_results": False, "outcome": {**SOUND, **change}}
     with pytest.raises(MessageError, match="cannot be read"):
         to_outcome(Message(json.loads(json.dumps(head))))
+
+
+def test_processes_of_one_name_are_sorted_however_they_ended():
+    ways = ({"signal": 15}, {"exit_code": 143}, {"exit_code": 0}, {"signal": 9, "is_killed": True})
+    endings = [Ending(name="sleep", **each) for each in ways]
+    found = sorted(endings, key=lambda each: each.rank)
+    assert [each.exit_code for each in found] == [0, 143, None, None]
+    assert [each.signal for each in found] == [None, None, 9, 15]
