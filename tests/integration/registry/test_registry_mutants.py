@@ -23,7 +23,7 @@ def test_upload_that_fails_is_left_behind_where_it_is_not_deleted(simulated, han
         pytest.raises(RefusedError),
     ):
         hands.push(simulated.address, "app")
-    assert len(simulated.uploads) == 1
+    assert simulated.uploads  # that of another blob too, where it was under way
 
 
 def test_busy_registry_is_given_up_at_once_where_nothing_is_tried_again(simulated, hands, proxied):
