@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pipeline.declare.host_file import HostFile, HostSet
 from pipeline.declare.keyring_file import KeyringFile
 from pipeline.declare.spec import EnvSpec
+from pipeline.declare.stage_file import StageFile
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 BASE = "https://seatrial.dev/schemas/"
@@ -33,6 +34,7 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
     "host.schema.json": HostFile,
     "keyring.schema.json": KeyringFile,
     "set.schema.json": HostSet,
+    "stage.schema.json": StageFile,
 }
 """File name → the type that it is made from."""
 

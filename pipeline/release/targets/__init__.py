@@ -1,0 +1,1 @@
+"""What runs containers: one target a file, all with the same few verbs."""
