@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from pipeline.release.attest import Statement, Subject
 from pipeline.release.documents import require_fields, require_items, require_text
-from pipeline.release.keyring import parse_time, print_time
+from pipeline.release.keyring import print_time, require_time
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
 from runtime.canonical import Json
 from runtime.digest import Digest
@@ -35,7 +35,6 @@ _FIELDS = (
 )
 _OF_AN_IMAGE = ("digest", "architecture", "config", "layers", "diffIds", "suite", "normalization", "hosts")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:[^\s\x00-\x20\x7f]{1,500}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 _MOST_NUMBER = 2**53 - 1  # what every reader of JSON keeps
 _Part = TypeVar("_Part")
 
@@ -194,11 +193,13 @@ class Acceptance:
             previous=None if previous is None else _digest(previous, "previous"),
             policy=_sha256(policy["digest"], "policy"),
             inputs=_some(fields["inputAttestations"], "inputAttestations", _parse_input),
-            at=_time(fields["timeVerified"], "timeVerified"),
-            expires=None if expires is None else _time(expires, "expires"),
+            at=require_time(fields["timeVerified"], "timeVerified"),
+            expires=None if expires is None else require_time(expires, "expires"),
             version=require_text(version.get("seatrial", ""), "version"),
         )
         _require_once([each.digest for each in found.images], "an image")
+        if len(found.images) > 1 and found.image(found.release):
+            raise ValueError("the release is one of several images, and no index of them")
         if require_items(fields["verifiedLevels"], "verifiedLevels") != found.levels:
             raise ValueError(f"the levels are not {', '.join(found.levels)}, which its hosts are")
         return found
@@ -293,10 +294,3 @@ def _uri(value: Json, what: str) -> str:
     if not _URI.fullmatch(text):
         raise ValueError(f"{what} is {text[:80]!a}, no URI")
     return text
-
-
-def _time(value: Json, what: str) -> int:
-    text = require_text(value, what)
-    if not _TIME.fullmatch(text):
-        raise ValueError(f"{what} is {text[:40]!a}, no time in UTC")
-    return parse_time(text)

@@ -67,7 +67,8 @@ def test_acceptance_of_an_index_names_the_index_and_each_of_its_images():
 
 def test_in_totos_own_types_read_what_is_theirs():
     predicate = ONE.statement().predicate
-    known = {key: value for key, value in predicate.items() if not key.startswith(OURS)}
+    # Their type is of an earlier draft: it has one level as text, and no version of the verifier.
+    known = {key: value for key, value in predicate.items() if not key.startswith(OURS) and key != "verifiedLevels"}
     found = json_format.ParseDict(known, vsa_pb2.VerificationSummary(), ignore_unknown_fields=True)
     assert (found.verification_result, found.resource_uri) == ("PASSED", "oci-layout:prod/web")
     assert {key for key in predicate if key.startswith(OURS)} == {
@@ -139,5 +140,5 @@ def test_acceptance_of_another_kind_or_of_other_subjects_is_refused():
     for subjects in (statement.subjects * 2, index.subjects, (*statement.subjects, index.subjects[-1])):
         with pytest.raises(RefusedEvidenceError, match=r"\[subject-other\]"):
             Acceptance.of(replace(statement, subjects=subjects))
-    with pytest.raises(RefusedEvidenceError, match=r"\[subject-other\]"):
+    with pytest.raises(RefusedEvidenceError, match=r"\[predicate-form\]"):
         Acceptance.of(replace(index, subjects=index.subjects[1:]))
