@@ -117,7 +117,7 @@ class Suppliers:
             code=code.value,
             what=what,
             who=f"{self._holders(self.roles)} can verify it",
-            command=f"seatrial verify {self.app} --hosts {','.join(hosts)}{more} --sign",
+            command=f"seatrial verify {self.app} --hosts {','.join(hosts)}{more}",
         )
 
     def rebuilt(self, code: Gate, what: str) -> GateRefusal:

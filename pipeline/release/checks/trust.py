@@ -28,7 +28,7 @@ def question_refusals(
         what = f"{policy.stage} is in a registry, and trusts the key of one machine"
         yield GateRefusal(code=Gate.LOCAL_TRUST.value, what=what, who=f"{file} writes `trust: keyring`")
     if policy.trust is Trust.LOCAL and local is None:
-        what, command = "this machine has no key yet, so it has signed nothing", "seatrial verify --sign"
+        what, command = "this machine has no key yet, so it has signed nothing", "seatrial verify"
         yield GateRefusal(code=Gate.NO_KEY.value, what=what, who="its first use makes one", command=command)
     if policy.trust is Trust.KEYRING and keyring is None:
         what = f"{policy.stage} trusts a keyring, and there is none"

@@ -185,7 +185,7 @@ def test_refusal_says_what_is_missing_and_who_supplies_it_with_the_command():
     lines = [each.line for each in w.decide().refusals]
     assert lines[1] == (
         f"hardened: nobody who may says that {w.image.digest.short} PASSED there; "
-        "ci or second can verify it: `seatrial verify web --hosts hardened --sign`"
+        "ci or second can verify it: `seatrial verify web --hosts hardened`"
     )
 
 
