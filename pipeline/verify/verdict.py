@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from pipeline.verify.compare import Difference
-from pipeline.verify.explain import Cause
-from pipeline.verify.notes import Note
 from runtime.digest import Digest
 from runtime.outcome import Calls, Ending, Fidelity, Network
+
+if TYPE_CHECKING:  # a gate reads verdicts, and loads nothing of what made them
+    from pipeline.verify.compare import Difference
+    from pipeline.verify.explain import Cause
+    from pipeline.verify.notes import Note
 
 
 class VerdictWord(StrEnum):
@@ -45,8 +48,8 @@ class Finding:
         ignored: the reason of the rule that accepts it; empty if none does.
     """
 
-    difference: Difference
-    cause: Cause | None = None
+    difference: "Difference"
+    cause: "Cause | None" = None
     reproduce: str = ""
     ignored: str = ""
 
@@ -103,7 +106,7 @@ class HostResult:
     network: Network | None = None
     shutdown: tuple[Ending, ...] | None = None
     findings: tuple[Finding, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: "tuple[Note, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
