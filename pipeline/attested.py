@@ -18,6 +18,11 @@ FOLDER = "signed"
 """Of a store: one file for what was signed of an environment, with the digests of the artifacts that have it."""
 
 
+def verified_name(name: str) -> str:
+    """Return the name under which a layout lists the image that was verified last for a spec."""
+    return f"{name}/verified"
+
+
 def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:
     """Tell whether a key has signed a result that no run was made for, and all of that still lies beside the image.
 
@@ -31,10 +36,12 @@ def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:
     try:
         kept = json.loads(_path(result, key, store).read_bytes())
         layout = Layout.existing(store / "oci")
+        last = layout.resolve(verified_name(result.name))
         there = {each.digest.text for each in AttachedLayout(layout).referrers(result.image)}
     except (OSError, ValueError, SeatrialError):
         return False
-    return isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
+    is_last = last is not None and last.digest == result.image
+    return is_last and isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
 
 
 def remember(result: EnvironmentResult, key: Digest, store: Path) -> None:
