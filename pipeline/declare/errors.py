@@ -14,6 +14,8 @@ PipelineError
 ├── SuiteError                a suite cannot be run, or its results cannot be read
 ├── EvidenceError             a piece of evidence, or a keyring, is not accepted
 ├── KeysError                 a private key cannot be made, read or used
+├── DeployError               a deployment is refused, or was rolled back
+│   └── TargetError           what runs the containers fails, or cannot be had
 └── VerifyError               a verification cannot come to a verdict
 """
 
@@ -103,6 +105,14 @@ class EvidenceError(PipelineError):
 
 class KeysError(PipelineError):
     """A private key cannot be made, read or used."""
+
+
+class DeployError(PipelineError):
+    """A deployment is refused, or was rolled back."""
+
+
+class TargetError(DeployError):
+    """What runs the containers fails, or cannot be had."""
 
 
 class VerifyError(PipelineError):
