@@ -128,15 +128,19 @@ class Zygote:
     def _join(self, number: int, other: int, order: Order) -> None:
         """Start a run in the network of another one, which must last."""
         try:
-            host = self._running(other)
-            if host is None or not host.shared:
-                raise BackendError("the run to be joined has ended")
-            user, network = host.shared
-            newborn = self._births.join(order, (user, network), 0)
+            newborn = self._births.join(order, self._namespaces(other), 0)
         except Exception as error:  # noqa: BLE001 - as above
             wire.send(self._client, ("failed", number, *_told(error)))
             return
         self._watch(number, order, newborn)
+
+    def _namespaces(self, number: int) -> tuple[int, int]:
+        """Return what a run that lasts shares with others."""
+        run = self._running(number)
+        if run is None or not run.shared:
+            raise BackendError("the run to be joined has ended")
+        user, network = run.shared
+        return user, network
 
     def _watch(self, number: int, order: Order, newborn: Newborn) -> None:
         complete = order.is_lasting or {"memory", "pids"} <= newborn.group.groups.keys()

@@ -125,7 +125,7 @@ def _start(folder: Path, store: Path) -> "subprocess.Popen[bytes]":
     """Start a supervisor that belongs to no terminal and to no session of ours."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with (folder / "errors").open("ab") as errors:
-        return subprocess.Popen(  # it outlives this process
+        return subprocess.Popen(  # noqa: S603 - this very program; it outlives this process
             [sys.executable, "-P", "-c", _START, HOME, str(folder.resolve()), str(store.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=errors,

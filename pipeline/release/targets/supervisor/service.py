@@ -121,9 +121,7 @@ class Supervisor:
             try:
                 await _all(*(self._make_ready(each) for each in self._candidates))
                 await _send(writer, {"ready": await self._told((*kept, *self._candidates))})
-                answer = json.loads(await reader.readline() or b"{}")
-                if answer.get("do") != "switch":
-                    raise TargetError("the deployment was given up before the new containers got traffic")
+                _require_switch(await reader.readline())
                 await self._switch(kept, task, secrets)
             except BaseException:
                 await asyncio.gather(*(each.close() for each in self._candidates))
@@ -138,15 +136,15 @@ class Supervisor:
                 raise TargetError(f"{each.id} was ready, and is not any more")
         await self._gateway.open(task.deploy.port)
         ending = [each for each in self._containers if each not in kept]
-        self._containers, self._secrets = [*kept, *self._candidates], secrets
+        new, self._candidates = self._candidates, []
+        self._containers, self._secrets = [*kept, *new], secrets
         self._gateway.lead_to(self._containers)
         self._write(NUMBER, None, number=task.number)
         (self._folder / NEXT).replace(self._folder / TASK)
-        for each in self._candidates:
+        for each in new:
             each.keep()
-        self._journal.note(
-            "deployment", f"number {task.number}, {task.image.short}, {len(self._containers)} containers"
-        )
+        count = len(self._containers)
+        self._journal.note("deployment", f"number {task.number}, {task.image.short}, {count} containers")
         await self._give_up(ending)
 
     async def _give_up(self, containers: Sequence[Container]) -> None:
@@ -180,10 +178,8 @@ class Supervisor:
                 return running.wait()
 
         outcome = await asyncio.get_running_loop().run_in_executor(self._executor, run)
-        return {
-            "exit": exit_code(outcome),
-            "output": self._journal.masked(bytes(written))[-SHOWN:].decode(errors="replace"),
-        }
+        output = self._journal.masked(bytes(written))[-SHOWN:]
+        return {"exit": exit_code(outcome), "output": output.decode(errors="replace")}
 
     def _new(self, task: Task, secrets: dict[str, str]) -> Container:
         def prepare() -> Prepared:
@@ -227,6 +223,11 @@ def exit_code(outcome: Outcome) -> int:
         case Limit.OOM:
             return 137
     return outcome.exit_code if outcome.exit_code is not None else 128 + (outcome.signal or 0)
+
+
+def _require_switch(line: bytes) -> None:
+    if not line or json.loads(line).get("do") != "switch":
+        raise TargetError("the deployment was given up before the new containers got traffic")
 
 
 async def _all(*works: Any) -> None:  # noqa: ANN401 - awaitables
