@@ -74,7 +74,13 @@ def connect(folder: Path) -> Conversation | None:
     except OSError:
         connection.close()
         return None
-    return Conversation(connection)
+    conversation = Conversation(connection)
+    try:
+        conversation.ask(do="hello")  # one that is about to end takes connections, and answers none
+    except TargetError:
+        connection.close()
+        return None
+    return conversation
 
 
 def connect_or_start(folder: Path, store: Path) -> Conversation:
@@ -109,6 +115,19 @@ def is_alive(folder: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def wait_for_end(folder: Path) -> None:
+    """Wait until no supervisor has a folder any more.
+
+    Raises:
+        TargetError: one does not end.
+    """
+    due = time.monotonic() + _COMING_UP
+    while is_alive(folder):
+        if time.monotonic() >= due:
+            raise TargetError(f"the supervisor of {folder} does not end", hint=f"see {folder / LOG}")
+        time.sleep(_LOOKING)
 
 
 @contextmanager
