@@ -63,16 +63,12 @@ def change_env(deployment, other):
 
 
 def edit_file(deployment, other):
-    with Path(f"/proc/{program_of(deployment)}/root/srv/web/notes.py").open("a") as file:
-        file.write("# edited\n")
-
-
-def edit_file_of_user(deployment, other):
     inside(deployment, "/bin/sh", "-c", "echo '# edited' >> /srv/web/notes.py")
 
 
 def add_mount(deployment, other):
-    inside(deployment, "mount", "-t", "tmpfs", "none", "/srv")
+    call = "import ctypes; raise SystemExit(ctypes.CDLL(None).mount(b'none', b'/srv', b'tmpfs', 0, None))"
+    inside(deployment, "python3", "-c", call)
 
 
 def add_capability(deployment, other):

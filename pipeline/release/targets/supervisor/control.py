@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -53,14 +54,18 @@ class Conversation:
             raise TargetError(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
 
+    def close(self) -> None:
+        """End it."""
+        self._lines.close()
+        self._connection.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._lines.close()
-        self._connection.close()
+        self.close()
 
 
 def connect(folder: Path) -> Conversation | None:
@@ -78,7 +83,7 @@ def connect(folder: Path) -> Conversation | None:
     try:
         conversation.ask(do="hello")  # one that is about to end takes connections, and answers none
     except TargetError:
-        connection.close()
+        conversation.close()
         return None
     return conversation
 
@@ -144,7 +149,7 @@ def _start(folder: Path, store: Path) -> "subprocess.Popen[bytes]":
     """Start a supervisor that belongs to no terminal and to no session of ours."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with (folder / "errors").open("ab") as errors:
-        return subprocess.Popen(  # noqa: S603 - this very program; it outlives this process
+        started = subprocess.Popen(  # noqa: S603 - this very program; it outlives this process
             [sys.executable, "-P", "-c", _START, HOME, str(folder.resolve()), str(store.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=errors,
@@ -153,6 +158,8 @@ def _start(folder: Path, store: Path) -> "subprocess.Popen[bytes]":
             env=environment,
             start_new_session=True,
         )
+    threading.Thread(target=started.wait, daemon=True).start()  # if it ends before this process does, it leaves nothing
+    return started
 
 
 def _last_words(folder: Path) -> str:
