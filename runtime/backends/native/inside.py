@@ -39,19 +39,28 @@ def give_sockets(control: socket.socket, user: int, network: int) -> None:
                 socket.send_fds(control, [b"s"], [made.fileno()])
 
 
-def tell_changes(user: int, before: int, upper: int, layers: Sequence[int]) -> Mapping[str, Json]:
+def tell_changes(pid: int, user: int, before: int, upper: int, layers: Sequence[int]) -> Mapping[str, Json]:
     """Return what a run has changed in its tree since its program began, with the eyes of its own root.
+
+    Args:
+        pid: of its program, as this machine counts.
+        user: descriptor of its user namespace.
+        before: of a file of the marks before the program began; see ``changed_paths``, like the next two.
+        upper: of the folder that catches what it writes.
+        layers: of those under it.
 
     Returns:
         ``files``: the digest of names, kinds, modes, owners and contents of all that changed, None if nothing did;
-        ``changed``: the first of the paths, and ``count`` how many there are.
+        ``changed``: the first of the paths, and ``count`` how many there are; ``personality`` of the program.
     """
     processes.enter(user, processes.CLONE_NEWUSER)
     processes.become(0, 0, ())
     paths = changed_paths(upper, layers, read_marks(before))
     lines: list[Json] = [[path, *_described(upper, path)] for path in paths]
     digest = "sha256:" + hashlib.sha256(to_canonical_json(lines)).hexdigest() if lines else None
-    return {"files": digest, "changed": list(paths[:SHOWN]), "count": len(paths)}
+    with open(f"/proc/{pid}/personality", encoding="ascii") as file:  # noqa: PTH123 - closed to all but its own users
+        personality = int(file.read(), 16)
+    return {"files": digest, "changed": list(paths[:SHOWN]), "count": len(paths), "personality": personality}
 
 
 def _described(upper: int, path: str) -> list[Json]:
@@ -79,7 +88,7 @@ def _digest(upper: int, name: str) -> str:
 
 
 def main() -> None:
-    """Be the helper that the arguments name: descriptors by their numbers, the control socket first.
+    """Be the helper that the arguments name, with its descriptors by their numbers.
 
     ``changes`` writes one object of JSON to stdout.
     """
@@ -89,7 +98,8 @@ def main() -> None:
         case "sockets":
             give_sockets(socket.socket(fileno=numbers[0]), numbers[1], numbers[2])
         case "changes":
-            found: Mapping[str, Any] = tell_changes(numbers[0], numbers[1], numbers[2], numbers[3:])
+            pid, user, before, upper, *layers = numbers
+            found: Mapping[str, Any] = tell_changes(pid, user, before, upper, layers)
             sys.stdout.write(json.dumps(found))
             sys.stdout.flush()
     os._exit(0)

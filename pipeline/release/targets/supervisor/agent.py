@@ -92,22 +92,30 @@ class Agent:
                 waiting.set_exception(ConnectionResetError("the container has ended"))
 
 
-async def read_changes(lasting: Lasting) -> bytes:
+async def read_changes(lasting: Lasting, pid: int) -> bytes:
     """Return what a container has changed in its tree, as JSON; see ``runtime.backends.native.inside``.
+
+    Args:
+        lasting: the container.
+        pid: of its program.
 
     Raises:
         TargetError: it cannot be read.
     """
-    process = await _spawn("changes", (lasting.user, *lasting.written), output=asyncio.subprocess.PIPE)
+    numbers = (lasting.user, *lasting.written)
+    process = await _spawn("changes", numbers, first=(pid,), output=asyncio.subprocess.PIPE)
     found, _ = await process.communicate()
     if process.returncode or not found:
         raise TargetError(f"what a container changed cannot be read: the reader ended with {process.returncode}")
     return found
 
 
-async def _spawn(what: str, numbers: tuple[int, ...], *, output: int | None = None) -> asyncio.subprocess.Process:
+async def _spawn(
+    what: str, numbers: tuple[int, ...], *, first: tuple[int, ...] = (), output: int | None = None
+) -> asyncio.subprocess.Process:
+    """Start a helper with descriptors that it has by the same numbers; ``first`` are numbers of another kind."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", "-c", _START, HOME, what, *map(str, numbers)),
+        *(sys.executable, "-I", "-S", "-c", _START, HOME, what, *map(str, (*first, *numbers))),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output if output is not None else asyncio.subprocess.DEVNULL,
         env={},

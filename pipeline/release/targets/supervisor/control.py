@@ -26,7 +26,13 @@ _START = (
 )
 _COMING_UP = 20.0  # seconds
 _LOOKING = 0.02
-_KEPT = ("HOME", "LANG", "PATH", "PYTHONPATH", "XDG_RUNTIME_DIR")  # the rest of who deploys is no business of what lasts
+_KEPT = (
+    "HOME",
+    "LANG",
+    "PATH",
+    "PYTHONPATH",
+    "XDG_RUNTIME_DIR",
+)  # the rest of who deploys is no business of what lasts
 
 
 class Conversation:

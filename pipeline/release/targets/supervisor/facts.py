@@ -43,6 +43,11 @@ def is_stopped(pid: int) -> bool:
     return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in _STOPPED
 
 
+def kernel_as_shown(personality: int) -> str:
+    """Return the release of the kernel, and whether a program is shown another one."""
+    return os.uname().release + (", shown as a 2.6" if personality & _UNAME26 else "")
+
+
 def read_facts(init: int, plan: Plan, secrets: Collection[str], id_map: IdMap) -> Mapping[str, Json]:
     """Return what is in effect for a container, in the words of ``Replica``.
 
@@ -66,7 +71,6 @@ def read_facts(init: int, plan: Plan, secrets: Collection[str], id_map: IdMap) -
             "limits": _limits(pid),
             "cpus": len(os.sched_getaffinity(pid)),
             **(usage_of(pid).in_effect or {}),
-            "kernel": _kernel(pid),
         }
     except (OSError, KeyError) as error:
         raise TargetError(f"what holds a container cannot be read: {error}") from error
@@ -119,11 +123,6 @@ def _mounts(pid: int) -> Json:
 def _limits(pid: int) -> Json:
     lines = (_PROC / str(pid) / "limits").read_text().splitlines()[1:]
     return {line[:26].strip().lower(): line[26:].split()[:2] for line in lines}
-
-
-def _kernel(pid: int) -> str:
-    shown = (_PROC / str(pid) / "personality").read_text().strip()
-    return os.uname().release + (", shown as a 2.6" if int(shown, 16) & _UNAME26 else "")
 
 
 def _status(pid: int) -> Mapping[str, str]:

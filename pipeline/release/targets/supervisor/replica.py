@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.declare.errors import TargetError
 from pipeline.declare.stage_file import HealthPart
 from pipeline.release.targets.supervisor.agent import Agent, read_changes
-from pipeline.release.targets.supervisor.facts import is_stopped, program_of, read_facts
+from pipeline.release.targets.supervisor.facts import is_stopped, kernel_as_shown, program_of, read_facts
 from pipeline.release.targets.supervisor.journal import Journal
 from pipeline.release.targets.supervisor.task import Prepared
 from pipeline.release.targets.target import ReplicaState
@@ -159,7 +159,9 @@ class Container:
             init = running.lasting.pid
             facts = dict(await self._apart(lambda: read_facts(init, prepared.plan, self.secrets, read_id_map())))
             if running.lasting.written:
-                facts.update(json.loads(await read_changes(running.lasting)))
+                found = json.loads(await read_changes(running.lasting, program_of(init)))
+                facts["kernel"] = kernel_as_shown(found.pop("personality"))
+                facts.update(found)
             told["facts"] = facts
             if not is_stopped(program_of(init)):
                 well = self.is_healthy and await self.is_well()
