@@ -1,4 +1,9 @@
-"""What a build leaves beside its image: the signed provenance, and the recipe from which anybody can build it again."""
+"""What a build leaves beside its image: where it came from and what it holds, signed, and the recipe to build it again.
+
+The bills are predicates under the names without a version, by which `cosign` knows them (``cyclonedx``, ``spdxjson``).
+
+Source: in-toto attestation framework, spec/predicates/cyclonedx.md and spdx.md.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,8 +18,12 @@ from runtime.oci.layout import Layout
 from runtime.plan import Variant
 
 if TYPE_CHECKING:
+    from pipeline.bills.bill import Bill
     from pipeline.release.attest import Statement
     from pipeline.release.signing import Signer
+
+CYCLONEDX = "https://cyclonedx.org/bom"
+SPDX = "https://spdx.dev/Document"
 
 
 def keep_origin(
@@ -26,7 +35,7 @@ def keep_origin(
     version: Callable[[], str],
     clock: Callable[[], int],
 ) -> None:
-    """Put signed provenance and the recipe beside each image that was built from a spec.
+    """Put signed provenance, the bills and the recipe beside each image that was built from a spec.
 
     Where the image has a recipe with the same lock already, nothing is done, and nothing is signed: the recipe is put
     there last.
@@ -63,18 +72,32 @@ def _keep(
     at: int,
 ) -> None:
     # Loaded here: a build of what is built already signs nothing.
-    from pipeline.bills import provenance  # noqa: PLC0415
     from pipeline.bills.trees import Tree  # noqa: PLC0415
     from pipeline.build.locks import current_lock  # noqa: PLC0415
     from pipeline.declare.read import read_spec  # noqa: PLC0415
-    from pipeline.release.attest import Statement  # noqa: PLC0415
-    from runtime.canonical import to_canonical_json  # noqa: PLC0415
 
     spec = read_spec(path)
     bill = Tree.find(spec, "image", variant.architecture).bill(spec, current_lock(spec), built.variants, built.services)
-    statement = Statement.parse(to_canonical_json(provenance.document(bill, version)))
-    _sign(statement, variant.image, store, signer, at)
+    for each in statements(bill, version):
+        _sign(each, variant.image, store, signer, at)
     attach_recipe(spec, bill.lock, variant.image, store)
+
+
+def statements(bill: "Bill", version: str) -> "Iterator[Statement]":
+    """Yield what is said of an image when it is built: its provenance, and what it holds, in both usual forms.
+
+    Args:
+        bill: what was built, and from what.
+        version: of this program; empty where it is not installed.
+    """
+    from pipeline.bills import cyclonedx, provenance, spdx  # noqa: PLC0415 - likewise
+    from pipeline.release.attest import Statement, Subject  # noqa: PLC0415 - likewise
+    from runtime.canonical import to_canonical_json  # noqa: PLC0415 - likewise
+
+    yield Statement.parse(to_canonical_json(provenance.document(bill, version)))
+    subject = Subject(name=bill.subject.name, digest=bill.subject.manifest)
+    for kind, document in ((CYCLONEDX, cyclonedx.document(bill)), (SPDX, spdx.document(bill))):
+        yield Statement(subjects=(subject,), predicate_type=kind, predicate=document)
 
 
 def _sign(

@@ -55,7 +55,7 @@ def _facts(wanted: Wanted, facts: Mapping[str, Json]) -> Iterator[str]:
     if held is not None:
         yield from _capabilities(held, is_root=image.user.partition(":")[0] in ("", "0", "root"))
     if isinstance(mounts, Sequence):
-        paths = {each.get("path") for each in mounts if isinstance(each, Mapping)}
+        paths = {str(each).partition(" ")[0] for each in mounts}
         yield from (f"has no volume at {each.to}" for each in wanted.deploy.volumes if each.to not in paths)
     if facts.get("no-new-privileges", True) is not True:
         yield "may gain privileges by programs that it starts"

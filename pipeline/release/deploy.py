@@ -34,6 +34,8 @@ class DeployRefusal(StrEnum):
     READ_BACK = "read-back"
     SMOKE = "smoke-failed"
     NOT_DEPLOYED = "not-deployed"
+    NOT_LIVE = "not-live"
+    NOT_ACCEPTED = "not-accepted"
 
 
 class RefusedDeploymentError(DeployError):
@@ -124,7 +126,7 @@ class Deployer:
             return
         once = self.target.run_once(wanted, wanted.deploy.smoke, milliseconds=SMOKE_TIME, beside=replica)
         if once.exit:
-            said = _last_lines(once.output)
+            said = last_lines(once.output)
             message = f"the smoke command ended with {once.exit} beside {replica.id}{said}"
             raise RefusedDeploymentError(DeployRefusal.SMOKE, message)
 
@@ -143,7 +145,7 @@ class Deployer:
         self.tell(f"running {wanted.deploy.before[0]} before it")
         once = self.target.run_once(wanted, wanted.deploy.before, milliseconds=BEFORE_TIME)
         if once.exit:
-            message = f"the command before the deployment ended with {once.exit}{_last_lines(once.output)}"
+            message = f"the command before the deployment ended with {once.exit}{last_lines(once.output)}"
             raise RefusedDeploymentError(DeployRefusal.BEFORE, message)
 
     def _check(self, wanted: Wanted, new: Sequence[Replica]) -> None:
@@ -196,10 +198,11 @@ def with_replicas(wanted: Wanted, count: int) -> Wanted:
     return replace(wanted, deploy=wanted.deploy.model_copy(update={"replicas": count}))
 
 
-def _containers(count: int) -> str:
-    return f"{count} container{'' if count == 1 else 's'}"
-
-
-def _last_lines(output: str) -> str:
+def last_lines(output: str) -> str:
+    """Return the end of what a command wrote, as the end of a message."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return ": " + " | ".join(lines[-_SHOWN_LINES:]) if lines else "; it wrote nothing"
+
+
+def _containers(count: int) -> str:
+    return f"{count} container{'' if count == 1 else 's'}"

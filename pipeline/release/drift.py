@@ -10,7 +10,9 @@ from runtime.canonical import Json
 from runtime.digest import Digest
 
 _LIMITS = ("memory", "processes", "cpu-quota", "cpus", "limits")
-_CONFINEMENT = ("no-new-privileges", "seccomp")
+_TOLD_BY = ("changed", "count")
+"""What only says more of another fact."""
+
 _NAMED = 3
 
 
@@ -103,9 +105,10 @@ def _of_facts(before: Seen, now: Mapping[str, Json]) -> Iterator[tuple[Kind, str
             yield tell(was[name], now.get(name))
     if "files" in differing:
         yield Kind.FILE, _of_files(now)
-    for kind, names in ((Kind.CONFINEMENT, _CONFINEMENT), (Kind.LIMITS, _LIMITS)):
-        if changed := [name for name in names if name in differing]:
-            yield kind, _named(changed, was, now)
+    if changed := [name for name in differing if name in _LIMITS]:
+        yield Kind.LIMITS, _named(changed, was, now)
+    if changed := [name for name in differing if name not in (*_TELLING, *_LIMITS, *_TOLD_BY, "files")]:
+        yield Kind.CONFINEMENT, _named(changed, was, now)
 
 
 def _of_environment(before: Json, after: Json) -> tuple[Kind, str]:
@@ -128,7 +131,7 @@ def _of_mounts(before: Json, after: Json) -> tuple[Kind, str]:
     was, now = _items(before), _items(after)
     added = [each for each in now if each not in was]
     lost = [each for each in was if each not in now]
-    paths = sorted({str(_object(each).get("path", each)) for each in added or lost})
+    paths = sorted({str(each).partition(" ")[0] for each in added or lost})
     if added and not lost:
         return Kind.MOUNT_ADDED, f"mounted since: {', '.join(paths)}"
     return Kind.MOUNT, f"mounted otherwise: {', '.join(paths)}"

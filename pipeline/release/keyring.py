@@ -1,13 +1,18 @@
 """``Keyring``: whose signatures count, for what and when, and what counts no more."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.declare.keyring_file import Role
+from pipeline.release.documents import require_text
 from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
+from runtime.canonical import Json
 from runtime.digest import Digest
+
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +160,19 @@ def parse_time(text: str) -> int:
         ValueError: there is no such time.
     """
     return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+def require_time(value: Json, what: str) -> int:
+    """Return the seconds since 1970 of a time in a document, in its one form.
+
+    Raises:
+        RefusedEvidenceError: it is no text.
+        ValueError: there is no such time.
+    """
+    text = require_text(value, what)
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{what} is {text[:40]!a}, no time in UTC")
+    return parse_time(text)
 
 
 def _listed(roles: Iterable[Role]) -> str:

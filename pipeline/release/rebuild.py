@@ -1,6 +1,5 @@
 """``Rebuild``: that somebody built an image again, and what came out; see ``specs/predicates/rebuild.md``."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,7 +8,7 @@ from typing import Self
 
 from pipeline.release.attest import Statement, Subject
 from pipeline.release.documents import require_fields, require_items, require_text
-from pipeline.release.keyring import parse_time, print_time
+from pipeline.release.keyring import print_time, require_time
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
 from runtime.canonical import Json
 from runtime.digest import Digest
@@ -20,7 +19,6 @@ REBUILDER = "https://seatrial.dev/rebuilder/local/v1"
 """This program, on a machine that nobody but its user vouches for."""
 
 _MOST = 20
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 
 class Result(StrEnum):
@@ -128,8 +126,8 @@ class Rebuild:
             recipe=_digest(fields["recipe"], "recipe"),
             lock=Digest(require_text(fields["lock"], "lock")),
             spec=Digest(require_text(fields["spec"], "spec")),
-            started=_time(fields["startedOn"], "startedOn"),
-            finished=_time(fields["finishedOn"], "finishedOn"),
+            started=require_time(fields["startedOn"], "startedOn"),
+            finished=require_time(fields["finishedOn"], "finishedOn"),
             version=version.get("seatrial", ""),
             environment=_texts(fields.get("environment", {}), "environment"),
             differences=tuple(
@@ -142,13 +140,6 @@ def _digest(value: Json, what: str) -> Digest:
     found = require_fields(value, what, Refusal.PREDICATE_FORM, required=("digest",))
     digests = require_fields(found["digest"], what, Refusal.PREDICATE_FORM, required=("sha256",))
     return Digest(f"sha256:{require_text(digests['sha256'], what)}")
-
-
-def _time(value: Json, what: str) -> int:
-    text = require_text(value, what)
-    if not _TIME.fullmatch(text):
-        raise ValueError(f"{what} is {text[:40]!a}, no time in UTC")
-    return parse_time(text)
 
 
 def _texts(value: Json, what: str) -> Mapping[str, str]:

@@ -136,6 +136,15 @@ def is_index(document: Mapping[str, Json]) -> bool:
     return _kind(document) in _INDEXES
 
 
+def listed_images(raw: bytes, digest: Digest) -> tuple[Descriptor, ...]:
+    """Return the images that an index lists, in its order; what builders list beside them is left out.
+
+    Raises:
+        RefusedError: the index is malformed.
+    """
+    return tuple(each for each in _parse_index(raw, str(digest)) if _is_image(each))
+
+
 def pick(text: str, raw: bytes, digest: Digest, architecture: str) -> Digest:
     """Return the one image of an index that is for Linux on the architecture; what it lists for no platform is none.
 
@@ -149,8 +158,8 @@ def pick(text: str, raw: bytes, digest: Digest, architecture: str) -> Digest:
         ImageError: there is none, or there are several.
         RefusedError: the index is malformed.
     """
-    listed = [each for each in _parse_index(raw, str(digest)) if _is_image(each)]
-    fitting = {each.digest for each in listed if _platform_of(each) == f"linux/{architecture}"}
+    listed = listed_images(raw, digest)
+    fitting = {each.digest for each in listed if platform_of(each) == f"linux/{architecture}"}
     if len(fitting) == 1:
         return fitting.pop()
     if not listed:
@@ -161,7 +170,12 @@ def pick(text: str, raw: bytes, digest: Digest, architecture: str) -> Digest:
             f"{text} is ambiguous: its index lists {len(fitting)} images for linux/{architecture}",
             hint=f"name one by its digest: {_some(several)}",
         )
-    raise wrong_platform(text, sorted({_platform_of(each) for each in listed}), architecture)
+    raise wrong_platform(text, sorted({platform_of(each) for each in listed}), architecture)
+
+
+def platform_of(each: Descriptor) -> str:
+    """Return what an index says that an image is for, in Go's words, such as ``linux/amd64``."""
+    return f"{each.platform.get('os') or 'linux'}/{each.platform.get('architecture') or '?'}"
 
 
 def wrong_platform(text: str, there: list[str], architecture: str) -> ImageError:
@@ -206,10 +220,6 @@ def _kind(document: Mapping[str, Json]) -> str:
 def _is_image(each: Descriptor) -> bool:
     """Tell an image from what builders list beside it: attestations are for the platform ``unknown/unknown``."""
     return each.media_type in _MANIFESTS and not each.artifact_type and each.platform.get("os") != "unknown"
-
-
-def _platform_of(each: Descriptor) -> str:
-    return f"{each.platform.get('os') or 'linux'}/{each.platform.get('architecture') or '?'}"
 
 
 def _suffix(each: Descriptor) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.declare.errors import TargetError
-from pipeline.release.targets.supervisor.control import Conversation, connect, connect_or_start
+from pipeline.release.targets.supervisor.control import Conversation, connect, connect_or_start, is_alive, wait_for_end
 from pipeline.release.targets.supervisor.task import Task, prepare_task, with_command
 from pipeline.release.targets.target import Once, Replica, ReplicaState, Wanted
 from runtime.backends.native.backend import NativeBackend
@@ -61,7 +61,7 @@ class NativeTarget:
 
     def scale(self, wanted: Wanted, check: Check) -> tuple[Replica, ...]:
         """Run as many containers as ``wanted`` says; those that stay are not disturbed."""
-        if connect(self._folder(wanted.app, wanted.stage)) is None:
+        if not is_alive(self._folder(wanted.app, wanted.stage)):
             raise _nothing(wanted.app, wanted.stage)
         return self._change("scale", wanted, check)
 
@@ -75,10 +75,12 @@ class NativeTarget:
 
     def remove(self, app: str, stage: str) -> None:
         """End all containers of an app in a stage, and their supervisor; volumes stay."""
-        found = connect(self._folder(app, stage))
+        folder = self._folder(app, stage)
+        found = connect(folder)
         if found:
             with found as supervisor:
                 supervisor.ask(do="remove")
+        wait_for_end(folder)
 
     def _change(self, what: str, wanted: Wanted, check: Check) -> tuple[Replica, ...]:
         folder = self._folder(wanted.app, wanted.stage)

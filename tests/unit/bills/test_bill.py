@@ -11,6 +11,7 @@ from packageurl import PackageURL
 from pipeline import verification
 from pipeline.bills.bill import Bill, Subject, hashes
 from pipeline.bills.formats import FORMATS, render
+from pipeline.bills.provenance import PREDICATE
 from pipeline.bills.purl import image_url, package_url
 from pipeline.bills.trees import Tree
 from pipeline.build.artifact import Artifact, LockedPackage
@@ -18,6 +19,7 @@ from pipeline.build.lock import Lock, LockedTree, Platform
 from pipeline.cli import bill as verb
 from pipeline.declare.errors import LockError, SpecError
 from pipeline.declare.read import read_specs
+from pipeline.origin import statements
 from runtime.digest import Digest
 from runtime.oci.platform import own_architecture
 from runtime.plan import Variant
@@ -241,3 +243,14 @@ def test_tree_has_the_stages_that_its_own_files_come_from(tmp_path, part, names)
     variant = Variant(architecture="amd64", image=Digest.of(b"image"), suite=Digest.of(b"suite"))
     whole = Tree(part=part, architecture="amd64").bill(spec, found, [variant], {})
     assert {each.name for each in (*whole.packages, *(each.package for each in whole.inputs))} == names
+
+
+def test_what_is_signed_of_an_image_is_what_the_command_prints():
+    found = bill(package(), package("zlib1g", "1:1.2.13"))
+    signed = {each.predicate_type: each for each in statements(found, "1.0")}
+    assert all(each.to_bytes() and each.subjects[0].digest == found.subject.manifest for each in signed.values())
+    printed = {name: json.loads(render(name, found, "1.0")) for name in FORMATS}
+    assert signed.pop("https://cyclonedx.org/bom").predicate == printed["cyclonedx"]
+    assert signed.pop("https://spdx.dev/Document").predicate == printed["spdx"]
+    assert signed.pop(PREDICATE).predicate == printed["provenance"]["predicate"]
+    assert not signed

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ _START = (
 )
 _COMING_UP = 20.0  # seconds
 _LOOKING = 0.02
-_KEPT = ("HOME", "LANG", "PATH", "XDG_RUNTIME_DIR")  # the rest of who deploys is no business of what lasts
+_KEPT = ("HOME", "LANG", "PATH", "PYTHONPATH", "XDG_RUNTIME_DIR")  # the rest of who deploys is no business of what lasts
 
 
 class Conversation:
@@ -53,14 +54,18 @@ class Conversation:
             raise TargetError(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
 
+    def close(self) -> None:
+        """End it."""
+        self._lines.close()
+        self._connection.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._lines.close()
-        self._connection.close()
+        self.close()
 
 
 def connect(folder: Path) -> Conversation | None:
@@ -74,7 +79,13 @@ def connect(folder: Path) -> Conversation | None:
     except OSError:
         connection.close()
         return None
-    return Conversation(connection)
+    conversation = Conversation(connection)
+    try:
+        conversation.ask(do="hello")  # one that is about to end takes connections, and answers none
+    except TargetError:
+        conversation.close()
+        return None
+    return conversation
 
 
 def connect_or_start(folder: Path, store: Path) -> Conversation:
@@ -111,6 +122,19 @@ def is_alive(folder: Path) -> bool:
     return False
 
 
+def wait_for_end(folder: Path) -> None:
+    """Wait until no supervisor has a folder any more.
+
+    Raises:
+        TargetError: one does not end.
+    """
+    due = time.monotonic() + _COMING_UP
+    while is_alive(folder):
+        if time.monotonic() >= due:
+            raise TargetError(f"the supervisor of {folder} does not end", hint=f"see {folder / LOG}")
+        time.sleep(_LOOKING)
+
+
 @contextmanager
 def short_name(folder: Path) -> Iterator[str]:
     """Yield a name of a folder that is short enough for the address of a socket, 107 bytes. Source: unix(7)."""
@@ -125,7 +149,7 @@ def _start(folder: Path, store: Path) -> "subprocess.Popen[bytes]":
     """Start a supervisor that belongs to no terminal and to no session of ours."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     with (folder / "errors").open("ab") as errors:
-        return subprocess.Popen(  # noqa: S603 - this very program; it outlives this process
+        started = subprocess.Popen(  # noqa: S603 - this very program; it outlives this process
             [sys.executable, "-P", "-c", _START, HOME, str(folder.resolve()), str(store.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=errors,
@@ -134,6 +158,8 @@ def _start(folder: Path, store: Path) -> "subprocess.Popen[bytes]":
             env=environment,
             start_new_session=True,
         )
+    threading.Thread(target=started.wait, daemon=True).start()  # if it ends before this process does, it leaves nothing
+    return started
 
 
 def _last_words(folder: Path) -> str:

@@ -111,9 +111,9 @@ def _processes(init: int) -> Iterator[int]:
 
 
 def _mounts(pid: int) -> Json:
-    """Return the mounts: place, type and options. What is shown there may be named by a path of this machine."""
+    """Return the mounts, each as its place, type and options. What is shown there, a path of this machine may name."""
     listed = mounts((_PROC / str(pid) / "mountinfo").read_text(errors="backslashreplace"))
-    return [{key: each[key] for key in ("path", "type", "options")} for each in listed if isinstance(each, Mapping)]
+    return [f"{each['path']} {each['type']} {','.join(each['options'])}" for each in listed]
 
 
 def _limits(pid: int) -> Json:

@@ -146,7 +146,7 @@ class Container:
         told: dict[str, Json] = {
             "id": self.id,
             "state": ReplicaState.STOPPED.value,
-            "digests": sorted({prepared.plan.image.text, prepared.task.release.text}),
+            "digests": [prepared.plan.image.text],
             "number": prepared.task.number,
             "configuration": prepared.task.configuration.text,
             "starts": self.starts,
@@ -174,6 +174,7 @@ class Container:
             await self._keeping
         if self.running and not self._ended.is_set():
             self.running.signal(signal.SIGTERM)
+            self.running.signal(signal.SIGCONT)  # one that is held would never hear of it
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), GRACE)
         await self._end()

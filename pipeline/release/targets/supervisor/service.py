@@ -56,6 +56,7 @@ class Supervisor:
         self._candidates: list[Container] = []
         self._secrets: dict[str, str] = {}
         self._changing = asyncio.Lock()
+        self._conversations = 0
         self._done = asyncio.Event()
         self._numbers = itertools.count(1)
 
@@ -74,14 +75,16 @@ class Supervisor:
             self._backend.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._conversations += 1
         try:
             while line := await reader.readline():
                 await self._answer(json.loads(line), reader, writer)
-        except (OSError, ValueError):
-            pass  # who asked is gone
+        except (OSError, ValueError, asyncio.CancelledError):
+            pass  # who asked is gone, or this process ends
         finally:
             writer.close()
-        if not self._containers and not self._candidates and not self._changing.locked():
+            self._conversations -= 1
+        if not self._containers and not self._conversations:
             self._done.set()
 
     async def _answer(
@@ -89,6 +92,8 @@ class Supervisor:
     ) -> None:
         try:
             match request["do"]:
+                case "hello":
+                    await _send(writer, {"hello": os.getpid()})
                 case "replace" | "scale":
                     await self._change(request, reader, writer)
                 case "once":
@@ -97,6 +102,7 @@ class Supervisor:
                     await _send(writer, {"replicas": await self._told(self._containers)})
                 case "remove":
                     async with self._changing:
+                        self._gateway.lead_to([])
                         await self._give_up(self._containers)
                         self._containers = []
                         await _send(writer, {"removed": True})
@@ -148,8 +154,6 @@ class Supervisor:
         await self._give_up(ending)
 
     async def _give_up(self, containers: Sequence[Container]) -> None:
-        if len(containers) == len(self._containers) and containers:
-            self._gateway.lead_to([])
         await self._gateway.drain(containers)
         await asyncio.gather(*(each.close() for each in containers))
 

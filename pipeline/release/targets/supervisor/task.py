@@ -9,6 +9,7 @@ from typing import Any, Self
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.errors import TargetError
 from pipeline.declare.stage_file import DeployPart
+from pipeline.declare.values import print_duration
 from pipeline.release.targets.supervisor.volumes import volume_folders
 from pipeline.release.targets.target import Wanted
 from pipeline.verify.here import host_here
@@ -80,7 +81,7 @@ class Task:
             "image": self.image.text,
             "layout": str(self.layout),
             "configuration": self.configuration.text,
-            "deploy": self.deploy.model_dump(mode="json", by_alias=True),
+            "deploy": _written(self.deploy),
             "levels": dict(self.levels),
         }
 
@@ -156,6 +157,14 @@ def prepare_task(task: Task, store: Path, secrets: Mapping[str, str]) -> Prepare
 def with_command(prepared: Prepared, argv: tuple[str, ...], milliseconds: int) -> Plan:
     """Return the plan of a command that runs once as a container of a task would."""
     return replace(prepared.plan, argv=argv, deadline=milliseconds)
+
+
+def _written(deploy: DeployPart) -> Json:
+    """Return a part of a stage as its file would say it."""
+    found: dict[str, Any] = deploy.model_dump(mode="json", by_alias=True)
+    if deploy.health:
+        found["health"]["within"] = print_duration(deploy.health.within)
+    return found
 
 
 def _port(deploy: DeployPart, image: Image) -> int:

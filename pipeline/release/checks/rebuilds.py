@@ -1,0 +1,52 @@
+"""How many others have built an image again, and got the same."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+from pipeline.declare.stage_file import Trust
+from pipeline.release.checks.asked import Asked
+from pipeline.release.gate_evidence import Claim
+from pipeline.release.gate_refusal import Gate, GateRefusal
+from pipeline.release.rebuild import Rebuild, Result
+from runtime.digest import Digest
+
+
+def counted(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: AbstractSet[str]) -> list[Claim[Rebuild]]:
+    """Return the rebuilds that count, one a key.
+
+    Args:
+        claims: the rebuilds that are signed by those who may.
+        asked: what is asked of the image.
+        builders: the ids of the keys that signed where it came from. Whoever built it is no other, except where this
+            machine's key is the only one.
+    """
+    found = {
+        claim.holder.key.id: claim
+        for claim in claims
+        if claim.says.image == asked.image.digest
+        and claim.says.result is Result.REPRODUCED
+        and not _is_own(claim, asked, builders)
+    }
+    return list(found.values())
+
+
+def refusals_of(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: AbstractSet[str]) -> Iterator[GateRefusal]:
+    """Yield what is missing; see ``counted``."""
+    wanted, others = asked.policy.rebuilders, counted(claims, asked, builders)
+    if len(others) >= wanted:
+        return
+    what = f"{wanted} keys have to have built {asked.image.digest.short} again, and {len(others)} did"
+    yield asked.suppliers.rebuilt(Gate.REBUILDERS, what)
+    own = [claim for claim in claims if claim.says.image == asked.image.digest and _is_own(claim, asked, builders)]
+    if own:
+        what = f"{own[0].holder.name} built the image and built it again: the same key is no other"
+        yield asked.suppliers.rebuilt(Gate.REBUILDER_BUILDER, what)
+
+
+def inputs(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: AbstractSet[str]) -> tuple[Digest, ...]:
+    """Return the bundles that are counted on; none where none is asked for."""
+    return tuple(claim.bundle for claim in counted(claims, asked, builders)) if asked.policy.rebuilders else ()
+
+
+def _is_own(claim: Claim[Rebuild], asked: Asked, builders: AbstractSet[str]) -> bool:
+    return asked.policy.trust is Trust.KEYRING and claim.holder.key.id in builders

@@ -1,0 +1,181 @@
+"""``Evidence``: the statements that a gate counts on, out of whatever lies beside a release.
+
+A bundle counts if it is well formed and signed by a key that may sign this, in its time. One that does not hides no
+other: whoever may write beside a release must not be able to close the gate by putting rubbish there. What did not
+count is told where something is missing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pipeline.declare.keyring_file import Role
+from pipeline.release.acceptance import PREDICATE as ACCEPTANCE
+from pipeline.release.acceptance import Acceptance
+from pipeline.release.attest import Statement
+from pipeline.release.bundle import parse_bundle
+from pipeline.release.gate_refusal import Gate
+from pipeline.release.keyring import Holder, Keyring, print_time
+from pipeline.release.portability import Portability
+from pipeline.release.public_key import PublicKey
+from pipeline.release.rebuild import PREDICATE as REBUILD
+from pipeline.release.rebuild import Rebuild
+from pipeline.release.refusal import Refusal, RefusedEvidenceError
+from pipeline.release.signing import Envelope, Verified, verify
+from pipeline.release.verdicts import PORTABILITY
+from runtime.digest import Digest
+
+PROVENANCE = "https://slsa.dev/provenance/v1"
+TOLERANCE = 300
+"""Seconds by which another machine's clock may be ahead of this one's."""
+
+_Claimed = TypeVar("_Claimed", Portability, Acceptance, Rebuild)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Generic[_Claimed]):
+    """A statement that counts.
+
+    Args:
+        bundle: the digest of its bundle.
+        holder: who signed it.
+        at: when that was, as the signer says, seconds since 1970.
+        says: what it says.
+    """
+
+    bundle: Digest
+    holder: Holder
+    at: int
+    says: _Claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A bundle that does not count.
+
+    Args:
+        bundle: its digest.
+        code: of the check: a value of ``Gate`` or of ``Refusal``.
+        message: why.
+    """
+
+    bundle: Digest
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """Whose signatures count.
+
+    Args:
+        keyring: theirs.
+        digests: of the release and of its images: what a statement has to be about.
+        roles: of those who sign what an image did.
+        local: this machine's key, where it does not count by itself; None where it does, or is not known.
+        now: seconds since 1970.
+    """
+
+    keyring: Keyring
+    digests: tuple[Digest, ...]
+    roles: tuple[Role, ...]
+    local: PublicKey | None
+    now: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """What a gate counts on.
+
+    Args:
+        verdicts: how the images behaved, newest first.
+        acceptances: which stage took the release, likewise.
+        rebuilds: who built the images again, likewise.
+        builders: the ids of the keys that signed where an image came from.
+        rejected: what does not count.
+    """
+
+    verdicts: list[Claim[Portability]] = field(default_factory=list)
+    acceptances: list[Claim[Acceptance]] = field(default_factory=list)
+    rebuilds: list[Claim[Rebuild]] = field(default_factory=list)
+    builders: set[str] = field(default_factory=set)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class _NotCountedError(Exception):
+    """A bundle does not count, by a check of the gate's own."""
+
+    def __init__(self, code: Gate, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def read_evidence(bundles: Iterable[bytes], trusted: Trusted) -> Evidence:
+    """Sort bundles into those that count and those that do not; what has a kind that no gate asks for is left out.
+
+    Args:
+        bundles: as they were found; equal ones are one.
+        trusted: whose signatures count.
+    """
+    found = Evidence()
+    for digest, raw in sorted({Digest.of(each): each for each in bundles}.items()):
+        try:
+            _sort(digest, raw, found, trusted)
+        except RefusedEvidenceError as error:
+            message = error.message.removesuffix(f" [{error.reason}]")
+            found.rejected.append(Rejected(bundle=digest, code=str(error.reason), message=message))
+        except _NotCountedError as error:
+            found.rejected.append(Rejected(bundle=digest, code=error.code.value, message=str(error)))
+    found.verdicts.sort(key=_newest_first)
+    found.acceptances.sort(key=_newest_first)
+    found.rebuilds.sort(key=_newest_first)
+    return found
+
+
+def _newest_first(claim: Claim[Any]) -> tuple[int, Digest]:
+    return -claim.at, claim.bundle
+
+
+def _sort(digest: Digest, raw: bytes, found: Evidence, trusted: Trusted) -> None:
+    envelope = parse_bundle(raw)
+    # What it says of its kind is not verified yet: whoever lies here takes out nothing but the own statement.
+    kind = Statement.parse(envelope.payload).predicate_type
+    if kind not in (PORTABILITY, ACCEPTANCE, REBUILD, PROVENANCE):
+        return
+    signed = _verified(envelope, trusted)
+    if kind == PROVENANCE:
+        found.builders.add(signed.key.id)
+    elif kind == PORTABILITY:
+        verdict = Portability.of(signed.statement)
+        holder = _holder(signed.key, trusted.roles, verdict.at, trusted)
+        found.verdicts.append(Claim(bundle=digest, holder=holder, at=verdict.at, says=verdict))
+    elif kind == ACCEPTANCE:
+        accepted = Acceptance.of(signed.statement)
+        holder = _holder(signed.key, (Role.PROMOTER,), accepted.at, trusted)
+        found.acceptances.append(Claim(bundle=digest, holder=holder, at=accepted.at, says=accepted))
+    else:
+        rebuilt = Rebuild.of(signed.statement)
+        holder = _holder(signed.key, (Role.REBUILDER,), rebuilt.finished, trusted)
+        found.rebuilds.append(Claim(bundle=digest, holder=holder, at=rebuilt.finished, says=rebuilt))
+
+
+def _verified(envelope: Envelope, trusted: Trusted) -> Verified:
+    """Return what was signed, if it is by a key that counts, and about this release."""
+    known = trusted.keyring.keys
+    signed = verify(envelope, (*known, *((trusted.local,) if trusted.local else ())))
+    if signed.key not in known:
+        message = "signed by the key of this machine, which counts in stages of this machine alone"
+        raise _NotCountedError(Gate.SIGNER_LOCAL, message)
+    about = {each.digest for each in signed.statement.subjects}
+    if about.isdisjoint(trusted.digests):
+        named = ", ".join(each.short for each in sorted(about)[:3])
+        message = f"the statement is about {named}, not about {trusted.digests[0].short}"
+        raise RefusedEvidenceError(Refusal.SUBJECT_OTHER, message)
+    return signed
+
+
+def _holder(key: PublicKey, roles: tuple[Role, ...], at: int, trusted: Trusted) -> Holder:
+    if at > trusted.now + TOLERANCE:
+        message = f"signed {print_time(at)}, and it is {print_time(trusted.now)} here: one of two clocks is wrong"
+        raise _NotCountedError(Gate.CLOCK_AHEAD, message)
+    return trusted.keyring.holder(key, roles, at)
