@@ -62,6 +62,7 @@ VERBS = (
     Row(name="doctor", about="tell what can run here, and what enables the rest"),
     Row(name="report", about="show a report again, in another format"),
     Row(name="why-digest", about="tell why two images have two digests"),
+    Row(name="gate", about="tell whether a release may enter a stage, and what is missing"),
     Row(name="rebuild", about="build an image again as somebody else would, and sign what came out"),
     Row(name="keys", about="show the keys that sign, and say whose signatures count"),
     Row(name="cache", about="show what the store holds, and check it"),
