@@ -14,6 +14,9 @@ PipelineError
 ├── SuiteError                a suite cannot be run, or its results cannot be read
 ├── EvidenceError             a piece of evidence, or a keyring, is not accepted
 ├── KeysError                 a private key cannot be made, read or used
+├── PromotionError            an image cannot enter a stage
+│   ├── TagMovedError         a tag means another image by now than whoever moves it has seen
+│   └── BusyStageError        another promotion into the stage is under way
 └── VerifyError               a verification cannot come to a verdict
 """
 
@@ -103,6 +106,18 @@ class EvidenceError(PipelineError):
 
 class KeysError(PipelineError):
     """A private key cannot be made, read or used."""
+
+
+class PromotionError(PipelineError):
+    """An image cannot enter a stage."""
+
+
+class TagMovedError(PromotionError):
+    """A tag means another image by now than whoever moves it has seen."""
+
+
+class BusyStageError(PromotionError):
+    """Another promotion into the stage is under way."""
 
 
 class VerifyError(PipelineError):

@@ -44,6 +44,10 @@ class TransientError(FetchError):
         self.after = after
 
 
+class LongAnswerError(FetchError):
+    """There is more of it than is read."""
+
+
 class ChallengeError(FetchError):
     """The server wants to be asked with an authorization; ``challenge`` is how it says so, as hostile as all else."""
 

@@ -30,6 +30,7 @@ BLOCK = 1 << 20
 
 _REDIRECTS = 5
 _DONE = (200, 201, 202, 204)
+_ELSEWHERE = (301, 302, 303, 307, 308)
 _CONNECT_SECONDS = 20.0
 _READ_SECONDS = 60.0
 """What a proxy answers that wants to know who asks. Source: RFC 9110, section 15.5.8."""
@@ -158,8 +159,11 @@ class Connections:
         content: bytes | Iterator[bytes] = b"",
         headers: Mapping[str, str] = MappingProxyType({}),
         authorization: str = "",
+        accept: str = "*/*",
     ) -> Answer:
         """Send a request that follows no redirect, and return the answer; of its content nothing is kept.
+
+        To HEAD a redirect is an answer: what is asked for is there, in another place.
 
         Args:
             method: of HTTP.
@@ -167,6 +171,7 @@ class Connections:
             content: what is sent; of an iterator, ``headers`` say the length.
             headers: beside those of every request.
             authorization: the header for the server of ``url``.
+            accept: the media types that are wanted.
 
         Raises:
             TransientError: a later try may succeed.
@@ -175,11 +180,11 @@ class Connections:
             StatusError: it refuses for another reason.
             FetchError: anything else that is no success.
         """
-        response = self._request_once(url, "*/*", authorization, method=method, content=content, headers=headers)
+        response = self._request_once(url, accept, authorization, method=method, content=content, headers=headers)
         try:
             # Read to its end, an answer gives its connection back, to be used again.
             said = _beginning(response, PROBLEM_LIMIT)
-            if response.status not in _DONE:
+            if response.status not in _DONE and not (method == "HEAD" and response.status in _ELSEWHERE):
                 refuse_status(response, said)
             return Answer(status=response.status, headers=response.headers)
         finally:

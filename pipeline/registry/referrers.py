@@ -8,12 +8,13 @@ without requests under a condition, which such registries ignore.
 Source: OCI distribution specification, spec.md, "Listing Referrers", "Pushing Manifests with Subject".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.declare.errors import FetchError
 from pipeline.registry.push import beside, blobs_of
 from pipeline.registry.registry import Registry
-from pipeline.registry.repository import Repository
+from pipeline.registry.repository import PARALLEL, Repository
 from runtime.digest import Digest
 from runtime.errors import StoreError
 from runtime.oci.descriptor import INDEX, Descriptor
@@ -73,12 +74,17 @@ def attach(repository: Repository, raw: bytes, subject: Digest) -> Descriptor:
         FetchError: the registry cannot be reached, or refuses.
         RefusedError: the artifact is about another subject, or the registry gives other bytes than were put.
     """
-    own = referrer_of(raw, subject)
-    answer = repository.put_manifest(raw, own.media_type, name=own.digest.text)
-    if answer.headers.get("OCI-Subject") != subject.text:
-        repository.put_manifest(raw, own.media_type, name=own_tag(subject, own.digest), is_read_back=False)
-        _complete(repository, subject, own)
-    return own
+    return attach_all(repository, (raw,), subject)[0]
+
+
+def attach_all(repository: Repository, raws: Sequence[bytes], subject: Digest) -> tuple[Descriptor, ...]:
+    """Put artifacts beside the image that they are about, ``PARALLEL`` at a time; in everything else as ``attach``."""
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="attach") as threads:
+        put = list(threads.map(lambda raw: _put(repository, raw, referrer_of(raw, subject), subject), raws))
+    unlisted = tuple(own for own, is_listed in put if not is_listed)
+    if unlisted:
+        _complete(repository, subject, unlisted)
+    return tuple(own for own, _ in put)
 
 
 def copy_attached(subject: Digest, source: Registry, target: Repository) -> tuple[Descriptor, ...]:
@@ -109,9 +115,18 @@ def copy_attached(subject: Digest, source: Registry, target: Repository) -> tupl
     return found
 
 
-def _complete(repository: Repository, subject: Digest, own: Descriptor) -> None:
+def _put(repository: Repository, raw: bytes, own: Descriptor, subject: Digest) -> tuple[Descriptor, bool]:
+    """Put an artifact, with a tag of its own where the registry does not tell that it lists it."""
+    answer = repository.put_manifest(raw, own.media_type, name=own.digest.text)
+    is_listed = answer.headers.get("OCI-Subject") == subject.text
+    if not is_listed:
+        repository.put_manifest(raw, own.media_type, name=own_tag(subject, own.digest), is_read_back=False)
+    return own, is_listed
+
+
+def _complete(repository: Repository, subject: Digest, own: tuple[Descriptor, ...]) -> None:
     """Write the list until it has every referrer that has a tag."""
-    seen: tuple[Descriptor, ...] = (own,)
+    seen = own
     for count in range(1, _ROUNDS + 1):
         tags = repository.tags()
         listed = _listed(repository, subject)

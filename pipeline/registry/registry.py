@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 from pipeline.declare.errors import FetchError, MissingError
-from pipeline.registry.answers import ChallengeError, TransientError
+from pipeline.registry.answers import ChallengeError, LongAnswerError, TransientError
 from pipeline.registry.http import Answer, Connections
 from pipeline.registry.retry import Patience
 from pipeline.registry.stream import Stream
@@ -29,7 +29,9 @@ from runtime.oci.reference import is_index, pick
 from runtime.oci.refusal import Refusal, RefusedError
 from runtime.oci.remote import Remote
 
-_ACCEPT = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
+ACCEPT = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
+"""What is asked for where a manifest is: registries have others for whoever does not say so."""
+
 _LOGIN = "log in with `docker login` or `podman login`: their files and credential programs are asked"
 
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
@@ -101,6 +103,10 @@ class Registry:
         pinned = self.remote.digest if not name else Digest(name) if ":" in name else None
         return self._manifest(pinned.text if pinned else name or self.remote.tag, pinned)[1]
 
+    def known(self, digest: Digest) -> bytes:
+        """Return a manifest, or index, by its digest; what was read before is not asked for. It raises as ``find``."""
+        return self._manifests.get(digest) or self.manifest(digest.text)
+
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return a whole blob, or a manifest that was read before, verified; see ``Blobs.read``."""
         if digest in self._manifests:
@@ -167,7 +173,7 @@ class Registry:
 
     def _manifest(self, name: str, wanted: Digest | None) -> tuple[Digest, bytes]:
         path = f"manifests/{quote(name, safe=':')}"
-        raw = self._again(lambda header: self._read(path, DOCUMENT_LIMIT, _ACCEPT, header), f"manifest {name}")
+        raw = self._again(lambda header: self._read(path, DOCUMENT_LIMIT, ACCEPT, header), f"manifest {name}")
         found = wanted or Digest.of(raw)
         self._manifests[found] = _verified(raw, found)
         return found, raw
@@ -212,7 +218,7 @@ class Registry:
     def _refused(self, error: FetchError, what: str, *, hint: str = "") -> FetchError:
         own = _LOGIN if isinstance(error, ChallengeError) else error.hint or hint
         message = f"{self.remote.text} cannot be {self.VERB} its registry: {what}: {error.message}"
-        return FetchError(message, hint=own)
+        return (LongAnswerError if isinstance(error, LongAnswerError) else FetchError)(message, hint=own)
 
     def _read(self, path: str, limit: int, accept: str, header: str) -> bytes:
         with self._open(path, accept, header) as blocks:
@@ -220,7 +226,7 @@ class Registry:
             for block in blocks:
                 left -= len(block)
                 if left < 0:
-                    raise FetchError(f"it is longer than the {limit} bytes that are read of such a document")
+                    raise LongAnswerError(f"it is longer than the {limit} bytes that are read of such a document")
                 parts.append(block)
         return b"".join(parts)
 
@@ -238,11 +244,12 @@ class Registry:
         *,
         content: bytes = b"",
         headers: Mapping[str, str] = MappingProxyType({}),
+        accept: str = "*/*",
     ) -> Answer:
         """Send a request to a path below the repository, or to a URL; the header goes to the registry alone."""
         url = urljoin(f"{self.remote.base}/", path)
         own = header if urlsplit(url)[:2] == urlsplit(self.remote.base)[:2] else ""
-        return self._connections.send(method, url, content=content, headers=headers, authorization=own)
+        return self._connections.send(method, url, content=content, headers=headers, authorization=own, accept=accept)
 
 
 def _verified(raw: bytes, wanted: Digest) -> bytes:

@@ -4,16 +4,18 @@ Source: OCI distribution specification, spec.md, "Push".
 """
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from types import MappingProxyType
 from urllib.parse import quote
 
 from pipeline.declare.errors import FetchError
 from pipeline.registry.answers import StatusError, TransientError
 from pipeline.registry.http import Answer, Connections
-from pipeline.registry.registry import Registry
+from pipeline.registry.registry import ACCEPT, Registry
 from pipeline.registry.retry import Patience
 from pipeline.registry.unfinished import Note, Unfinished
 from pipeline.registry.upload import LostUploadError, Wire
@@ -29,6 +31,9 @@ PARALLEL = 4
 
 _SEEN_TOO_EARLY = {"MANIFEST_BLOB_UNKNOWN", "DIGEST_INVALID"}
 """What docker-registry answers of a manifest while another client puts one of its blobs in, which is there already."""
+
+CONDITION_FAILED = 412
+"""Of HTTP: what is asked under a condition is not done."""
 
 _BEGINNINGS = 3
 """How often an upload is begun for one blob."""
@@ -89,7 +94,15 @@ class Repository(Registry):
         """
         self._put_blob(blob, source, mount, threading.Event())
 
-    def put_manifest(self, raw: bytes, media_type: str, *, name: str = "", is_read_back: bool = True) -> Answer:
+    def put_manifest(
+        self,
+        raw: bytes,
+        media_type: str,
+        *,
+        name: str = "",
+        is_read_back: bool = True,
+        condition: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
         """Put a manifest in, whose blobs are there already, and read it back.
 
         Args:
@@ -97,17 +110,19 @@ class Repository(Registry):
             media_type: of it.
             name: the tag that it gets, or its digest; by default the tag of ``remote``, its digest where there is none.
             is_read_back: False for a tag that others move at the same time.
+            condition: headers under which it is put, which not every registry honors.
 
         Returns:
             What the registry answered; nothing is told of it where the manifest was found there after an interruption.
 
         Raises:
+            StatusError: of 412, where the condition does not hold.
             FetchError: the registry cannot be reached, or refuses.
             RefusedError: it gives other bytes than were put.
         """
         digest = Digest.of(raw)
         named = name or self.remote.tag or digest.text
-        path, headers = f"manifests/{quote(named, safe=':')}", {"Content-Type": media_type}
+        path, headers = f"manifests/{quote(named, safe=':')}", {"Content-Type": media_type, **condition}
         answer = self._until_there(
             lambda header: self._send("PUT", path, header, content=raw, headers=headers), named, digest
         )
@@ -115,6 +130,68 @@ class Repository(Registry):
         if is_read_back:
             self._manifest(named, digest)
         return answer
+
+    def named(self, name: str) -> Digest | None:
+        """Return the digest of the manifest that a tag names, None if there is none; it raises as ``find``."""
+        try:
+            return self._manifest(name, None)[0]
+        except StoreError:
+            return None
+
+    def entity_tag(self, name: str) -> str:
+        """Return what the registry calls the state of a tag in conditions, empty where it does not say."""
+        answer = self._head(f"manifests/{quote(name, safe=':')}", ACCEPT)
+        return answer.headers.get("ETag", "") if answer else ""
+
+    def has_manifest(self, digest: Digest) -> bool:
+        """Tell whether a manifest is there; nothing is read of it."""
+        return self._head(f"manifests/{digest}", ACCEPT) is not None
+
+    def size_of(self, digest: Digest) -> int | None:
+        """Return how many bytes a blob has by the registry's word; None if it has no such blob, -1 if it does not say.
+
+        A registry that keeps blobs elsewhere, and says where, has the blob.
+        """
+        answer = self._head(f"blobs/{digest}")
+        if answer is None:
+            return None
+        said = answer.headers.get("Content-Length", "")
+        return int(said) if answer.status == 200 and re.fullmatch(r"[0-9]{1,18}", said) else -1
+
+    def check_blobs(self, blobs: Sequence[Descriptor]) -> None:
+        """Look whether blobs are there, each as long as its descriptor says.
+
+        Raises:
+            StoreError: one is missing, or has another size.
+            FetchError: the registry cannot be reached.
+        """
+        wanted = {each.digest: each.size for each in blobs}
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="check") as threads:
+            for digest, size in zip(wanted, threads.map(self.size_of, wanted), strict=True):
+                if size not in (-1, wanted[digest]):
+                    there = "nothing" if size is None else f"{size} bytes"
+                    message = f"of blob {digest} there is {there}, not {wanted[digest]} bytes"
+                    raise StoreError(f"{self.remote.text}: {message}")
+
+    def sweep(self) -> int:
+        """Delete the uploads that killed processes left here; return how many there were.
+
+        One that cannot be deleted now is tried again the next time.
+        """
+        count = 0
+        for note in self._unfinished.left(self.remote.base) if self._unfinished else ():
+            count += 1
+            self._wire().give_up(note)
+        return count
+
+    def _wire(self, patience: Patience | None = None) -> Wire:
+        return Wire(base=self.remote.base, send=self._sent, patience=patience or self.patience)
+
+    def _head(self, path: str, accept: str = "*/*") -> Answer | None:
+        try:
+            return self._again(lambda header: self._send("HEAD", path, header, accept=accept), path)
+        except StoreError:
+            return None
 
     def _until_there(self, put: Callable[[str], Answer], name: str, digest: Digest) -> Answer:
         """Put a manifest; after an interruption only if it is not there: another may have moved the tag meanwhile."""
@@ -125,9 +202,11 @@ class Repository(Registry):
             except TransientError as error:
                 tried += 1
                 self._wait(tried, error, what)
-                if self._names(name) == digest:
+                if self.named(name) == digest:
                     return Answer(status=201, headers={})
             except StatusError as error:
+                if error.status == CONDITION_FAILED:
+                    raise
                 if not _SEEN_TOO_EARLY & set(error.codes):
                     raise self._refused(error, what) from error
                 tried += 1
@@ -135,16 +214,9 @@ class Repository(Registry):
             except FetchError as error:
                 raise self._refused(error, what) from error
 
-    def _names(self, name: str) -> Digest | None:
-        """Return the digest of the manifest of that name, None if there is none."""
-        try:
-            return self._manifest(name, None)[0]
-        except StoreError:
-            return None
-
     def _put_blob(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
         what = f"blob {blob.digest}"
-        wire = Wire(base=self.remote.base, send=self._sent, patience=replace(self.patience, stopped=stopped))
+        wire = self._wire(replace(self.patience, stopped=stopped))
         try:
             if not stopped.is_set() and not wire.has(blob.digest):
                 self._upload(wire, blob, mount, lambda: _until(verified(blob, source), stopped))

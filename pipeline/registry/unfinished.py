@@ -59,7 +59,7 @@ class Unfinished:
         Where another process has it, which sends the same blob, or the folder cannot be written, an empty one is
         yielded, which nothing keeps.
         """
-        path = self._folder / Digest.of(f"{repository} {digest}".encode()).hex
+        path = self._folder / f"{_prefix(repository)}{Digest.of(f'{repository} {digest}'.encode()).hex}"
         try:
             file = _opened(path)
         except OSError:
@@ -73,6 +73,23 @@ class Unfinished:
             finally:
                 if is_ours and not note.is_kept:
                     path.unlink()
+
+    def left(self, repository: str) -> Iterator[Note]:
+        """Yield the notes that processes left of uploads into a repository; each is gone afterwards, unless it is kept.
+
+        Those of living processes are passed over.
+        """
+        for path in sorted(self._folder.glob(f"{_prefix(repository)}*")):
+            with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+                if _is_ours(file, path):
+                    note = Note(file)
+                    yield note
+                    if not note.is_kept:
+                        path.unlink()
+
+
+def _prefix(repository: str) -> str:
+    return f"{Digest.of(repository.encode()).hex[:16]}-"
 
 
 def _opened(path: Path) -> BinaryIO:

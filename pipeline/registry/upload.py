@@ -97,6 +97,16 @@ class Wire:
                 self.again("DELETE", note.url)
             return None
 
+    def give_up(self, note: Note) -> None:
+        """Delete an upload that a process left; its note is kept where the registry cannot be asked now."""
+        try:
+            if note.url:
+                self.again("DELETE", note.url)
+        except (MissingError, StatusError):
+            return
+        except FetchError:
+            note.keep()
+
 
 class Upload:
     """One upload, which the registry has begun.

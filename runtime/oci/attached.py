@@ -7,7 +7,7 @@ Source: OCI distribution specification, spec.md, "Referrers Tag Schema"; OCI ima
 "Guidelines for Artifact Usage".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from runtime.canonical import Json, to_canonical_json
@@ -61,10 +61,13 @@ class AttachedLayout:
 
     Args:
         layout: has the images.
+
+    Attributes:
+        layout: as it was given.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+        self.layout = layout
         self.has = layout.has
         self.read = layout.read
         self.open = layout.open
@@ -72,25 +75,29 @@ class AttachedLayout:
 
     def attach(self, manifest: bytes, subject: Digest) -> Descriptor:
         """Put an artifact beside an image; see ``Attachable.attach``."""
-        own = referrer_of(manifest, subject)
-        self._layout.write(manifest, own.media_type)
+        return self.attach_all((manifest,), subject)[0]
+
+    def attach_all(self, manifests: Sequence[bytes], subject: Digest) -> tuple[Descriptor, ...]:
+        """Put artifacts beside an image, and write the list once; in everything else as ``attach``."""
+        own = tuple(referrer_of(each, subject) for each in manifests)
+        for each, raw in zip(own, manifests, strict=True):
+            self.layout.write(raw, each.media_type)
 
         def add(before: Descriptor | None) -> Descriptor:
-            listed = joined(self._parsed(before), (own,))
-            return self._layout.write(write_list(listed), INDEX)
+            return self.layout.write(write_list(joined(self._parsed(before), own)), INDEX)
 
-        self._layout.update_manifest(list_tag(subject), add)
+        self.layout.update_manifest(list_tag(subject), add)
         return own
 
     def referrers(self, subject: Digest, *, artifact_type: str = "") -> tuple[Descriptor, ...]:
         """Return what is attached to an image; see ``Attachable.referrers``."""
-        listed = joined(self._parsed(self._layout.resolve(list_tag(subject))))
+        listed = joined(self._parsed(self.layout.resolve(list_tag(subject))))
         return tuple(each for each in listed if artifact_type in ("", each.artifact_type))
 
     def _parsed(self, index: Descriptor | None) -> tuple[Descriptor, ...]:
         if index is None:
             return ()
-        return parse_list(self._layout.read(index.digest, DOCUMENT_LIMIT), f"the list of referrers {index.digest}")
+        return parse_list(self.layout.read(index.digest, DOCUMENT_LIMIT), f"the list of referrers {index.digest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

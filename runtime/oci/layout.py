@@ -24,6 +24,7 @@ from runtime.oci.temporary import PREFIX, new_file, sweep, sync_folder, write_wh
 
 _CHUNK = 1 << 20
 _MOST_MANIFESTS = 10_000
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOENT)
 
 
 class Layout:
@@ -138,6 +139,29 @@ class Layout:
             raise _unusable(self.root, error) from error
         return Descriptor(media_type=media_type, digest=found, size=size)
 
+    def link(self, blob: Descriptor, source: Self) -> bool:
+        """Take a verified blob of another layout as a second name of one file.
+
+        Args:
+            blob: what is wanted; nothing of that name is here.
+            source: has it.
+
+        Returns:
+            False where it has to be copied: it is on another file system, or others may write the file.
+
+        Raises:
+            StoreError: the source has no such blob, or this layout cannot be written.
+            DigestError: the source's bytes have another digest or size.
+        """
+        with source.open(blob.digest) as file:
+            status = os.fstat(file.fileno())
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                return False
+            found, size = hash_stream(file)
+            if (found, size) != (blob.digest, blob.size):
+                raise _damaged(source.path(blob.digest), found, blob.digest)
+            return self._link(file, blob.digest)
+
     def add_manifest(self, descriptor: Descriptor, *, name: str = "") -> None:
         """Name a manifest in ``index.json``.
 
@@ -243,6 +267,24 @@ class Layout:
         os.fsync(file.fileno())
         Path(str(file.name)).rename(target)
         sync_folder(self._blobs)
+
+    def _link(self, file: BinaryIO, digest: Digest) -> bool:
+        """Give a blob's name to an open file, the very one that was read; tell False where that cannot be."""
+        folder = os.open(self._blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(file.fileno())
+            # With a folder's descriptor linkat(2) is called, which follows the link of /proc; link(2) does not.
+            os.link(f"/proc/self/fd/{file.fileno()}", digest.hex, dst_dir_fd=folder, follow_symlinks=True)
+            os.fsync(folder)
+        except FileExistsError:
+            return True
+        except OSError as error:
+            if error.errno in _NO_LINK:
+                return False
+            raise _unusable(self.root, error) from error
+        finally:
+            os.close(folder)
+        return True
 
     def _name(self, descriptor: Descriptor, name: str) -> None:
         named = replace(descriptor, annotations={**descriptor.annotations, REF_NAME: name}) if name else descriptor

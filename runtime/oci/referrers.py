@@ -19,11 +19,17 @@ from runtime.oci.refusal import Refusal, RefusedError
 _OWN = ".seatrial-"
 _DIGITS = 32  # of a digest: a tag has at most 128 characters
 _MOST = 10_000
+_LIST = re.compile(r"sha256-[0-9a-f]{64}([.-].*)?")
 
 
 def list_tag(subject: Digest) -> str:
     """Return the tag of the index that lists a subject's referrers."""
     return f"sha256-{subject.hex}"
+
+
+def is_list_tag(tag: str) -> bool:
+    """Tell whether a tag is one by which attachments are found: of a list, of one of ours, or of other tools."""
+    return _LIST.fullmatch(tag) is not None
 
 
 def own_tag(subject: Digest, referrer: Digest) -> str:

@@ -1,7 +1,8 @@
 """A small registry in memory, as the distribution specification has it, with what Debian's docker-registry has not.
 
 An upload keeps one address, so that it can be resumed and deleted after any interruption; referrers are listed; lists
-come in pages. It notes what it was asked, and how many bytes of blobs it was sent.
+come in pages; manifests are put under conditions, where that is asked for. It notes what it was asked, and how many
+bytes of blobs it was sent.
 """
 
 import contextlib
@@ -24,8 +25,9 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 class SimulatedRegistry:
     """One on loopback, until it is closed."""
 
-    def __init__(self, *, has_referrers=True, page=1000, least=0):
+    def __init__(self, *, has_referrers=True, page=1000, least=0, has_conditions=False):
         self.has_referrers, self.page, self.least = has_referrers, page, least
+        self.has_conditions = has_conditions
         self.elsewhere, self.endless = "", False  # lists that go on at another server, or for ever
         self.retry_after = ""  # of parts, which are not taken then
         self.blobs, self.manifests, self.uploads = {}, {}, {}
@@ -149,16 +151,28 @@ class _Handler(BaseHTTPRequestHandler):
         missing = [each for each in wanted if each not in self.registry.blobs.get(name, {})]
         if missing:
             return self.problem(400, "MANIFEST_BLOB_UNKNOWN", f"{missing[0]} is not here")
+        if self.registry.has_conditions and not self.holds(self.registry.manifests.get(name, {}).get(tag)):
+            return self.problem(412, "DENIED", "the condition does not hold")
         for key in (tag, digest):
             self.registry.manifests.setdefault(name, {})[key] = (self.body, self.headers["Content-Type"])
         subject = document.get("subject", {}).get("digest") if self.registry.has_referrers else None
         return self.send(201, **({"OCI-Subject": subject} if subject else {}))
 
+    def holds(self, there):
+        """Tell whether the condition of a request holds."""
+        found = self.entity_tag(there[0]) if there else None
+        if "If-Match" in self.headers:
+            return found == self.headers["If-Match"]
+        return there is None or self.headers.get("If-None-Match") != "*"
+
+    def entity_tag(self, content):
+        return f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+
     def manifest_get(self, name, tag):
         content, kind = self.registry.manifests.get(name, {}).get(tag, (None, ""))
         if content is None:
             return self.problem(404, "MANIFEST_UNKNOWN", "there is no such manifest")
-        return self.send(200, content, **{"Content-Type": kind})
+        return self.send(200, content, **{"Content-Type": kind, "ETag": self.entity_tag(content)})
 
     manifest_head = manifest_get
 
