@@ -4,10 +4,9 @@ import json
 import os
 import signal
 import threading
-import warnings
 
 import pytest
-from release_world import machine_store, write_image
+from release_world import forked, machine_store, promote, write_image
 
 from pipeline.declare.errors import BusyStageError, PromotionError, TagMovedError
 from pipeline.release.journal import Journal, Outcome
@@ -57,34 +56,19 @@ def other_machine(tmp_path, clock):
     return Journal(tmp_path / "other" / "promotions", clock=clock)
 
 
-def promote(journal, store, here, release, *, suite=lambda _: None, **options):
-    """Promote as the command does; the suite may be anything."""
-    with journal.begin(store, "dev", "web", release.digest, **options) as intent:
-        intent.step("move")
-        moved = move(here, store, release.digest)
-        intent.step("suite")
-        suite(intent)
-        intent.make_live(moved.release)
-    return intent
-
-
 def fail(_):
     raise ValueError("mismatch on the host locale-c")
 
 
 def killed(journal, store, here, release, *, after):
     """Promote in a process that kills itself once a step is done; return what the journal has of it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of threads, which are other tests' servers
-        child = os.fork()
-    if not child:
-        try:
-            if store.folder is None:
-                store.repository._connections.close()  # the parent's are its own
-            kill_after(journal, store, here, release, after)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    def act():
+        if store.folder is None:
+            store.repository._connections.close()  # the parent's are its own
+        kill_after(journal, store, here, release, after)
+
+    assert forked(act) == -signal.SIGKILL
     return journal.promotions("dev", "web")[-1]
 
 

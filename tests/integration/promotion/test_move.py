@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from release_world import attach_text, machine_store, write_image, write_index, write_release
+from release_world import attach_text, content_of, machine_store, write_image, write_index, write_release
 
 from pipeline.release.layout_stage import LayoutStage
 from pipeline.release.move import move
@@ -65,19 +65,6 @@ def elsewhere(tmp_path):
         pytest.skip("a plain user mounts no file system")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
-
-
-def content_of(store, release):
-    """Return every document of a release and every blob, as a store has them now."""
-    found = survey(release, store)
-    assert found.left_out == ()
-    documents = {each.descriptor.digest: (each.raw, each.descriptor, each.subject) for each in found.documents}
-    blobs = {}
-    for each in {blob.digest: blob for document in found.documents for blob in document.blobs}.values():
-        with store.open(each.digest) as file:
-            blobs[each.digest] = file.read()
-        assert Digest.of(blobs[each.digest]) == each.digest
-    return documents, blobs
 
 
 @pytest.mark.bar("6 routes", slice=3)
