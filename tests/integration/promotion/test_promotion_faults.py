@@ -33,8 +33,8 @@ LAYER = 5 * PART // 2
 
 REQUESTS = {
     "docker-registry": {
-        "GET manifests": 19,
-        "HEAD blobs": 15,
+        "GET manifests": 20,
+        "HEAD blobs": 10,
         "PUT manifests": 12,
         "GET tags": 7,
         "POST upload": 4,
@@ -43,7 +43,7 @@ REQUESTS = {
         "GET referrers": 1,
     },
     "simulated registry": {
-        "HEAD blobs": 15,
+        "HEAD blobs": 10,
         "GET manifests": 14,
         "PUT manifests": 8,
         "POST upload": 4,
