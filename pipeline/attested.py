@@ -6,6 +6,7 @@ That spares more than time: evidence that was signed again without a run would l
 import json
 from pathlib import Path
 
+from pipeline.release.released import verified_name
 from pipeline.verify.verdict import EnvironmentResult
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
@@ -31,10 +32,12 @@ def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:
     try:
         kept = json.loads(_path(result, key, store).read_bytes())
         layout = Layout.existing(store / "oci")
+        last = layout.resolve(verified_name(result.name))
         there = {each.digest.text for each in AttachedLayout(layout).referrers(result.image)}
     except (OSError, ValueError, SeatrialError):
         return False
-    return isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
+    is_last = last is not None and last.digest == result.image
+    return is_last and isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
 
 
 def remember(result: EnvironmentResult, key: Digest, store: Path) -> None:

@@ -9,6 +9,7 @@ from pipeline.release.bundle import parse_bundle, to_bundle
 from pipeline.release.evidence import attach_evidence, find_evidence
 from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import RefusedEvidenceError
+from pipeline.release.released import verified_name
 from pipeline.release.signing import Signer, sign, verify
 from pipeline.release.suite_artifact import attach_suite
 from pipeline.release.suite_question import SuiteQuestion
@@ -16,6 +17,8 @@ from pipeline.release.verdicts import Seen
 from pipeline.verify.verdict import EnvironmentResult, Verification
 from runtime.digest import Digest
 from runtime.oci.attached import Attachable, AttachedLayout
+from runtime.oci.descriptor import MANIFEST, Descriptor
+from runtime.oci.document import DOCUMENT_LIMIT, parse_document, text
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 
@@ -23,7 +26,8 @@ from runtime.oci.layout import Layout
 def attest(result: Verification, store: Path, signer: Signer, *, version: str, clock: Callable[[], int]) -> int:
     """Sign what was found of every environment, and put it beside its image, with the suite that found it.
 
-    A statement that the same key has signed before is not signed again.
+    A statement that the same key has signed before is not signed again. The layout lists the image as
+    ``NAME/verified``, wherever it came from.
 
     Args:
         result: what was found; of one that was interrupted nothing is signed.
@@ -41,12 +45,17 @@ def attest(result: Verification, store: Path, signer: Signer, *, version: str, c
     """
     if result.partial:
         return 0
-    attached, count = AttachedLayout(Layout(store / "oci")), 0
+    layout = Layout(store / "oci")
+    attached, count = AttachedLayout(layout), 0
     for each in result.environments:
         question = SuiteQuestion.of(each)
         if question is not None:
             attach_suite(question, each.records, attached)
         count += len(attest_result(each, attached, signer, version=version, at=clock()))
+        raw = layout.read(each.image, DOCUMENT_LIMIT)
+        kind = text(parse_document(raw, f"manifest {each.image}").get("mediaType", MANIFEST), "mediaType")
+        manifest = Descriptor(media_type=kind, digest=each.image, size=len(raw))
+        layout.add_manifest(manifest, name=verified_name(each.name))
     return count
 
 

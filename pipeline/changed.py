@@ -130,8 +130,8 @@ def _judge(found: EnvironmentResult, before: Before) -> tuple[SuspectState, str]
     causes = [each.cause for each in here.findings if each.cause is not None and DATE in each.cause.factors]
     shown = next((each for each in causes if each.state is CauseState.CAUSED), None)
     if shown is not None and shown.with_ and shown.without:
-        now, then = (f"{each.failed} of {each.of}" for each in (shown.with_, shown.without))
-        return SuspectState.CAUSED, f"{now} runs differ now, {then} with the clock of then, p {shown.p_value}"
+        with_, without = (f"{each.failed} of {each.of}" for each in (shown.with_, shown.without))
+        return SuspectState.CAUSED, f"{with_} runs differ now, {without} with the clock of then, p {shown.p_value}"
     if here.behavior != before.behavior:
         return SuspectState.CAUSED, "set back to the earlier run it behaves as then"
     return SuspectState.UNTRIED, "it behaves as then with either clock"

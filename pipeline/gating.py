@@ -1,6 +1,6 @@
 """``ask_gate``: find a release and what lies beside it, and ask the gate of a stage about it. Nothing runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline.release.gate import Decision, Question, judge
 from pipeline.release.keyring import Keyring
 from pipeline.release.policy import Policy
 from pipeline.release.public_key import PublicKey
-from pipeline.release.released import Released
+from pipeline.release.released import Released, verified_name
 from pipeline.release.stage_store import StageStore, open_stage_store
 from pipeline.release.stage_tags import LIVE
 from runtime.digest import Digest
@@ -47,6 +47,14 @@ class Grounds:
     connections: Connections
     keyring: Keyring | None
     local: PublicKey | None
+
+    def open(self, stage: StageFile, app: str, *, make: bool = False) -> StageStore:
+        """Return where a stage has the images of an app; see ``open_stage_store``."""
+        return open_stage_store(stage, app, self.store, connections=self.connections, make=make)
+
+    def policy(self, stage: StageFile) -> Policy:
+        """Return what a stage demands; see ``Policy.of``."""
+        return Policy.of(stage, self.hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +98,7 @@ def ask_gate(name: str, stage: str, grounds: Grounds, *, app: str = "", now: int
         ImageError, DigestError, RefusedError: what is there is none.
     """
     *before, wanted = grounds.stages.way(stage)
-    policy, known = Policy.of(wanted, grounds.hosts), app or _app_of(name)
+    policy, known = grounds.policy(wanted), app or _app_of(name)
     standing, store = _standing(known, name, before[-1], grounds) if before else (None, None)
     found = _find(name, grounds, standing, store)
     released = Released.open(found.source, found.digest, wanted.platforms)
@@ -102,9 +110,9 @@ def ask_gate(name: str, stage: str, grounds: Grounds, *, app: str = "", now: int
         keyring=grounds.keyring,
         local=grounds.local,
         standing=standing,
-        lint=dict(_linted(policy, released, found, now)),
+        lint=dict(linted(policy, released, found.source, found.place, now)),
     )
-    decision = judge(question, _bundles(released, found.source))
+    decision = judge(question, bundles_of(released.digests, found.source))
     return Asked(question=question, place=found.place, decision=decision)
 
 
@@ -119,11 +127,10 @@ def _standing(app: str, name: str, stage: StageFile, grounds: Grounds) -> tuple[
     """Return what stands in a stage."""
     if not app:
         raise SpecError(f"nobody says of which app {name} is", hint="add `--app NAME`, the name of its spec")
-    store = open_stage_store(stage, app, grounds.store, connections=grounds.connections, make=False)
+    store = grounds.open(stage, app)
     live = store.tagged(LIVE)
-    policy = Policy.of(stage, grounds.hosts)
     found = live.digest if live else None
-    return Standing(stage=stage.name, store=store.place, policy=policy.digest, live=found), store
+    return Standing(stage=stage.name, store=store.place, policy=grounds.policy(stage).digest, live=found), store
 
 
 def _find(name: str, grounds: Grounds, standing: Standing | None, store: StageStore | None) -> _Found:
@@ -148,11 +155,7 @@ def _own(reference: Reference, grounds: Grounds) -> _Found:
     if not (root / "oci-layout").is_file():
         raise StoreError(f"there is no image {reference.text}: nothing was built here", hint="`seatrial verify` builds")
     layout = Layout.existing(root)
-    digest = find_listed(reference, layout).digest
-    index = layout.resolve(f"{reference.name}/index") if reference.name else None
-    if index is not None:
-        listed = listed_images(layout.read(index.digest, DOCUMENT_LIMIT), index.digest)
-        digest = index.digest if digest in {each.digest for each in listed} else digest
+    digest = verified_release(reference.name, layout) or find_listed(reference, layout).digest
     return _Found(digest=digest, source=AttachedLayout(layout), place="this machine's store")
 
 
@@ -167,7 +170,19 @@ def _in_registry(remote: Remote, grounds: Grounds) -> _Found:
     return _Found(digest=digest, source=store, place=store.place)
 
 
-def _linted(policy: Policy, released: Released, found: _Found, now: int) -> Iterator[tuple[Digest, Findings]]:
+def verified_release(app: str, layout: Layout) -> Digest | None:
+    """Return what was verified last as an app: an index that has that image, or the image; None where nothing was."""
+    image = layout.resolve(verified_name(app)) if app else None
+    index = layout.resolve(f"{app}/index") if image else None
+    if image is None or index is None:
+        return image.digest if image else None
+    listed = listed_images(layout.read(index.digest, DOCUMENT_LIMIT), index.digest)
+    return index.digest if image.digest in {each.digest for each in listed} else image.digest
+
+
+def linted(
+    policy: Policy, released: Released, source: Attachable, name: str, now: int
+) -> Iterator[tuple[Digest, Findings]]:
     """Yield what lint finds in each image, where the stage asks for that: every layer is read then."""
     if policy.lint is LintDemand.NONE:
         return
@@ -175,11 +190,12 @@ def _linted(policy: Policy, released: Released, found: _Found, now: int) -> Iter
     from pipeline.lint.rule import Severity  # noqa: PLC0415 - likewise
 
     for each in released.images:
-        seen = lint(found.source, found.place, each.image.digest, now=now)
+        seen = lint(source, name, each.image.digest, now=now)
         counts = Findings(errors=seen.count(Severity.ERROR), warnings=seen.count(Severity.WARNING))
         yield each.image.digest, counts
 
 
-def _bundles(released: Released, source: Attachable) -> Iterator[bytes]:
-    for digest in released.digests:
+def bundles_of(digests: Iterable[Digest], source: Attachable) -> Iterator[bytes]:
+    """Yield the bundles that lie beside some images."""
+    for digest in digests:
         yield from (each.bundle for each in find_evidence(digest, source) if each.bundle)

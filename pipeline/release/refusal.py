@@ -45,7 +45,7 @@ class Refusal(StrEnum):
     SUITE_MISSING = "suite-missing"
     SUITE_FORM = "suite-form"
     SUITE_SUBJECT = "suite-subject"
-    SUITE_OTHER = "suite-other"
+    SUITE_UNSIGNED = "suite-unsigned"
     SUITE_NORMALIZATION = "suite-normalization"
     # public keys
     KEY_FORM = "key-form"

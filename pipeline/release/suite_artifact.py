@@ -105,7 +105,7 @@ def find_question(signed: Signed, store: Attachable) -> SuiteQuestion:
         message = (
             f"the suite beside {signed.image.short} is {asked.suite.digest.short}, and {signed.suite.short} passed"
         )
-        raise RefusedEvidenceError(Refusal.SUITE_OTHER, message)
+        raise RefusedEvidenceError(Refusal.SUITE_UNSIGNED, message)
     if found.normalization.digest != signed.normalization:
         message = f"the normalization {found.normalization.digest.short} is not the one that was signed"
         raise RefusedEvidenceError(Refusal.SUITE_NORMALIZATION, message)

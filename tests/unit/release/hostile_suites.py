@@ -136,9 +136,9 @@ SUITE_ATTACKS = {
     "question_with_a_service_too_few": attack(Refusal.SUITE_FORM, _document(lambda found: found.update(services=[]))),
     "question_of_another_image": attack(Refusal.SUITE_SUBJECT, _another_image),
     "suite_emptied_under_the_same_image": attack(
-        Refusal.SUITE_OTHER, _document(lambda found: found["suite"].update(command=["true"]))
+        Refusal.SUITE_UNSIGNED, _document(lambda found: found["suite"].update(command=["true"]))
     ),
-    "suite_that_was_not_signed": attack(Refusal.SUITE_OTHER, _signed(suite=Digest.of(b"another"))),
+    "suite_that_was_not_signed": attack(Refusal.SUITE_UNSIGNED, _signed(suite=Digest.of(b"another"))),
     "normalization_that_masks_everything": attack(
         Refusal.SUITE_NORMALIZATION, _document(lambda found: found["normalization"]["masks"].update(stdout=[[""]]))
     ),

@@ -108,7 +108,7 @@ MUTANTS = {
         (QUESTION, 'if {each.name for each in services} != suite["services"].keys():', NEVER),
     ],
     Refusal.SUITE_SUBJECT: [(SUITE, "if asked.image != signed.image:", NEVER)],
-    Refusal.SUITE_OTHER: [(SUITE, "if asked.suite.digest != signed.suite:", NEVER)],
+    Refusal.SUITE_UNSIGNED: [(SUITE, "if asked.suite.digest != signed.suite:", NEVER)],
     Refusal.SUITE_NORMALIZATION: [(SUITE, "if found.normalization.digest != signed.normalization:", NEVER)],
     Refusal.KEY_FORM: [
         (
