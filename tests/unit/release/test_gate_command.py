@@ -21,6 +21,7 @@ from pipeline.release.evidence import attach_evidence
 from pipeline.release.keyring_changes import make_holder, new_keyring, signed_by, with_holder
 from pipeline.release.policy import Policy
 from pipeline.release.private_key import machine_key
+from pipeline.release.released import verified_name
 from pipeline.release.signing import sign
 from runtime.oci.attached import AttachedLayout
 from runtime.oci.descriptor import INDEX, MANIFEST, Descriptor
@@ -173,9 +174,8 @@ def test_index_is_meant_where_the_image_was_built_for_several_architectures(proj
     index = project.release
     store = project.put(project.store / "oci", "web/index", kind=INDEX)
     layout = Layout(project.store / "oci")
-    layout.add_manifest(
-        Descriptor(media_type=MANIFEST, digest=image, size=len(layout.read(image, 1 << 20))), name="web"
-    )
+    described = Descriptor(media_type=MANIFEST, digest=image, size=len(layout.read(image, 1 << 20)))
+    layout.add_manifest(described, name=verified_name("web"))
     project.attach(project.world.signed["verdict"][0], store)
     assert gate("web", "--stage", "dev", "--json") == 0
     found = json.loads(capsys.readouterr().out)
