@@ -1,6 +1,6 @@
 """``promote``: a release enters a stage: gate, move, the suite asked again, signed, and the tag last."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,19 +11,19 @@ from pipeline.build.unpacked import trees_of
 from pipeline.changed import Before
 from pipeline.declare.errors import KeysError, PromotionError
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.stage_file import LintDemand, Trust
-from pipeline.entering import Entry, Place
-from pipeline.lint.lint import lint
-from pipeline.lint.rule import Severity
+from pipeline.declare.stage_file import Trust
+from pipeline.entering import Entry
+from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance, AcceptedHost, AcceptedImage
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
-from pipeline.release.checks.lint import Findings
 from pipeline.release.gate import Approval, Decision
+from pipeline.release.gate_refusal import GateRefusal
 from pipeline.release.journal import Intent, Journal
 from pipeline.release.keyring import Keyring, Roots
 from pipeline.release.move import Moved, move
 from pipeline.release.portability import Portability
+from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.signing import Signer
 from pipeline.release.stage_store import StageStore
 from pipeline.release.suite_artifact import Signed, bring_suite, find_question, read_record
@@ -36,6 +36,7 @@ from runtime.digest import Digest
 from runtime.oci.copy import copy_image
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
+from runtime.oci.platform import own_architecture
 
 EMPTY_KEYRING = Keyring(version=1, expires=0, roots=Roots(threshold=1, keys=()))
 """Of nobody."""
@@ -87,7 +88,8 @@ class Promoted:
         entry: what was to enter.
         decision: of the gate.
         moved: what was moved; None where nothing was.
-        answers: what the suite showed, for each image.
+        answers: what the suite showed, for each image that was asked.
+        unasked: the architectures of images that were not: this machine runs programs of another one.
         acceptance: what was signed; None where nothing was.
     """
 
@@ -96,6 +98,7 @@ class Promoted:
     decision: Decision
     moved: Moved | None = None
     answers: tuple[Answer, ...] = ()
+    unasked: tuple[str, ...] = ()
     acceptance: Acceptance | None = None
 
 
@@ -107,7 +110,7 @@ class _EndedError(Exception):
         self.promoted = promoted
 
 
-def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
+def promote(entry: Entry, place: Grounds, wish: Wish) -> Promoted:
     """Let a release enter a stage, or say why not. The tag moves last: until then the stage has what it had.
 
     Args:
@@ -116,7 +119,7 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
         wish: how.
 
     Raises:
-        RefusedEvidenceError: the signer may not sign it, or the suite is not what was signed.
+        RefusedEvidenceError: the signer may not sign it.
         PromotionError: another promotion is under way, or the target gives back something else than was put.
         StoreError, FetchError: a store cannot be read or written.
         environment.Interrupted: a signal arrived.
@@ -124,8 +127,11 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
     _check_signer(entry, place, wish)
     stage = place.stages.stage(entry.policy.stage)
     if not entry.is_back and entry.is_done(place, stage, wish.clock()):
+        wish.journal.settle(entry.target, stage.name, entry.app)  # one that was killed after its tag
         return Promoted(ending=Ending.ALREADY, entry=entry, decision=Decision())
-    decision = entry.decide(place, wish.clock(), _linted(entry, wish))
+    now = wish.clock()
+    found = dict(linted(entry.policy, entry.released, entry.source, entry.app, now))
+    decision = entry.decide(place, now, found)
     begun = Promoted(ending=Ending.REFUSED, entry=entry, decision=decision)
     if decision.accepted is None:
         return begun
@@ -135,7 +141,7 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
             intent.step("move")
             begun = replace(begun, moved=None if entry.is_back else move(entry.source, entry.target, release))
             intent.step("ask")
-            begun = _judged(replace(begun, answers=_ask_all(entry, decision.accepted, place, wish)))
+            begun = _judged(_ask_all(begun, decision.accepted, place, wish))
             intent.step("sign")
             acceptance = _accept(begun, decision.accepted, intent, wish)
             intent.make_live(entry.descriptor)
@@ -144,7 +150,7 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
         return ended.promoted
 
 
-def _check_signer(entry: Entry, place: Place, wish: Wish) -> None:
+def _check_signer(entry: Entry, place: Grounds, wish: Wish) -> None:
     """Do nothing if the acceptance would count; otherwise it would be found only at the next stage.
 
     Raises:
@@ -161,16 +167,6 @@ def _check_signer(entry: Entry, place: Place, wish: Wish) -> None:
         )
 
 
-def _linted(entry: Entry, wish: Wish) -> Mapping[Digest, Findings]:
-    if entry.policy.lint is LintDemand.NONE:
-        return {}
-    found = [lint(entry.source, entry.app, each.image.digest, now=wish.clock()) for each in entry.released.images]
-    return {
-        each.digest: Findings(errors=each.count(Severity.ERROR), warnings=each.count(Severity.WARNING))
-        for each in found
-    }
-
-
 def _judged(begun: Promoted) -> Promoted:
     """Return a promotion whose suite showed nothing that ends it."""
     changes = [change for answer in begun.answers for change in answer.changes]
@@ -182,15 +178,30 @@ def _judged(begun: Promoted) -> Promoted:
     return begun
 
 
-def _ask_all(entry: Entry, approval: Approval, place: Place, wish: Wish) -> tuple[Answer, ...]:
-    """Ask the suite of each image again; of what stood in the stage before nothing is asked: it is known."""
+def _ask_all(begun: Promoted, approval: Approval, place: Grounds, wish: Wish) -> Promoted:
+    """Ask the suite of each image again that this machine can run as it is; of a single one in any case.
+
+    Of what stood in the stage before nothing is asked: it is known.
+    """
+    entry = begun.entry
     if entry.is_back:
-        return ()
+        return begun
     said = _statements(entry.bundles, approval)
-    return tuple(_ask(each, said, entry, place, wish) for each in approval.images)
+    own = [each for each in approval.images if each.architecture == own_architecture()]
+    asked = own or approval.images[:1]
+    try:
+        return replace(
+            begun,
+            answers=tuple(_ask(each, said, entry, place, wish) for each in asked),
+            unasked=tuple(each.architecture for each in approval.images if each not in asked),
+        )
+    except RefusedEvidenceError as error:
+        what = error.message.removesuffix(f" [{error.reason}]")
+        refusal = GateRefusal(code=str(error.reason), what=what, who=error.hint)
+        raise _EndedError(replace(begun, decision=Decision(refusals=(refusal,))), error.message) from error
 
 
-def _ask(image: AcceptedImage, said: Sequence[Portability], entry: Entry, place: Place, wish: Wish) -> Answer:
+def _ask(image: AcceptedImage, said: Sequence[Portability], entry: Entry, place: Grounds, wish: Wish) -> Answer:
     own = [each for each in said if each.image == image.digest]
     signed = Signed(image=image.digest, question=own[0].question, suite=image.suite, normalization=image.normalization)
     question = find_question(signed, entry.target)
@@ -269,12 +280,8 @@ def _accept(begun: Promoted, approval: Approval, intent: Intent, wish: Wish) -> 
 
 def _images(approval: Approval, answers: Sequence[Answer]) -> tuple[AcceptedImage, ...]:
     """Return the images with the hosts that were asked now; with those of the evidence where none were."""
-    if not answers:
-        return approval.images
-    return tuple(
-        replace(image, hosts=tuple(_host(each) for each in answer.result.hosts))
-        for image, answer in zip(approval.images, answers, strict=True)
-    )
+    hosts = {each.result.image: tuple(_host(host) for host in each.result.hosts) for each in answers}
+    return tuple(replace(each, hosts=hosts.get(each.digest, each.hosts)) for each in approval.images)
 
 
 def _host(result: HostResult) -> AcceptedHost:

@@ -9,9 +9,22 @@ from pydantic import Field, model_validator
 
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FORMAT, FlakyPolicy
 from pipeline.declare.validate import place_of, validate
-from pipeline.declare.values import AnyText, Duration, ImagePath, Like, Name, Part, Port, Switch, Text, Variable, Whole
+from pipeline.declare.values import (
+    FORMAT,
+    AnyText,
+    Duration,
+    FlakyPolicy,
+    ImagePath,
+    Like,
+    Name,
+    Part,
+    Port,
+    Switch,
+    Text,
+    Variable,
+    Whole,
+)
 from pipeline.declare.yaml_reader import read_yaml
 
 Argv = Annotated[tuple[AnyText, ...], Field(min_length=1)]

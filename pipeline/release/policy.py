@@ -8,8 +8,8 @@ from typing import Self
 
 from pipeline.declare.hosts import Catalogue
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FlakyPolicy
 from pipeline.declare.stage_file import AllowedIgnore, LeastFidelity, LintDemand, StageFile, Trust
+from pipeline.declare.values import FlakyPolicy
 from runtime.canonical import Json
 from runtime.digest import Digest
 

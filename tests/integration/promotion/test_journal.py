@@ -169,6 +169,18 @@ def test_promotion_that_was_killed_after_the_tag_is_found_done(journal, store, h
     assert [each.outcome for each in journal.promotions("dev", "web")] == [Outcome.LIVE] * 3
 
 
+@pytest.mark.parametrize(("after", "outcome"), [("live", Outcome.LIVE), ("moved", Outcome.UNDONE)])
+def test_killed_promotion_is_settled_where_nothing_is_to_be_promoted(journal, store, here, after, outcome):
+    first, second = write_image(here.layout, b"first"), write_image(here.layout, b"second")
+    promote(journal, store, here, first)
+    killed(journal, store, here, second, after=after)
+    journal.settle(store, "dev", "web")
+    journal.settle(store, "dev", "web")
+    assert journal.promotions("dev", "web")[-1].outcome is outcome
+    assert journal.unfinished() == ()
+    assert promote(journal, store, here, second).number == 3
+
+
 def test_steps_that_a_killed_process_had_done_are_known(journal, store, here):
     release, done = write_image(here.layout, b"release"), []
 

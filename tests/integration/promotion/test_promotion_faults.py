@@ -33,8 +33,8 @@ LAYER = 5 * PART // 2
 
 REQUESTS = {
     "docker-registry": {
-        "GET manifests": 19,
-        "HEAD blobs": 15,
+        "GET manifests": 20,
+        "HEAD blobs": 10,
         "PUT manifests": 12,
         "GET tags": 7,
         "POST upload": 4,
@@ -43,7 +43,7 @@ REQUESTS = {
         "GET referrers": 1,
     },
     "simulated registry": {
-        "HEAD blobs": 15,
+        "HEAD blobs": 10,
         "GET manifests": 14,
         "PUT manifests": 8,
         "POST upload": 4,
@@ -215,18 +215,33 @@ def test_promoter_that_is_killed_at_any_request_leaves_the_old_release_or_the_ne
     world, proxy, uploads = place(kind)
     proxy.plan(*fault, turn)
 
-    def kill(process):
-        assert proxy.held.wait(30), proxy.seen
-        time.sleep(0.1)  # The other requests that are under way are done by then.
-        os.kill(process, signal.SIGKILL)
-
-    assert forked(lambda: world.promote(world.new), meanwhile=kill) == -signal.SIGKILL
+    assert forked(lambda: world.promote(world.new), meanwhile=partial(killed_while_held, proxy)) == -signal.SIGKILL
     proxy.plan("", "", 0)
     assert world.live() in {world.old.digest, world.new.digest}
     following = next_of(world, turn)
     world.promote(following)
     world.check(following)
     assert uploads() == set()
+
+
+def test_copy_that_was_killed_goes_on_where_it_was(place, simulated):
+    world, proxy, _ = place("simulated registry")
+    before = simulated.received
+    proxy.plan("hold", "PATCH upload", 3)
+    assert forked(lambda: world.promote(world.new), meanwhile=partial(killed_while_held, proxy)) == -signal.SIGKILL
+    assert simulated.received - before >= 2 * PART
+    proxy.plan("", "", 0)
+    world.promote(world.new)
+    _, blobs = content_of(world.here, world.new.digest)
+    own = sum(len(each) for each in blobs.values()) - len(b"{}")  # which is there already
+    # Beside the image the two promotions send nothing that has a size.
+    assert simulated.received - before == own
+
+
+def killed_while_held(proxy, process):
+    assert proxy.held.wait(30), proxy.seen
+    time.sleep(0.1)  # The other requests that are under way are done by then.
+    os.kill(process, signal.SIGKILL)
 
 
 def killed_at(world, line, moment):

@@ -7,9 +7,9 @@ import pytest
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FlakyPolicy
 from pipeline.declare.stage_catalogue import BUILT_IN, StageCatalogue
 from pipeline.declare.stage_file import LeastFidelity, LintDemand, TargetKind, read_stage
+from pipeline.declare.values import FlakyPolicy
 
 WHOLE = """\
 seatrial: 1
