@@ -102,4 +102,6 @@ def main() -> None:
             found: Mapping[str, Any] = tell_changes(pid, user, before, upper, layers)
             sys.stdout.write(json.dumps(found))
             sys.stdout.flush()
+        case _:
+            raise ValueError(f"there is no helper {what!r}")
     os._exit(0)

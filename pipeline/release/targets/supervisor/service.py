@@ -73,6 +73,7 @@ class Supervisor:
             server.close()
             await asyncio.gather(*(each.close() for each in (*self._containers, *self._candidates)))
             self._backend.close()
+            self._journal.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._conversations += 1
@@ -226,6 +227,8 @@ def exit_code(outcome: Outcome) -> int:
             return 124
         case Limit.OOM:
             return 137
+        case _:
+            pass
     return outcome.exit_code if outcome.exit_code is not None else 128 + (outcome.signal or 0)
 
 
