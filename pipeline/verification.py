@@ -27,13 +27,15 @@ from pipeline.image_run import run_on
 from pipeline.report.events import Ended, Planned, Started, Step
 from pipeline.verify import environment, plugin
 from pipeline.verify.conclude import conclude
-from pipeline.verify.inquiry import as_here, ask, of_machine, suite_run
+from pipeline.verify.inquiry import Inquiry, as_here, ask, of_machine, suite_run
 from pipeline.verify.offers import Examination, examine_machine
 from pipeline.verify.schedule import BackendRunner, ResultCache
 from pipeline.verify.verdict import EnvironmentResult, HostResult, Verification
 from runtime.backends.catalogue import Backends
+from runtime.backends.native.backend import Layers
 from runtime.digest import Digest
 from runtime.host import Host
+from runtime.oci.layout import Layout
 from runtime.outcome import Outcome
 from runtime.plan import Variant
 
@@ -157,10 +159,26 @@ def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Te
     )
     named = f"{spec.path}={reference}" if reference else asked.spec
     asked = replace(asked, plan=told.correct(asked.plan), spec=named)
+    return answer(asked, builder.layers, builder.layout, options, tell)
+
+
+def answer(asked: Inquiry, layers: Layers, layout: Layout, options: Options, tell: Tell) -> EnvironmentResult:
+    """Run what is asked about one environment on its hosts, compare, explain and judge.
+
+    Args:
+        asked: all of it.
+        layers: where the unpacked layers of the image, the suite and the services are.
+        layout: where their manifests and packed layers are.
+        options: say where the store is, how many runs there are at once, and whether earlier ones are left aside.
+        tell: is told what happens.
+
+    Raises:
+        environment.Interrupted: a signal arrived; it is the cause, and what was found is kept.
+    """
     stop = threading.Event()
     result = None
     try:
-        with Backends(builder.layers, builder.layout, kernels_of(options.store)) as backend:
+        with Backends(layers, layout, kernels_of(options.store)) as backend:
             runner = BackendRunner(
                 backend=backend,
                 suite=asked.suite,

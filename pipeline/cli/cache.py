@@ -25,6 +25,8 @@ PARTS = {
     "results": "observations",
     "kernels": "kernels of virtual machines",
     "builds": "build keys",
+    "stages": "images of the stages of this machine",
+    "signed": "what was signed already",
     "rebuilds": "images being built again",
     "tmp": "work in progress",
 }

@@ -213,7 +213,7 @@ def _roles(arguments: argparse.Namespace) -> tuple[Role, ...]:
 
 
 def _folder() -> Path:
-    from pipeline.release.key_source import keys_folder  # noqa: PLC0415 - likewise
+    from pipeline.release.key_place import keys_folder  # noqa: PLC0415 - likewise
 
     return keys_folder(os.environ, Path.home())
 
@@ -233,7 +233,7 @@ def _signer(arguments: argparse.Namespace) -> Signer:
 def _new_passphrase(path: Path) -> bytes:
     import getpass  # noqa: PLC0415 - likewise
 
-    from pipeline.release.key_source import PASSPHRASE  # noqa: PLC0415 - likewise
+    from pipeline.release.key_place import PASSPHRASE  # noqa: PLC0415 - likewise
 
     given = os.environ.get(PASSPHRASE, "")
     if not given and sys.stdin.isatty():

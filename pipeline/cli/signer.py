@@ -21,7 +21,8 @@ def chosen_signer(wanted: str) -> Signer:
     Raises:
         KeysError: there is no such key, or it cannot be used.
     """
-    from pipeline.release.key_source import keys_folder, signer_of  # noqa: PLC0415 - loads a large library
+    from pipeline.release.key_place import keys_folder  # noqa: PLC0415 - keeps the imports of --help few
+    from pipeline.release.key_source import signer_of  # noqa: PLC0415 - loads a large library
 
     ask = getpass.getpass if sys.stdin.isatty() and sys.stderr.isatty() else None
     return signer_of(wanted, os.environ, keys_folder(os.environ, Path.home()), ask)
@@ -29,6 +30,6 @@ def chosen_signer(wanted: str) -> Signer:
 
 def is_named() -> bool:
     """Tell whether the environment names a key, in place of this machine's own."""
-    from pipeline.release.key_source import KEY  # noqa: PLC0415 - loads a large library
+    from pipeline.release.key_place import KEY  # noqa: PLC0415 - keeps the imports of --help few
 
     return bool(os.environ.get(KEY))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pipeline.verify.verdict import Verification
+    from runtime.digest import Digest
 
 EXAMPLES = """\
 examples:
@@ -21,7 +22,7 @@ examples:
   verify envs/web.yaml --hosts quick
   verify web=registry.example.org/web@sha256:…   another image, the same spec
   verify --locked --json            in CI: writes no lock, prints one JSON document
-  verify web --sign                 leave what was found beside the image, signed"""
+  verify web --key ci.pem           sign what was found with another key than this machine's"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-fast", action="store_true", help="end with the first host that fails")
     parser.add_argument("--fresh", action="store_true", help="run everything again, use no earlier run")
     parser.add_argument("--locked", action="store_true", help="write no lock: a missing one is an error")
-    parser.add_argument("--sign", action="store_true", help="sign what was found, and put it beside the image")
+    parser.add_argument("--no-sign", action="store_true", help="leave nothing signed beside the image")
+    parser.add_argument(
+        "--key",
+        "--sign",
+        metavar="KEY",
+        default="",
+        help="sign with a file's key, or agent:NAME (SEATRIAL_KEY), in place of this machine's",
+    )
     parser.add_argument(
         "--no-prediction",
         action="store_true",
@@ -60,20 +68,50 @@ def run(arguments: argparse.Namespace) -> int:
         show(arguments, stop.partial)
         return stopping.exit_code(stop.__cause__)
     show(arguments, result)
-    if arguments.sign:
-        _sign(result, wishes.store, quiet=arguments.quiet)
+    if not arguments.no_sign:
+        _sign(result, wishes.store, arguments)
     return exit_code(result)
 
 
-def _sign(result: Verification, store: Path, *, quiet: bool) -> None:
-    from pipeline.attesting import attest  # noqa: PLC0415 - only where it is asked for
+def _sign(result: Verification, store: Path, arguments: argparse.Namespace) -> None:
+    """Sign what was found. Where nobody named a key, one that cannot be had is no fault of the verification."""
+    from pipeline.declare.errors import KeysError  # noqa: PLC0415 - as above
+
+    is_asked = bool(arguments.key or os.environ.get("SEATRIAL_KEY"))
+    try:
+        count, key = _signed(result, store, arguments.key)
+    except KeysError as error:
+        if is_asked:
+            raise
+        sys.stderr.write(f"warning: nothing is signed: {error.message}\n")
+        return
+    if count and not arguments.quiet and (is_asked or arguments.verbose):
+        sys.stderr.write(f"signed {count} statements as {key}\n")
+
+
+def _signed(result: Verification, store: Path, wanted: str) -> tuple[int, str]:
+    """Sign what is new, and return how many statements that were, and the id of the key."""
+    from pipeline.attested import is_attested, remember  # noqa: PLC0415 - as above
+    from pipeline.release.key_place import key_name, keys_folder  # noqa: PLC0415 - as above
+
+    def named() -> Digest:
+        return key_name(wanted, os.environ, keys_folder(os.environ, Path.home()))
+
+    new = tuple(each for each in result.environments if not is_attested(each, named(), store))
+    if result.partial or not new:
+        return 0, ""
+    from dataclasses import replace  # noqa: PLC0415 - as above
+
+    from pipeline.attesting import attest  # noqa: PLC0415 - loads cryptography, which a repetition needs not
     from pipeline.cli.bill import own_version  # noqa: PLC0415 - likewise
     from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - likewise
 
-    signer = chosen_signer("")
-    count = attest(result, store, signer, version=own_version(), clock=lambda: int(time.time()))
-    if not quiet:
-        sys.stderr.write(f"signed {count} statements as {signer.public.id}\n")
+    signer = chosen_signer(wanted)
+    signed = replace(result, environments=new)
+    count = attest(signed, store, signer, version=own_version(), clock=lambda: int(time.time()))
+    for each in new:
+        remember(each, named(), store)
+    return count, signer.public.id
 
 
 def show(arguments: argparse.Namespace, result: Verification) -> None:

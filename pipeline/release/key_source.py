@@ -8,25 +8,11 @@ from pathlib import Path
 
 from pipeline.declare.errors import KeysError
 from pipeline.release.agent import agent_keys
+from pipeline.release.key_place import KEY, PASSPHRASE
 from pipeline.release.private_key import LockedKeyError, PrivateKey, machine_key, read_key_file
 from pipeline.release.signing import Signer
 
-KEY, PASSPHRASE, FOLDER = "SEATRIAL_KEY", "SEATRIAL_KEY_PASSPHRASE", "SEATRIAL_KEYS"
-"""The variables of the environment."""
-
 AGENT = "agent:"
-
-
-def keys_folder(environment: Mapping[str, str], home: Path) -> Path:
-    """Return where this user's keys lie: ``SEATRIAL_KEYS``, or ``seatrial/keys`` in the user's data folder.
-
-    It is not the store's: stores are shared, thrown away and copied.
-    """
-    chosen = environment.get(FOLDER, "")
-    if chosen:
-        return Path(chosen).absolute()
-    data = environment.get("XDG_DATA_HOME", "")
-    return (Path(data) if data.startswith("/") else home / ".local" / "share") / "seatrial" / "keys"
 
 
 def signer_of(

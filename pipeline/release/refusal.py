@@ -40,6 +40,13 @@ class Refusal(StrEnum):
     PREDICATE_TYPE = "predicate-type"
     PREDICATE_OTHER = "predicate-other"
     PREDICATE_FORM = "predicate-form"
+    # the suite that travels with an image
+    SUITE_UNKNOWN = "suite-unknown"
+    SUITE_MISSING = "suite-missing"
+    SUITE_FORM = "suite-form"
+    SUITE_SUBJECT = "suite-subject"
+    SUITE_UNSIGNED = "suite-unsigned"
+    SUITE_NORMALIZATION = "suite-normalization"
     # public keys
     KEY_FORM = "key-form"
     KEY_KIND = "key-kind"

@@ -34,12 +34,14 @@ class Seen:
         image: the image that was verified.
         at: when, seconds since 1970.
         version: of the verifier; empty where it is not installed.
+        question: the digest of what was asked, as the suite's artifact has it; None where nobody can ask it again.
     """
 
     result: EnvironmentResult
     image: Image
     at: int
     version: str = ""
+    question: Digest | None = None
 
     def statements(self) -> tuple[Statement, ...]:
         """Return all of them, that of all hosts last."""
@@ -67,6 +69,7 @@ class Seen:
                 "headline": result.headline,
                 "image": _image(self.image),
                 "suite": result.suite.text,
+                "question": _text(self.question),
                 "lock": _text(result.lock),
                 "behavior": _text(result.behavior),
                 "normalization": _text(result.normalization),

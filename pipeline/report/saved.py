@@ -122,7 +122,10 @@ def _verification(value: Fields) -> Verification:
 
 def _environment(value: Fields) -> EnvironmentResult:
     return EnvironmentResult(
-        **{key: _text(value[key]) for key in ("name", "spec", "headline", "hint")},
+        name=_text(value["name"]),
+        spec=_text(value["spec"]),
+        headline=_text(value["headline"]),
+        hint=_text(value["hint"]),
         lock=_digest(value["lock"]),
         image=Digest(value["image"]),
         suite=Digest(value["suite"]),

@@ -24,11 +24,18 @@ class Known:
 
     Args:
         runs: what was seen, in order; none before the first run ended.
-        normalization: what varies between them.
+        normalization: what varies between them, and what is known to vary from earlier.
+        carried: that which is known from earlier; None where nothing is.
     """
 
     runs: tuple[Observation, ...] = ()
     normalization: Normalization = field(default_factory=Normalization)
+    carried: Normalization | None = None
+
+    @property
+    def digested(self) -> Normalization:
+        """Under which behavior is digested: what was carried here, and nothing that was learned since."""
+        return self.normalization if self.carried is None else self.carried
 
     @property
     def usual(self) -> Observation:
@@ -41,14 +48,17 @@ class Baseline:
 
     Args:
         run: makes run ``index``, from 0; what it raises, every asker gets.
+        carried: what is known to vary from earlier.
     """
 
-    def __init__(self, run: Callable[[int], Observation]) -> None:
+    def __init__(self, run: Callable[[int], Observation], carried: Normalization | None = None) -> None:
         self._run = run
+        self._carried = carried
+        self._plain = carried or _PLAIN
         self._first: Future[Observation] = Future()
         self._lock = threading.Lock()
         self._is_settled = False
-        self._known = Known()
+        self._known = self._of(())
 
     @property
     def known(self) -> Known:
@@ -62,7 +72,7 @@ class Baseline:
         except BaseException as error:
             self._first.set_exception(error)
             raise
-        self._known = Known(runs=(first,))
+        self._known = self._of((first,))
         self._first.set_result(first)
         return first
 
@@ -75,7 +85,7 @@ class Baseline:
         first = self.first()
         with self._lock:
             if len(self._known.runs) == 1:
-                self._known = Known(runs=(first, self._run(1)))
+                self._known = self._of((first, self._run(1)))
 
     def settle(self, witnesses: Sequence[Witness] = ()) -> Known:
         """Run the reference until it is known what is stable there; whoever comes second waits for it.
@@ -87,7 +97,7 @@ class Baseline:
         with self._lock:
             if not self._is_settled:
                 runs = further_runs(self._known.runs, self._run, witnesses)
-                self._known = Known(runs=runs, normalization=learn(runs))
+                self._known = self._of(runs, learn(runs))
                 self._is_settled = True
             return self._known
 
@@ -96,7 +106,7 @@ class Baseline:
 
         A first run that fails may have failed by chance, and then hides that a host fails every time.
         """
-        if not self.is_failing and not compare(self.first(), seen, _PLAIN):
+        if not self.is_failing and not compare(self.first(), seen, self._plain):
             return ()
         known = self.settle()
         return compare(known.usual, seen, known.normalization)
@@ -105,3 +115,6 @@ class Baseline:
     def is_failing(self) -> bool:
         """Whether the first run shows any failure: more runs then tell whether it does so every time."""
         return is_failing(self.first())
+
+    def _of(self, runs: tuple[Observation, ...], learned: Normalization = _PLAIN) -> Known:
+        return Known(runs=runs, normalization=self._plain.joined(learned), carried=self._carried)

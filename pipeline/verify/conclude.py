@@ -50,7 +50,7 @@ def conclude_environment(
         lock=inquiry.lock,
         image=inquiry.image,
         suite=inquiry.suite.digest,
-        normalization=known.normalization.digest if known.runs else None,
+        normalization=known.digested.digest if known.runs else None,
         unstable=tuple(sorted(known.normalization.unstable)),
         verdict=verdict,
         headline=headline(inquiry.name, verdict, everything),
@@ -63,6 +63,8 @@ def conclude_environment(
         duration=duration,
         hermetic=inquiry.hermetic,
         work=work,
+        inquiry=inquiry,
+        normalized=known.digested if known.runs else None,
     )
 
 

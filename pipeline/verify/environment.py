@@ -2,10 +2,11 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import compress
+from types import MappingProxyType
 
 from pipeline.verify.baseline import Baseline
 from pipeline.verify.conclude import conclude_environment
@@ -16,13 +17,15 @@ from pipeline.verify.inquiry import Inquiry
 from pipeline.verify.judge import inconclusive, judge_reference, unavailable, untrusted
 from pipeline.verify.laboratory import Budget
 from pipeline.verify.notes import notes
-from pipeline.verify.observe import Observation, behavior_digest
+from pipeline.verify.observe import Observation, behavior_record
 from pipeline.verify.proven import Proven
 from pipeline.verify.reference import Witness, unstable_tests
 from pipeline.verify.schedule import Cell, LostRunError, Run, Runner
 from pipeline.verify.telling import TellingRunner
 from pipeline.verify.trial import Check, Differing, Trial, Tried, in_turns
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, VerdictWord
+from runtime.canonical import Json
+from runtime.digest import Digest
 from runtime.errors import FactorError
 from runtime.factors import FACTORS
 from runtime.factors.signs import Speaking
@@ -124,7 +127,8 @@ class _Environment:
         self._lock = threading.Lock()
         self._listener = tell
         self._runner = TellingRunner(runner, inquiry.name, self._tell)
-        self._baseline = Baseline(self._run_reference)
+        self._baseline = Baseline(self._run_reference, inquiry.normalization)
+        self._records: dict[Digest, Mapping[str, Json]] = {}
         self._reference_runs: list[Run] = []
         self._no_reference: HostResult | None = None
         self._hosts: dict[int, Tried] = {}
@@ -162,7 +166,8 @@ class _Environment:
 
     def result(self, why: str) -> EnvironmentResult:
         """Return what is known so far; ``why`` is said of hosts that have no result."""
-        return conclude_environment(
+        self._records.clear()  # what was learned meanwhile makes other ones
+        found = conclude_environment(
             self._inquiry,
             self._baseline.known,
             self._reference(why),
@@ -170,6 +175,7 @@ class _Environment:
             duration=self._clock() - self._begin,
             work=self._runner.work,
         )
+        return replace(found, records=MappingProxyType(dict(self._records)))
 
     def _tell(self, event: Event) -> None:
         with self._lock:
@@ -342,7 +348,7 @@ class _Environment:
         result = judge_reference(reference, known.runs, self._inquiry.suite, self._inquiry.rules, flaky)
         return replace(
             self._trial.hinted(result, reference, known.runs[0]),
-            behavior=behavior_digest(known.runs[0], known.normalization),
+            behavior=self._digest(known.runs[0]),
             runs=len(self._reference_runs),
             cached=sum(each.is_cached for each in self._reference_runs),
         )
@@ -363,8 +369,14 @@ class _Environment:
             return inconclusive(choice.host, why, named=choice.named)
         if tried.seen is None:
             return tried.result
-        behavior = behavior_digest(tried.seen, known.normalization)
-        return replace(tried.result, behavior=behavior, notes=notes(known.runs, tried.seen))
+        return replace(tried.result, behavior=self._digest(tried.seen), notes=notes(known.runs, tried.seen))
+
+    def _digest(self, seen: Observation) -> Digest:
+        """Return the behavior digest of a run, and keep what it is the digest of."""
+        record = behavior_record(seen, self._baseline.known.digested)
+        digest = Digest.of_json(record)
+        self._records[digest] = record
+        return digest
 
 
 def _finish(futures: Sequence["Future[None]"]) -> None:

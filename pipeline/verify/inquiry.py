@@ -9,7 +9,8 @@ from pipeline.declare.image import AnyImage, BuiltImage
 from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat, Trace
 from pipeline.verify import plugin
 from pipeline.verify.here import host_here
-from pipeline.verify.observe import SuiteFacts, suite_digest
+from pipeline.verify.normalization import Normalization
+from pipeline.verify.observe import SuiteFacts, suite_document
 from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.suite import Results
 from runtime.digest import Digest
@@ -54,6 +55,7 @@ class Inquiry:
         hermetic: False if the suite may use the outer network.
         fail_fast: whether the first host that fails ends it.
         predicts: whether a traced run of the reference says where to look first.
+        normalization: under which behavior is compared where it was learned earlier; None learns one here.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Inquiry:
     hermetic: bool = True
     fail_fast: bool = False
     predicts: bool = True
+    normalization: Normalization | None = None
 
 
 def ask(
@@ -201,7 +204,7 @@ def _user(image: BuiltImage) -> User:
 def _suite_facts(spec: EnvSpec, tree: Digest, services: Mapping[str, Digest]) -> SuiteFacts:
     suite = spec.suite
     junit = suite.results.junit if isinstance(suite.results, JUnitResults) else ""
-    digest = suite_digest(
+    document = suite_document(
         tree=tree,
         command=suite.command,
         results={"junit": junit} if junit else str(suite.results),
@@ -213,10 +216,11 @@ def _suite_facts(spec: EnvSpec, tree: Digest, services: Mapping[str, Digest]) ->
         services=services,
     )
     return SuiteFacts(
-        digest=digest,
+        digest=Digest.of_json(document),
         command=suite.command,
         results=Results.JUNIT if junit else Results(str(suite.results)),
         output=tuple(each.value for each in suite.output),
         behavior=tuple(each.value for each in suite.behavior),
         shadows=suite.shadows,
+        document=document,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import Match, SequenceMatcher
 from types import MappingProxyType
+from typing import Any, Self
 
 from runtime.canonical import Json
 from runtime.digest import Digest
@@ -70,6 +71,39 @@ class Normalization:
                 stream: [[part.hex() for part in mask.fixed] for mask in masks] for stream, masks in self.masks.items()
             },
         }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:  # noqa: ANN401 - what somebody has written
+        """Return the normalization that ``to_json`` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: the value is none.
+        """
+        found = cls(
+            unstable=frozenset(value["unstable"]),
+            unstable_artifacts=frozenset(value["artifacts"]),
+            masks=MappingProxyType(
+                {
+                    stream: tuple(Mask(fixed=tuple(bytes.fromhex(part) for part in fixed)) for fixed in masks)
+                    for stream, masks in value["masks"].items()
+                }
+            ),
+        )
+        if found.to_json() != value:
+            raise ValueError("it is no normalization of this format")
+        return found
+
+    def joined(self, other: "Normalization") -> "Normalization":
+        """Return what is unstable by one or the other."""
+        streams = sorted({*self.masks, *other.masks})
+        masks = {each: {*self.masks.get(each, ()), *other.masks.get(each, ())} for each in streams}
+        return Normalization(
+            unstable=self.unstable | other.unstable,
+            unstable_artifacts=self.unstable_artifacts | other.unstable_artifacts,
+            masks=MappingProxyType(
+                {each: tuple(sorted(found, key=lambda mask: mask.fixed)) for each, found in masks.items()}
+            ),
+        )
 
     @property
     def digest(self) -> Digest:

@@ -36,6 +36,7 @@ class SuiteFacts:
         output: which of ``stdout`` and ``stderr`` are behavior.
         behavior: traces that are behavior for this app, of ``files`` and ``shutdown``.
         shadows: modules that the suite tree may shadow.
+        document: what ``digest`` is the digest of; empty where nobody has to ask it again.
     """
 
     digest: Digest
@@ -44,6 +45,7 @@ class SuiteFacts:
     output: tuple[str, ...] = ()
     behavior: tuple[str, ...] = ()
     shadows: tuple[str, ...] = ()
+    document: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,11 @@ def traces_of(outcome: Outcome) -> Mapping[str, tuple[str, ...]]:
 
 def behavior_digest(observation: Observation, normalization: Normalization) -> Digest:
     """Return the digest of how a run behaved, format 1 of CONTRACT section 4. No host or image is in it."""
+    return Digest.of_json(behavior_record(observation, normalization))
+
+
+def behavior_record(observation: Observation, normalization: Normalization) -> Mapping[str, Json]:
+    """Return how a run behaved: what its behavior digest is the digest of."""
     tests: dict[str, Json] = {
         name: None if name in normalization.unstable else test_behavior(result)
         for name, result in observation.report.tests.items()
@@ -153,20 +160,18 @@ def behavior_digest(observation: Observation, normalization: Normalization) -> D
     }
     # A test that is unstable may be absent too; its name alone would then tell two equal behaviors apart.
     tests |= dict.fromkeys(normalization.unstable)
-    return Digest.of_json(
-        {
-            "format": FORMAT,
-            "suite": observation.suite.text,
-            "normalization": normalization.digest.text,
-            "tests": tests,
-            "exit": _exit(observation, normalization),
-            "artifacts": {
-                name: None if name in normalization.unstable_artifacts else digest.text
-                for name, digest in observation.artifacts.items()
-            },
-            "output": {name: digest.text for name, digest in output_digests(observation, normalization).items()},
-        }
-    )
+    return {
+        "format": FORMAT,
+        "suite": observation.suite.text,
+        "normalization": normalization.digest.text,
+        "tests": tests,
+        "exit": _exit(observation, normalization),
+        "artifacts": {
+            name: None if name in normalization.unstable_artifacts else digest.text
+            for name, digest in observation.artifacts.items()
+        },
+        "output": {name: digest.text for name, digest in output_digests(observation, normalization).items()},
+    }
 
 
 def test_behavior(result: TestResult) -> Json:
@@ -187,7 +192,7 @@ def output_digests(observation: Observation, normalization: Normalization) -> Ma
     }
 
 
-def suite_digest(
+def suite_document(
     *,
     tree: Digest,
     command: Sequence[str],
@@ -198,8 +203,8 @@ def suite_digest(
     output: Sequence[str],
     behavior: Sequence[str],
     services: Mapping[str, Digest],
-) -> Digest:
-    """Return the digest of what is asked of an image: CONTRACT section 4.
+) -> Mapping[str, Json]:
+    """Return what is asked of an image, of which the suite digest is the digest: CONTRACT section 4.
 
     Args:
         tree: digest of the suite's layers.
@@ -212,20 +217,18 @@ def suite_digest(
         behavior: traces that are; likewise.
         services: name → digest of its image.
     """
-    return Digest.of_json(
-        {
-            "format": FORMAT,
-            "tree": tree.text,
-            "command": list(command),
-            "results": results,
-            "timeout": timeout,
-            "network": network,
-            "artifacts": sorted(artifacts),
-            "output": sorted(output),
-            "behavior": sorted(behavior),
-            "services": {name: digest.text for name, digest in services.items()},
-        }
-    )
+    return {
+        "format": FORMAT,
+        "tree": tree.text,
+        "command": list(command),
+        "results": results,
+        "timeout": timeout,
+        "network": network,
+        "artifacts": sorted(artifacts),
+        "output": sorted(output),
+        "behavior": sorted(behavior),
+        "services": {name: digest.text for name, digest in services.items()},
+    }
 
 
 def _report(outcome: Outcome, results: Results) -> TestReport:

@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pipeline.verify.compare import Difference
 from pipeline.verify.explain import Cause
+from pipeline.verify.normalization import Normalization
 from pipeline.verify.notes import Note
+from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.outcome import Calls, Ending, Fidelity, Network
+
+if TYPE_CHECKING:
+    from pipeline.verify.inquiry import Inquiry
 
 
 class VerdictWord(StrEnum):
@@ -165,6 +171,9 @@ class EnvironmentResult:
         duration: milliseconds from the first run to the verdict.
         hermetic: False if the suite may use the outer network.
         work: the runs that it took.
+        inquiry: what was asked; None in a report that was read again.
+        normalized: what ``normalization`` is the digest of; likewise.
+        records: behavior digest → what it is the digest of; likewise.
     """
 
     name: str
@@ -185,6 +194,9 @@ class EnvironmentResult:
     duration: int = 0
     hermetic: bool = True
     work: Work = field(default_factory=Work)
+    inquiry: "Inquiry | None" = None
+    normalized: Normalization | None = None
+    records: Mapping[Digest, Mapping[str, Json]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

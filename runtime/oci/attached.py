@@ -108,11 +108,13 @@ class Artifact:
         kind: its artifact type.
         blobs: what it consists of; they are in the store.
         annotations: free text by key; lists of referrers have them too.
+        config: what is said of the blobs, in the store too; None for nothing.
     """
 
     kind: str
     blobs: tuple[Descriptor, ...]
     annotations: Mapping[str, str]
+    config: Descriptor | None = None
 
 
 def attach_artifact(artifact: Artifact, subject: Digest, store: Attachable) -> Descriptor:
@@ -129,7 +131,7 @@ def attach_artifact(artifact: Artifact, subject: Digest, store: Attachable) -> D
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": artifact.kind,
-        "config": store.write(b"{}", EMPTY).to_json(),
+        "config": (artifact.config or store.write(b"{}", EMPTY)).to_json(),
         "layers": [each.to_json() for each in artifact.blobs],
         "subject": about.to_json(),
         "annotations": dict(artifact.annotations),
@@ -151,6 +153,11 @@ def read_artifact(listed: Descriptor, subject: Digest, store: Store) -> Artifact
     what = f"artifact {listed.digest}"
     if own.media_type != MANIFEST:
         raise RefusedError(Refusal.MEDIA_TYPE, f"{what} is {own.media_type!r}, not an image manifest")
-    layers = items(parse_document(raw, what).get("layers"), f"layers of {what}")
+    document = parse_document(raw, what)
+    layers = items(document.get("layers"), f"layers of {what}")
     blobs = tuple(Descriptor.parse(each, f"layer {index} of {what}") for index, each in enumerate(layers, 1))
-    return Artifact(kind=own.artifact_type, blobs=blobs, annotations=own.annotations)
+    config = None
+    if document.get("config") is not None:
+        config = Descriptor.parse(document["config"], f"config of {what}")
+    said = None if config is None or config.media_type == EMPTY else config
+    return Artifact(kind=own.artifact_type, blobs=blobs, annotations=own.annotations, config=said)

@@ -15,6 +15,7 @@ import evidence_world as world
 from hostile_evidence import ATTACKS as EVIDENCE
 from hostile_evidence import accept
 from hostile_keyrings import CURRENT, KEYRING_ATTACKS, TRUST, Trust, opened
+from hostile_suites import SUITE_ATTACKS
 from mutant import disabled
 
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
@@ -28,8 +29,10 @@ SIGNING = "pipeline.release.signing"
 
 KEYRING = "pipeline.release.keyring"
 FILE = "pipeline.release.keyring_file"
+SUITE = "pipeline.release.suite_artifact"
+QUESTION = "pipeline.release.suite_question"
 
-ATTACKS = {**EVIDENCE, **KEYRING_ATTACKS}
+ATTACKS = {**EVIDENCE, **KEYRING_ATTACKS, **SUITE_ATTACKS}
 
 NEVER = "if False:"
 MUTANTS = {
@@ -92,6 +95,21 @@ MUTANTS = {
     Refusal.PREDICATE_TYPE: [(ATTEST, "if not _URI.fullmatch(kind):", NEVER)],
     Refusal.PREDICATE_OTHER: [(ATTEST, "if self.predicate_type != predicate_type:", NEVER)],
     Refusal.PREDICATE_FORM: [(ATTEST, 'if not isinstance(found["predicate"], Mapping):', NEVER)],
+    Refusal.SUITE_UNKNOWN: [(SUITE, "if signed.question is None:", NEVER)],
+    Refusal.SUITE_MISSING: [
+        (SUITE, "if not any(each.config and each.config.digest == signed.question for", "if not any(True for"),
+        (SUITE, "except (StoreError, DigestError) as error:", "except ZeroDivisionError as error:"),
+        (SUITE, "except StoreError as error:", "except ZeroDivisionError as error:"),
+    ],
+    Refusal.SUITE_FORM: [
+        (QUESTION, "except (KeyError, TypeError,", "except (ZeroDivisionError,"),
+        (QUESTION, "if not is_same:", NEVER),
+        (QUESTION, "if (image, tree) not in {(each.image, each.suite) for each in variants}:", NEVER),
+        (QUESTION, 'if {each.name for each in services} != suite["services"].keys():', NEVER),
+    ],
+    Refusal.SUITE_SUBJECT: [(SUITE, "if asked.image != signed.image:", NEVER)],
+    Refusal.SUITE_UNSIGNED: [(SUITE, "if asked.suite.digest != signed.suite:", NEVER)],
+    Refusal.SUITE_NORMALIZATION: [(SUITE, "if found.normalization.digest != signed.normalization:", NEVER)],
     Refusal.KEY_FORM: [
         (
             PUBLIC,

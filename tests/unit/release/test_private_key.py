@@ -15,7 +15,8 @@ sys.path.append(str(Path(__file__).parent))
 import evidence_world as world
 
 from pipeline.declare.errors import KeysError
-from pipeline.release.key_source import keys_folder, signer_of
+from pipeline.release.key_place import keys_folder
+from pipeline.release.key_source import signer_of
 from pipeline.release.private_key import LockedKeyError, PrivateKey, keep_key, machine_key, read_key_file
 from pipeline.release.public_key import Kind
 

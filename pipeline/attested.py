@@ -1,0 +1,78 @@
+"""What was signed already: a verification that ran nothing anew has nothing new to sign, and loads no cryptography.
+
+That spares more than time: evidence that was signed again without a run would look younger than what it tells of.
+"""
+
+import json
+from pathlib import Path
+
+from pipeline.verify.verdict import EnvironmentResult
+from runtime.canonical import Json, to_canonical_json
+from runtime.digest import Digest
+from runtime.errors import SeatrialError
+from runtime.oci.attached import AttachedLayout
+from runtime.oci.layout import Layout
+from runtime.oci.temporary import write_whole
+
+FOLDER = "signed"
+"""Of a store: one file for what was signed of an environment, with the digests of the artifacts that have it."""
+
+
+def verified_name(name: str) -> str:
+    """Return the name under which a layout lists the image that was verified last for a spec."""
+    return f"{name}/verified"
+
+
+def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:
+    """Tell whether a key has signed a result that no run was made for, and all of that still lies beside the image.
+
+    Args:
+        result: what was found.
+        key: the digest of what names the key.
+        store: its folder.
+    """
+    if result.work.runs:
+        return False
+    try:
+        kept = json.loads(_path(result, key, store).read_bytes())
+        layout = Layout.existing(store / "oci")
+        last = layout.resolve(verified_name(result.name))
+        there = {each.digest.text for each in AttachedLayout(layout).referrers(result.image)}
+    except (OSError, ValueError, SeatrialError):
+        return False
+    is_last = last is not None and last.digest == result.image
+    return is_last and isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
+
+
+def remember(result: EnvironmentResult, key: Digest, store: Path) -> None:
+    """Keep that a key has signed a result, and which artifacts lie beside the image now.
+
+    Raises:
+        OSError: it cannot be kept.
+    """
+    there = [each.digest.text for each in AttachedLayout(Layout(store / "oci")).referrers(result.image)]
+    path = _path(result, key, store)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, to_canonical_json(there), is_lasting=False)
+
+
+def _path(result: EnvironmentResult, key: Digest, store: Path) -> Path:
+    return store / FOLDER / f"{Digest.of_json(_facts(result, key)).hex}.json"
+
+
+def _facts(result: EnvironmentResult, key: Digest) -> Json:
+    """Return what two results have in common that are signed as one."""
+    return {
+        "key": key.text,
+        "image": result.image.text,
+        "lock": result.lock.text if result.lock else None,
+        "suite": result.suite.text,
+        "normalization": result.normalization.text if result.normalization else None,
+        "verdict": result.verdict.value,
+        "hermetic": result.hermetic,
+        "hosts": [
+            [each.name, each.digest.text, each.state.value, each.verdict.value, str(each.behavior)]
+            for each in result.hosts
+        ],
+        "ignored": [[each.test, each.host, each.reason, each.used] for each in result.ignores],
+    }

@@ -1,0 +1,246 @@
+"""``Entry``: a release on its way into a stage: where it comes from, where it goes, and what is demanded of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.attested import verified_name
+from pipeline.declare.errors import PromotionError
+from pipeline.declare.hosts import Catalogue
+from pipeline.declare.stage_catalogue import StageCatalogue
+from pipeline.declare.stage_file import StageFile
+from pipeline.registry.http import Connections
+from pipeline.release.acceptance import Acceptance
+from pipeline.release.checks.lint import Findings
+from pipeline.release.checks.stage_before import Standing
+from pipeline.release.evidence import find_evidence
+from pipeline.release.gate import Decision, Question, counting, judge
+from pipeline.release.gate_evidence import Claim, Evidence, Trusted, read_evidence
+from pipeline.release.keyring import Keyring
+from pipeline.release.policy import Policy
+from pipeline.release.public_key import PublicKey
+from pipeline.release.released import Released
+from pipeline.release.stage_store import StageStore, open_stage_store
+from pipeline.release.stage_tags import LIVE
+from runtime.digest import Digest
+from runtime.oci.attached import Attachable, AttachedLayout
+from runtime.oci.descriptor import INDEX, MANIFEST, Descriptor
+from runtime.oci.document import DOCUMENT_LIMIT, parse_document
+from runtime.oci.layout import Layout
+from runtime.oci.reference import listed_images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where stages, hosts, images and keys are looked up.
+
+    Args:
+        stages: the stages.
+        hosts: the hosts that policies name.
+        store: the folder of this machine's own store.
+        connections: reach registries.
+        keyring: whose signatures count; None where there is none.
+        local: this machine's key; None where it has none.
+    """
+
+    stages: StageCatalogue
+    hosts: Catalogue
+    store: Path
+    connections: Connections
+    keyring: Keyring | None = None
+    local: PublicKey | None = None
+
+    def open(self, stage: StageFile, app: str, *, make: bool = True) -> StageStore:
+        """Return where a stage has the images of an app; see ``open_stage_store``."""
+        return open_stage_store(stage, app, self.store, connections=self.connections, make=make)
+
+    def policy(self, stage: StageFile) -> Policy:
+        """Return what a stage demands; see ``Policy.of``."""
+        return Policy.of(stage, self.hosts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A release on its way into a stage.
+
+    Args:
+        app: the app's name.
+        policy: what the stage demands.
+        released: the release, as its source has it.
+        descriptor: of its manifest or index.
+        source: has it, with its evidence.
+        target: of the stage.
+        live: what the stage has now; None for nothing.
+        standing: the stage that it comes from; None where it comes from this machine's own store.
+        is_back: whether it stood in the stage before: a rollback.
+        bundles: whatever lies beside it.
+    """
+
+    app: str
+    policy: Policy
+    released: Released
+    descriptor: Descriptor
+    source: Attachable
+    target: StageStore
+    live: Digest | None
+    standing: Standing | None
+    is_back: bool
+    bundles: tuple[bytes, ...] = field(repr=False)
+
+    def is_done(self, place: Place, stage: StageFile, now: int) -> bool:
+        """Tell whether the stage has the release already, by the policy that it has now, with all evidence there is."""
+        if self.live != self.released.digest:
+            return False
+        there = set(_bundles(self.released.digests, self.target))
+        claim = newest(evidence_of(self.released.digests, stage, self.target, place), stage, self.target)
+        if claim is None or not there.issuperset(self.bundles):
+            return False
+        is_valid = claim.says.expires is None or now < claim.says.expires
+        return is_valid and (claim.says.release, claim.says.policy) == (self.live, self.policy.digest)
+
+    def decide(self, place: Place, now: int, lint: Mapping[Digest, Findings]) -> Decision:
+        """Ask the gate."""
+        question = Question(
+            policy=self.policy,
+            app=self.app,
+            released=self.released,
+            now=now,
+            keyring=place.keyring,
+            local=place.local,
+            standing=self.standing,
+            is_back=self.is_back,
+            lint=lint,
+        )
+        return judge(question, self.bundles)
+
+
+def enter(app: str, stage: str, place: Place) -> Entry:
+    """Return the release that may enter a stage next: what the stage before has live, or what was verified last here.
+
+    Raises:
+        SpecError, SpecFaults, HostError: a stage or a host of its policy is wrong.
+        PromotionError: there is nothing to promote.
+        StoreError, FetchError: a store cannot be read.
+    """
+    *before, wanted = place.stages.way(stage)
+    target = place.open(wanted, app)
+    if not before:
+        source: Attachable = AttachedLayout(Layout(place.store / "oci"))
+        return _entry(app, wanted, place, own_release(app, Layout(place.store / "oci")), source=source, target=target)
+    last = before[-1]
+    store = place.open(last, app, make=False)
+    live = _live(store)
+    if live is None:
+        raise PromotionError(
+            f"{last.name} has no release of {app} that could enter {stage}",
+            hint=f"`seatrial promote {app} --to {last.name}` comes before",
+        )
+    standing = Standing(stage=last.name, store=store.place, policy=place.policy(last).digest, live=live)
+    return _entry(app, wanted, place, live, source=store, target=target, standing=standing)
+
+
+def come_back(app: str, stage: str, release: Digest | None, place: Place) -> Entry:
+    """Return an earlier release of a stage on its way back: a named one, or the one that was live before.
+
+    Raises:
+        SpecError, SpecFaults, HostError: the stage or a host of its policy is wrong.
+        PromotionError: there is no such release.
+        StoreError, FetchError: the store cannot be read.
+    """
+    wanted = place.stages.stage(stage)
+    target = place.open(wanted, app, make=False)
+    live = _live(target)
+    if live is None:
+        raise PromotionError(f"{stage} has no release of {app}, so none can come back")
+    chosen = release or _before(live, wanted, target, place)
+    if not target.has(chosen):
+        raise PromotionError(f"{stage} has no release {chosen} of {app}", hint="`seatrial status` names them")
+    standing = Standing(stage=stage, store=target.place, policy=None, live=live)
+    return _entry(app, wanted, place, chosen, source=target, target=target, standing=standing, is_back=True)
+
+
+def evidence_of(digests: tuple[Digest, ...], stage: StageFile, store: StageStore, place: Place) -> Evidence:
+    """Return what is signed about images in a stage by those who may, whenever that was."""
+    policy = place.policy(stage)
+    trusted = Trusted(
+        keyring=counting(policy, place.keyring, place.local),
+        digests=digests,
+        roles=policy.roles,
+        local=None,
+        now=_NO_END,
+    )
+    return read_evidence(_bundles(digests, store), trusted)
+
+
+def newest(found: Evidence, stage: StageFile, store: StageStore) -> Claim[Acceptance] | None:
+    """Return the newest word that a stage took a release; None where there is none."""
+    ours = [each for each in found.acceptances if (each.says.stage, each.says.store) == (stage.name, store.place)]
+    return max(ours, key=lambda each: (each.says.number, each.at), default=None)
+
+
+def own_release(app: str, layout: Layout) -> Digest:
+    """Return what was verified last under an app's name: an index if it has that image, the image otherwise.
+
+    Raises:
+        PromotionError: nothing was.
+    """
+    image, index = layout.resolve(verified_name(app)), layout.resolve(f"{app}/index")
+    if image is None:
+        raise PromotionError(f"nothing was verified here as {app}", hint=f"run `seatrial verify {app}`")
+    if index is not None:
+        listed = {each.digest for each in listed_images(layout.read(index.digest, DOCUMENT_LIMIT), index.digest)}
+        if image.digest in listed:
+            return index.digest
+    return image.digest
+
+
+_NO_END = 253_402_300_799
+"""The last second of the year 9999: what was signed at whatever time is told of."""
+
+
+def _entry(
+    app: str,
+    stage: StageFile,
+    place: Place,
+    release: Digest,
+    *,
+    source: Attachable,
+    target: StageStore,
+    standing: Standing | None = None,
+    is_back: bool = False,
+) -> Entry:
+    released = Released.open(source, release, stage.platforms)
+    raw = source.read(release, DOCUMENT_LIMIT)
+    kind = parse_document(raw, f"manifest {release}").get("mediaType", INDEX if released.is_index else MANIFEST)
+    return Entry(
+        app=app,
+        policy=place.policy(stage),
+        released=released,
+        descriptor=Descriptor(media_type=str(kind), digest=release, size=len(raw)),
+        source=source,
+        target=target,
+        live=_live(target),
+        standing=standing,
+        is_back=is_back,
+        bundles=tuple(_bundles(released.digests, source)),
+    )
+
+
+def _live(store: StageStore) -> Digest | None:
+    found = store.tagged(LIVE)
+    return found.digest if found else None
+
+
+def _before(live: Digest, stage: StageFile, store: StageStore, place: Place) -> Digest:
+    claim = newest(evidence_of((live,), stage, store, place), stage, store)
+    if claim is None or claim.says.previous is None:
+        raise PromotionError(
+            f"nothing says what {stage.name} had before {live.short}",
+            hint="name a release: `--to sha256:…`",
+        )
+    return claim.says.previous
+
+
+def _bundles(digests: tuple[Digest, ...], store: Attachable) -> Iterator[bytes]:
+    for digest in digests:
+        yield from (each.bundle for each in find_evidence(digest, store) if each.bundle)
