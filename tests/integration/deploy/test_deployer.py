@@ -9,6 +9,8 @@ from pipeline.release.load import under_load
 OK = ("python3", "-c", "print('well')")
 BAD = ("python3", "-c", "print('the table is missing'); raise SystemExit(3)")
 
+pytestmark = pytest.mark.network
+
 
 def refused(deployment, wanted):
     with pytest.raises(RefusedDeploymentError) as caught:

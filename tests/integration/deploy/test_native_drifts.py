@@ -14,6 +14,8 @@ from pipeline.release.targets.target import ReplicaState
 from runtime.digest import Digest
 
 SECONDS = 5.0
+
+pytestmark = pytest.mark.network
 OTHER = Digest("sha256:" + "0" * 64)
 
 

@@ -14,6 +14,8 @@ from pipeline.release.targets.target import ReplicaState
 VALUE = "hunter2-hunter2"
 SAY = "import os, sys; print('token', os.environ['API_TOKEN'], flush=True); sys.stderr.write(os.environ['API_TOKEN'])"
 
+pytestmark = pytest.mark.network
+
 
 def accept(_):
     pass

@@ -71,6 +71,7 @@ class Supervisor:
             await self._done.wait()
         finally:
             server.close()
+            await self._gateway.open(None)
             await asyncio.gather(*(each.close() for each in (*self._containers, *self._candidates)))
             self._backend.close()
             self._journal.close()
@@ -106,6 +107,7 @@ class Supervisor:
                         self._gateway.lead_to([])
                         await self._give_up(self._containers)
                         self._containers = []
+                        await self._gateway.open(None)
                         await _send(writer, {"removed": True})
                 case other:
                     raise TargetError(f"a supervisor cannot {other!r}")
