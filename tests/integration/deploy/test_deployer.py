@@ -32,6 +32,7 @@ def test_deployment_is_read_back_and_recorded(deployment):
     assert str(deployment.store) not in made.statement("0.1").to_bytes().decode()
 
 
+@pytest.mark.bar("6 deployments")
 def test_failing_smoke_command_rolls_back_by_itself_and_no_request_is_lost(deployment):
     before = deployed(deployment, smoke=OK)
     with under_load(deployment.port, "/healthz", senders=2) as load:

@@ -205,8 +205,8 @@ class Container:
                     await self.start()
                     await self.become_ready()
                     break
-                except SeatrialError as error:
-                    self.journal.note(self.id, f"cannot be started again: {error.message}")
+                except (SeatrialError, OSError) as error:
+                    self.journal.note(self.id, f"cannot be started again: {error}")
                     await self._end()
 
     async def _until_ill(self) -> str:

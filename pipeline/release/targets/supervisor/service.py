@@ -113,6 +113,9 @@ class Supervisor:
                     raise TargetError(f"a supervisor cannot {other!r}")
         except SeatrialError as error:
             await _send(writer, {"error": error.message, "hint": error.hint})
+        except (OSError, ValueError, KeyError, TypeError) as error:  # of this machine, or of who asks
+            self._journal.note("supervisor", f"{type(error).__name__}: {error}")
+            await _send(writer, {"error": f"the supervisor could not do it: {error}", "hint": ""})
 
     async def _change(
         self, request: Mapping[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
