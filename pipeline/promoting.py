@@ -20,10 +20,12 @@ from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
 from pipeline.release.checks.lint import Findings
 from pipeline.release.gate import Approval, Decision
+from pipeline.release.gate_refusal import GateRefusal
 from pipeline.release.journal import Intent, Journal
 from pipeline.release.keyring import Keyring, Roots
 from pipeline.release.move import Moved, move
 from pipeline.release.portability import Portability
+from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.signing import Signer
 from pipeline.release.stage_store import StageStore
 from pipeline.release.suite_artifact import Signed, bring_suite, find_question, read_record
@@ -116,7 +118,7 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
         wish: how.
 
     Raises:
-        RefusedEvidenceError: the signer may not sign it, or the suite is not what was signed.
+        RefusedEvidenceError: the signer may not sign it.
         PromotionError: another promotion is under way, or the target gives back something else than was put.
         StoreError, FetchError: a store cannot be read or written.
         environment.Interrupted: a signal arrived.
@@ -135,7 +137,7 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
             intent.step("move")
             begun = replace(begun, moved=None if entry.is_back else move(entry.source, entry.target, release))
             intent.step("ask")
-            begun = _judged(replace(begun, answers=_ask_all(entry, decision.accepted, place, wish)))
+            begun = _judged(replace(begun, answers=_ask_all(begun, decision.accepted, place, wish)))
             intent.step("sign")
             acceptance = _accept(begun, decision.accepted, intent, wish)
             intent.make_live(entry.descriptor)
@@ -182,12 +184,18 @@ def _judged(begun: Promoted) -> Promoted:
     return begun
 
 
-def _ask_all(entry: Entry, approval: Approval, place: Place, wish: Wish) -> tuple[Answer, ...]:
+def _ask_all(begun: Promoted, approval: Approval, place: Place, wish: Wish) -> tuple[Answer, ...]:
     """Ask the suite of each image again; of what stood in the stage before nothing is asked: it is known."""
+    entry = begun.entry
     if entry.is_back:
         return ()
     said = _statements(entry.bundles, approval)
-    return tuple(_ask(each, said, entry, place, wish) for each in approval.images)
+    try:
+        return tuple(_ask(each, said, entry, place, wish) for each in approval.images)
+    except RefusedEvidenceError as error:
+        what = error.message.removesuffix(f" [{error.reason}]")
+        refusal = GateRefusal(code=error.reason.value, what=what, who=error.hint)
+        raise _EndedError(replace(begun, decision=Decision(refusals=(refusal,))), error.message) from error
 
 
 def _ask(image: AcceptedImage, said: Sequence[Portability], entry: Entry, place: Place, wish: Wish) -> Answer:

@@ -1,10 +1,15 @@
 """What was deployed, what it is compared with, and what drifts from it: pure functions."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from mutant import disabled
 
 from pipeline.declare.stage_file import DeployPart, TargetKind
 from pipeline.release.attest import Statement
@@ -183,3 +188,66 @@ def test_statement_names_release_and_image_and_what_was_seen_by_digest_alone():
     assert [each.digest for each in parsed.subjects] == [OTHER, IMAGE]
     assert parsed.predicate["replicas"][0].keys() == {"digests", "seen"}
     assert "serve.py" not in made.to_bytes().decode()
+
+
+FACT = "        if name in differing:\n            yield tell"
+UNSEEN = {
+    Kind.TAG: ("if live != record.release:", "if False:"),
+    Kind.IMAGE: ("if replica.digests and not replica.digests & record.identities:", "if False:"),
+    Kind.CONFIGURATION: ("or replica.number not in (0, record.number)", ""),
+    Kind.COMMAND: (FACT, FACT.replace(":", ' and name != "argv":', 1)),
+    Kind.ENVIRONMENT: (FACT, FACT.replace(":", ' and name != "environment":', 1)),
+    Kind.FILE: ('if "files" in differing:', "if False:"),
+    Kind.MOUNT_ADDED: (FACT, FACT.replace(":", ' and name != "mounts":', 1)),
+    Kind.MOUNT: (FACT, FACT.replace(":", ' and name != "mounts":', 1)),
+    Kind.CAPABILITY_ADDED: ("if more := sorted(after - before):", "if more := []:"),
+    Kind.CONFINEMENT: (
+        '(*_TELLING, *_LIMITS, *_TOLD_BY, "files")',
+        '(*_TELLING, *_LIMITS, *_TOLD_BY, "files", "seccomp")',
+    ),
+    Kind.KERNEL: (FACT, FACT.replace(":", ' and name != "kernel":', 1)),
+    Kind.STOPPED: ("if replica.state is not ReplicaState.RUNNING:", "if False:"),
+    Kind.UNKNOWN: ("for name in sorted(names - set(record.replicas)):", "for name in ():"),
+    Kind.LIMITS: ("for name in differing if name in _LIMITS]", "for name in differing if name in ()]"),
+    Kind.USER: (FACT, FACT.replace(":", ' and name != "user":', 1)),
+}
+
+
+@pytest.mark.bar("6 mutants of drift")
+@pytest.mark.parametrize("kind", Kind, ids=lambda each: each.name.lower())
+def test_drift_is_not_found_without_its_check(kind):
+    seen = {Kind.TAG: [replica()], Kind.UNKNOWN: [replica(), replica(id="web-2")]}.get(kind) or [DRIFTED[kind]]
+    live = OTHER if kind is Kind.TAG else IMAGE
+    assert kind in {each.kind for each in drifts(record(), seen, live)}
+    with disabled("pipeline.release.drift", *UNSEEN[kind]):
+        assert kind not in {each.kind for each in drifts(record(), seen, live)}
+
+
+PASSED_OVER = {
+    "is stopped": ("if replica.state is not ReplicaState.RUNNING:", "if False:"),
+    "not sha256:": ("if not replica.digests & identities(wanted):", "if False:"),
+    "rests on promotion 2": ("if replica.number not in (0, wanted.number):", "if False:"),
+    "has the configuration": ("if replica.configuration not in (None, wanted.configuration):", "if False:"),
+    "was started by": ('if facts.get("argv", argv) != argv:', "if False:"),
+    "has no variable LEVEL": ("if name not in found:", "if False:"),
+    "another value of PORT": ("elif name not in secrets and found[name] !=", "elif False and found[name] !="),
+    "LD_PRELOAD": ("if others := sorted(set(found)", "if others := sorted(set()"),
+    "runs as 0": ("if seen != {wanted}:", "if False:"),
+    "runs as 7, not": ("if seen != {wanted}:", "if False:"),
+    "no deployment has: sys_admin": ("(more := sorted(map(str, set(bounding)", "(more := sorted(map(str, set()"),
+    "is not root: chown": ("if held and not is_root", "if False and not is_root"),
+    "has no volume at /data": ("for each in wanted.deploy.volumes if each.to not in paths", "for each in ()"),
+    "may gain privileges": ('if facts.get("no-new-privileges", True) is not True:', "if False:"),
+}
+
+
+@pytest.mark.bar("6 mutants of drift")
+@pytest.mark.parametrize("line", MISMATCHES)
+def test_mismatch_is_passed_over_without_its_check(line):
+    old, new = PASSED_OVER[line]
+    with disabled("pipeline.release.comparison", old, new):
+        try:
+            found = mismatches(wanted(), MISMATCHES[line])
+        except KeyError:  # a variable that is not there has no value either
+            found = ()
+    assert not [each for each in found if line in each]

@@ -21,7 +21,7 @@ from pipeline.release.targets.supervisor.task import Prepared
 from pipeline.release.targets.target import ReplicaState
 from runtime.backends.native.backend import NativeBackend
 from runtime.backends.native.idmap import read_id_map
-from runtime.backends.native.running import NativeRunning
+from runtime.backends.native.running import Lasting, NativeRunning
 from runtime.canonical import Json
 from runtime.errors import BackendError, SeatrialError
 
@@ -155,18 +155,25 @@ class Container:
         running = self.running
         if running is None or running.lasting is None or self._ended.is_set():
             return told
-        with suppress(TargetError, OSError):
-            init = running.lasting.pid
-            facts = dict(await self._apart(lambda: read_facts(init, prepared.plan, self.secrets, read_id_map())))
-            if running.lasting.written:
-                found = json.loads(await read_changes(running.lasting, program_of(init)))
-                facts["kernel"] = kernel_as_shown(found.pop("personality"))
-                facts.update(found)
-            told["facts"] = facts
-            if not is_stopped(program_of(init)):
+        try:
+            told["facts"] = await self._facts(prepared, running.lasting)
+            if not is_stopped(program_of(running.lasting.pid)):
                 well = self.is_healthy and await self.is_well()
                 told["state"] = (ReplicaState.RUNNING if well else ReplicaState.UNHEALTHY).value
+        except (TargetError, OSError) as error:  # it has ended, or is about to
+            self.journal.note(self.id, f"cannot be told of: {error}")
         return told
+
+    async def _facts(self, prepared: Prepared, lasting: Lasting) -> Mapping[str, Json]:
+        """Return what is in effect, and what has changed in its tree."""
+        facts: dict[str, Json] = {
+            **await self._apart(lambda: read_facts(lasting.pid, prepared.plan, self.secrets, read_id_map()))
+        }
+        if lasting.written:
+            found = json.loads(await read_changes(lasting, program_of(lasting.pid)))
+            facts["kernel"] = kernel_as_shown(found.pop("personality"))
+            facts.update(found)
+        return facts
 
     async def close(self) -> None:
         """Ask its program to end, end what is left after a while, and remove all of it; idempotent."""
@@ -198,8 +205,8 @@ class Container:
                     await self.start()
                     await self.become_ready()
                     break
-                except SeatrialError as error:
-                    self.journal.note(self.id, f"cannot be started again: {error.message}")
+                except (SeatrialError, OSError) as error:
+                    self.journal.note(self.id, f"cannot be started again: {error}")
                     await self._end()
 
     async def _until_ill(self) -> str:
