@@ -6,13 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline.declare.errors import SpecError
-from pipeline.declare.stage_file import DeployPart, LintDemand, StageFile, TargetKind
-from pipeline.entering import Entry, Place, come_back
-from pipeline.lint.lint import lint
-from pipeline.lint.rule import Severity
+from pipeline.declare.stage_file import DeployPart, StageFile, TargetKind
+from pipeline.entering import come_back
+from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.bundle import parse_bundle, to_bundle
-from pipeline.release.checks.lint import Findings
 from pipeline.release.deploy import (
     SMOKE_TIME,
     Deployer,
@@ -30,7 +28,7 @@ from pipeline.release.released import Released
 from pipeline.release.signing import Signer, sign
 from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
-from pipeline.release.targets.table import make_target
+from pipeline.release.targets.choice import target_of
 from pipeline.release.targets.target import Replica, Target, Wanted
 from runtime.digest import Digest
 from runtime.oci.copy import copy_image
@@ -57,7 +55,7 @@ class Site:
     """An app in a stage, and what runs it there.
 
     Args:
-        place: where stages, hosts, images and keys are looked up.
+        grounds: where stages, hosts, images and keys are looked up.
         app: the app's name.
         stage: the file of the stage.
         part: how the stage runs it.
@@ -66,7 +64,7 @@ class Site:
         environment: of the process: secrets come from it.
     """
 
-    place: Place
+    grounds: Grounds
     app: str
     stage: StageFile
     part: DeployPart
@@ -96,29 +94,29 @@ class Deployed:
     volumes: tuple[str, ...]
 
 
-def open_site(app: str, stage: str, place: Place, environment: Mapping[str, str]) -> Site:
+def open_site(app: str, stage: str, grounds: Grounds, environment: Mapping[str, str]) -> Site:
     """Return what a command needs of an app in a stage.
 
     Args:
         app: the app's name.
         stage: the name of the stage.
-        place: where all is looked up.
+        grounds: where all is looked up.
         environment: of the process.
 
     Raises:
         SpecError, SpecFaults: there is no such stage, or it says nothing of how it runs anything.
     """
-    found = place.stages.stage(stage)
+    found = grounds.stages.stage(stage)
     if found.deploy is None:
-        file = place.stages.folder / f"{stage}.yaml"
+        file = grounds.stages.folder / f"{stage}.yaml"
         raise SpecError(f"{file} does not say how {stage} runs anything", hint=_LINES)
     return Site(
-        place=place,
+        grounds=grounds,
         app=app,
         stage=found,
         part=found.deploy,
-        images=place.open(found, app, make=False),
-        target=make_target(found.deploy.target, place.store),
+        images=grounds.open(found, app, make=False),
+        target=target_of(found.deploy.target, grounds.store),
         environment=environment,
     )
 
@@ -142,7 +140,7 @@ def deploy(site: Site, signer: Signer, tell: Callable[[str], object], *, version
     release = _live(site)
     accepted = accept(site, release, clock())
     wanted = _wanted(site, release, accepted.number, site.part)
-    deployer = Deployer(target=site.target, store=site.place.store, tell=tell)
+    deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
     made = deployer.deploy(wanted, acceptance=accepted.bundle, at=clock())
     return _signed(site, made, signer, version)
 
@@ -167,7 +165,7 @@ def scale(
         hint = f"`seatrial deploy {site.app} --stage {site.stage.name}`"
         raise RefusedDeploymentError(DeployRefusal.NOT_DEPLOYED, message, hint=hint)
     wanted = with_replicas(wanted, count)
-    deployer = Deployer(target=site.target, store=site.place.store, tell=tell)
+    deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
 
     def verify(replicas: Sequence[Replica]) -> None:
         tell("trying the new containers under load")
@@ -192,7 +190,7 @@ def end_all(site: Site) -> None:
     """
     before = _recorded(site)
     site.target.remove(site.app, site.stage.name)
-    replace(before, replicas={}).save(site.place.store)
+    replace(before, replicas={}).save(site.grounds.store)
 
 
 def find_drift(site: Site) -> tuple[Deployment, tuple[Drift, ...]]:
@@ -225,24 +223,15 @@ def accept(site: Site, release: Digest, now: int) -> Accepted:
     Raises:
         RefusedDeploymentError: it stays shut; all of its reasons are told.
     """
-    entry = come_back(site.app, site.stage.name, release, site.place)
-    decision = entry.decide(site.place, now, _linted(entry, now))
+    entry = come_back(site.app, site.stage.name, release, site.grounds)
+    found = dict(linted(entry.policy, entry.released, entry.source, entry.app, now))
+    decision = entry.decide(site.grounds, now, found)
     if decision.accepted is None or decision.accepted.came is None:
         lines = "".join(f"\n  {each.code}  {each.line}" for each in decision.refusals)
         message = f"the gate of {site.stage.name} stays shut for {site.app} {release.short}:{lines}"
         raise RefusedDeploymentError(DeployRefusal.NOT_ACCEPTED, message)
     says = decision.accepted.came
     return Accepted(number=says.number, bundle=_bundle_of(says, entry.bundles, decision.accepted.inputs))
-
-
-def _linted(entry: Entry, now: int) -> Mapping[Digest, Findings]:
-    if entry.policy.lint is LintDemand.NONE:
-        return {}
-    found = [lint(entry.source, entry.app, each.image.digest, now=now) for each in entry.released.images]
-    return {
-        each.digest: Findings(errors=each.count(Severity.ERROR), warnings=each.count(Severity.WARNING))
-        for each in found
-    }
 
 
 def _bundle_of(says: Acceptance, bundles: Sequence[bytes], inputs: Collection[Digest]) -> Digest:
@@ -266,7 +255,7 @@ def _live(site: Site) -> Digest:
 
 
 def _recorded(site: Site) -> Deployment:
-    found = Deployment.read(site.place.store, site.app, site.stage.name)
+    found = Deployment.read(site.grounds.store, site.app, site.stage.name)
     if found is None:
         name = site.stage.name
         message = f"nothing of {site.app} was deployed from {name} here"
@@ -279,7 +268,7 @@ def _wanted(site: Site, release: Digest, number: int, part: DeployPart) -> Wante
     """Return the deployment of a release: its image for this machine, its blobs where the target can have them."""
     image, folder = _image(site, release), site.images.folder
     if folder is None:
-        folder = site.place.store / "oci"
+        folder = site.grounds.store / "oci"
         if part.target is TargetKind.NATIVE:  # the other targets pull by themselves, by digest
             copy_image(image.digest, site.images, Layout(folder))
     return Wanted(
