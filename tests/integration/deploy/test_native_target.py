@@ -75,6 +75,25 @@ def test_container_that_is_killed_is_started_again_and_no_request_is_lost_meanwh
     assert "ended" in deployment.log
 
 
+def test_connection_waits_for_the_only_container_while_it_is_started_again(deployment):
+    deployment.run()
+    os.kill(pids_of(deployment)[0], signal.SIGKILL)
+    wait_until(lambda: "started again" in deployment.log)
+    assert deployment.ask()[0] == 200
+    wait_until(lambda: deployment.observed()[0].state is ReplicaState.RUNNING)
+
+
+def test_containers_are_started_again_where_the_process_that_starts_them_is_killed(deployment):
+    deployment.run()
+    threads = Path(f"/proc/{supervisor_of(deployment)}/task").iterdir()
+    children = [child for each in threads for child in (each / "children").read_text().split()]
+    (warm,) = [each for each in children if "zygote" in Path(f"/proc/{each}/cmdline").read_text()]
+    os.kill(int(warm), signal.SIGKILL)
+    wait_until(lambda: len(pids_of(deployment)) == 2)
+    wait_until(lambda: deployment.observed()[0].state is ReplicaState.RUNNING)
+    assert deployment.ask()[0] == 200
+
+
 def test_killed_supervisor_leaves_no_container_and_the_next_deployment_starts_again(deployment):
     deployment.run(replicas=2)
     pids = pids_of(deployment)
