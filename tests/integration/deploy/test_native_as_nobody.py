@@ -68,6 +68,7 @@ def place():
         yield Path(name)
 
 
+@pytest.mark.slow
 def test_user_with_one_id_deploys_and_exchanges_containers_without_a_lost_request(place, free_port):
     for each in ("specs", "pipeline", "runtime"):
         copy_for_all(ROOT / each, place / "project" / each)
