@@ -1,6 +1,5 @@
 """Deploy what is live in a stage: the gate again, by digest; then run it, read it back, and sign what was seen."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,25 +10,18 @@ from pipeline.entering import come_back
 from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.bundle import parse_bundle, to_bundle
-from pipeline.release.deploy import (
-    SMOKE_TIME,
-    Deployer,
-    DeployRefusal,
-    RefusedDeploymentError,
-    last_lines,
-    with_replicas,
-)
+from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError, with_replicas
 from pipeline.release.deployment import Deployment
 from pipeline.release.drift import Drift, drifts
 from pipeline.release.evidence import attach_evidence
-from pipeline.release.load import Load, under_load
 from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.released import Released
+from pipeline.release.scaling import Trial
 from pipeline.release.signing import Signer, sign
 from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
 from pipeline.release.targets.choice import target_of
-from pipeline.release.targets.target import Replica, Target, Wanted
+from pipeline.release.targets.target import Target, Wanted
 from runtime.digest import Digest
 from runtime.oci.copy import copy_image
 from runtime.oci.image import Image
@@ -39,9 +31,6 @@ from runtime.oci.platform import own_architecture
 Clock = Callable[[], int]
 """Gives the seconds since 1970."""
 
-_LEAST_REQUESTS = 20
-_PATIENCE = 10.0  # seconds
-_LOOKING = 0.02
 _LINES = """write there, for example:
 deploy:
   target: native
@@ -165,19 +154,11 @@ def scale(
         hint = f"`seatrial deploy {site.app} --stage {site.stage.name}`"
         raise RefusedDeploymentError(DeployRefusal.NOT_DEPLOYED, message, hint=hint)
     wanted = with_replicas(wanted, count)
+    if count > len(running):
+        accept(site, before.release, clock())  # what was revoked since gets no new containers
     deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
-
-    def verify(replicas: Sequence[Replica]) -> None:
-        tell("trying the new containers under load")
-        with under_load(site.part.port, site.part.health.http if site.part.health else None) as load:
-            _compare_answers(site.target, wanted, replicas, running)
-            _wait_for_requests(load, site)
-        if load.failures:
-            failed = f"{len(load.failures)} of {load.answered + len(load.failures)} requests failed meanwhile"
-            raise RefusedDeploymentError(DeployRefusal.SMOKE, f"{failed}: {load.failures[0]}")
-        tell(f"{load.answered} requests were answered meanwhile")
-
-    made = deployer.scale(wanted, verify, acceptance=before.acceptance, at=clock())
+    trial = Trial(target=site.target, wanted=wanted, running=frozenset(running), tell=tell)
+    made = deployer.scale(wanted, trial.verify, acceptance=before.acceptance, at=clock())
     return _signed(site, made, signer, version)
 
 
@@ -305,33 +286,6 @@ def _secrets(part: DeployPart, site: Site) -> Mapping[str, str]:
             hint=f"export {missing[0]} for this command; it is not stored",
         )
     return {name: site.environment[name] for name in part.secrets}
-
-
-def _compare_answers(target: Target, wanted: Wanted, replicas: Sequence[Replica], running: Collection[str]) -> None:
-    """Let the smoke command say of each new container what it says of one that runs already."""
-    argv = wanted.deploy.smoke
-    if argv is None:
-        return
-    known = [each for each in replicas if each.id in running]
-    tried = [*known[:1], *(each for each in replicas if each.id not in running)]
-    answers = [target.run_once(wanted, argv, milliseconds=SMOKE_TIME, beside=each) for each in tried]
-    for each, answer in zip(tried, answers, strict=True):
-        if answer.exit:
-            said = last_lines(answer.output)
-            message = f"the smoke command ended with {answer.exit} beside {each.id}{said}"
-            raise RefusedDeploymentError(DeployRefusal.SMOKE, message)
-        if answer.output != answers[0].output:
-            message = f"the smoke command writes otherwise beside {each.id} than beside {tried[0].id}"
-            raise RefusedDeploymentError(DeployRefusal.SMOKE, f"{message}{last_lines(answer.output)}")
-
-
-def _wait_for_requests(load: Load, site: Site) -> None:
-    """Wait until enough requests were sent for their failures to mean something."""
-    if site.part.port is None or site.part.health is None or site.part.health.http is None:
-        return
-    due = time.monotonic() + _PATIENCE
-    while load.answered < _LEAST_REQUESTS and not load.failures and time.monotonic() < due:
-        time.sleep(_LOOKING)
 
 
 def _signed(site: Site, made: Deployment, signer: Signer, version: str) -> Deployed:
