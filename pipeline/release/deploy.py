@@ -64,7 +64,7 @@ class Deployer:
 
     target: Target
     store: Path
-    tell: Callable[[str], None]
+    tell: Callable[[str], object]
 
     def deploy(self, wanted: Wanted, *, acceptance: Digest | None, at: int) -> Deployment:
         """Run an image in place of what runs.

@@ -154,7 +154,7 @@ def _flat(value: Json) -> set[str]:
 
 
 def _named(names: Sequence[str], was: Mapping[str, Json], now: Mapping[str, Json]) -> str:
-    parts = []
+    parts: list[str] = []
     for name in names:
         before, after = was.get(name), now.get(name)
         if isinstance(before, Mapping) and isinstance(after, Mapping):

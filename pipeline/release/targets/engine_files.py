@@ -19,6 +19,8 @@ _OF_THE_KERNEL = ("/dev", "/proc", "/sys")
 _MOST = 5000
 """Changes whose content is read: what a program writes by the thousand belongs on a volume."""
 
+_SHOWN = 20
+
 _MOST_BYTES = 64 << 20
 """Of one file; a larger one counts by its size and its time."""
 
@@ -26,8 +28,8 @@ _ADDED, _DELETED = 1, 2
 # Docker Engine API 1.41, ``ContainerChanges``: 0 modified, 1 added, 2 deleted.
 
 
-def files_of(client: Any, container: str, points: Iterable[str]) -> str | None:  # noqa: ANN401 - an APIClient
-    """Return the digest of all that differs from the image; None where nothing does.
+def files_of(client: Any, container: str, points: Iterable[str]) -> dict[str, Json]:  # noqa: ANN401 - an APIClient
+    """Return ``files``, the digest of all that differs from the image, None where nothing does; and ``changed``, where.
 
     A folder whose time alone changed does not differ. Neither do mount points, nor what an engine lays into each
     container.
@@ -41,7 +43,7 @@ def files_of(client: Any, container: str, points: Iterable[str]) -> str | None: 
     wanted = differing(changes, frozenset(points))
     found = {path: _content(client, container, path, kind) for path, kind in list(wanted.items())[:_MOST]}
     found |= {path: str(kind) for path, kind in list(wanted.items())[_MOST:]}
-    return Digest.of_json(found).text if found else None
+    return {"files": Digest.of_json(found).text if found else None, "changed": list(found)[:_SHOWN]}
 
 
 def differing(changes: Mapping[str, int], points: frozenset[str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from pipeline.release.targets.inside import look_inside
 from pipeline.release.targets.marks import PREFIX, Marks, Role
 from pipeline.release.targets.readiness import answers, await_all
 from pipeline.release.targets.target import Replica, ReplicaState, Wanted
+from runtime.canonical import Json
 from runtime.digest import Digest
 
 _SETTLING = 0.5  # seconds after which a container without a health check still runs
@@ -159,22 +160,25 @@ class EngineFleet:
         )
 
     def _replica(self, name: str) -> Replica:
-        api = self._engine.api
-        found = api.inspect_container(name)
+        found = self._engine.api.inspect_container(name)
         marks = Marks.parse(found["Config"].get("Labels") or {})
-        inside = look_inside(int(found["State"].get("Pid") or 0), found["Id"])
-        facts = facts_of(found, marks, inside)
-        points = [each["Destination"] for each in found.get("Mounts") or ()]
-        points += (found["HostConfig"].get("Tmpfs") or {}).keys()
-        facts |= {"kernel": self._engine.kernel, "files": files_of(api, found["Id"], points)}
+        state = self._state(found, marks)
         return Replica(
             id=name,
-            state=self._state(found, marks),
+            state=state,
             digests=self._digests(found),
             number=marks.number,
             configuration=marks.configuration,
-            facts=facts,
+            # Where nothing runs, nothing is in effect.
+            facts={} if state is ReplicaState.STOPPED else self._facts(found, marks),
         )
+
+    def _facts(self, found: Mapping[str, Any], marks: Marks) -> Mapping[str, Json]:
+        inside = look_inside(int(found["State"].get("Pid") or 0), found["Id"])
+        points = [each["Destination"] for each in found.get("Mounts") or ()]
+        points += (found["HostConfig"].get("Tmpfs") or {}).keys()
+        files = files_of(self._engine.api, found["Id"], points)
+        return facts_of(found, marks, inside) | {"kernel": self._engine.kernel} | files
 
     def _state(self, found: Mapping[str, Any], marks: Marks) -> ReplicaState:
         state = state_of(found)

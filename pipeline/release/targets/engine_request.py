@@ -20,6 +20,11 @@ from runtime.canonical import Json
 
 LOOPBACK = "127.0.0.1"
 
+_ULIMITS: tuple[Json, ...] = (
+    {"Name": "core", "Soft": 0, "Hard": 0},
+    {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES},
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -30,12 +35,14 @@ class Place:
         network: the app's own network there.
         offers: the limits that the engine can enforce: ``memory``, ``processes``.
         has_init: whether it has a first process that reaps and forwards signals.
+        processes: RLIMIT_NPROC of a container; None leaves it to the engine.
     """
 
     image: str
     network: str
     offers: frozenset[str]
     has_init: bool
+    processes: int | None = None
 
 
 def network_of(app: str, stage: str) -> str:
@@ -113,14 +120,14 @@ def _host(wanted: Wanted, place: Place) -> dict[str, Json]:
         "SecurityOpt": ["no-new-privileges"],
         "ShmSize": SHARED_MEMORY,
         "Tmpfs": {"/tmp": temporary},  # noqa: S108 - in the container
-        "Ulimits": [
-            {"Name": "core", "Soft": 0, "Hard": 0},
-            {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES},
-        ],
+        "Ulimits": list(_ULIMITS),
         "Binds": [f"{volume_of(wanted, each.name)}:{each.to}" for each in wanted.deploy.volumes],
     }
     if place.has_init:
         host["Init"] = True
+    if place.processes is not None:
+        limit: Json = {"Name": "nproc", "Soft": place.processes, "Hard": place.processes}
+        host["Ulimits"] = [*_ULIMITS, limit]
     if "memory" in place.offers:
         host |= {"Memory": MEMORY, "MemorySwap": MEMORY}
     if "processes" in place.offers:

@@ -3,11 +3,13 @@
 Source: Docker Engine API 1.41; Podman's compatible interface answers the same.
 """
 
+import resource
 import secrets as randomness
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from pipeline.declare.errors import TargetError
+from pipeline.release.targets.confinement import PROCESSES
 from pipeline.release.targets.engine import EngineClient, connected, told
 from pipeline.release.targets.engine_fleet import ByRequest, EngineFleet, Starter
 from pipeline.release.targets.engine_images import image_name, prepare_image
@@ -120,7 +122,14 @@ def _place(engine: EngineClient, wanted: Wanted) -> Place:
         network=network_of(wanted.app, wanted.stage),
         offers=engine.offers,
         has_init=engine.has_init,
+        processes=_most_processes() if engine.name == "podman" else None,
     )
+
+
+def _most_processes() -> int:
+    """Return a RLIMIT_NPROC that every machine grants: Podman asks for a higher one by itself, which some refuse."""
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    return PROCESSES if hard == resource.RLIM_INFINITY else min(PROCESSES, hard)
 
 
 def _refuse_health_elsewhere(engine: EngineClient, wanted: Wanted) -> None:

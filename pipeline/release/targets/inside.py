@@ -18,7 +18,7 @@ class Inside:
     """A process as the kernel has it.
 
     Args:
-        user: its effective ``UID:GID``, as this machine sees them.
+        user: its effective ``UID:GID``, in ids of its own user namespace.
         capabilities: of the bounding set, sorted.
         no_new_privileges: whether that bit is set.
         is_filtered: whether its system calls go through a filter.
@@ -61,12 +61,25 @@ def look_inside(pid: int, container: str, proc: Path = PROC) -> Inside | None:
     except (OSError, ValueError):
         return None
     return Inside(
-        user=f"{status['Uid'].split()[1]}:{status['Gid'].split()[1]}",
+        user=f"{_inside(folder, 'uid_map', status['Uid'])}:{_inside(folder, 'gid_map', status['Gid'])}",
         capabilities=tuple(capabilities(status["CapBnd"])),
         no_new_privileges=status["NoNewPrivs"] == "1",
         is_filtered=status["Seccomp"] == "2",
         mounts=tuple(sorted(filter(None, map(_mount, points)))),
     )
+
+
+def _inside(folder: Path, name: str, ids: str) -> int:
+    """Return the effective one of four ids of this machine as its user namespace has it; -1 if that has no such id.
+
+    Source: user_namespaces(7): each line of a map has the first id inside, the first outside, and how many there are.
+    """
+    wanted = int(ids.split()[1])
+    for line in (folder / name).read_text().splitlines():
+        first, outside, count = map(int, line.split())
+        if outside <= wanted < outside + count:
+            return first + wanted - outside
+    return -1
 
 
 def _status(folder: Path) -> Mapping[str, str]:

@@ -113,8 +113,10 @@ class KubernetesTarget:
                     check(_told(api, {manifests.BATCH: batch}))
             except BaseException:
                 deploy = wanted.deploy.model_copy(update={"replicas": count})
+                before = replace(wanted, deploy=deploy)
                 with suppress(TargetError):
-                    api.apply(manifests.deployment(replace(wanted, deploy=deploy), batch))
+                    api.apply(manifests.deployment(before, batch))
+                    self._await(api, before, name, batch)
                 raise
             self._keep(wanted, batch)
             return _told(api, {manifests.BATCH: batch})

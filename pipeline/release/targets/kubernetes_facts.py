@@ -78,16 +78,16 @@ def exit_code(pod: Mapping[str, Any], container: str) -> int | None:
 
 
 def facts_of(pod: Mapping[str, Any]) -> dict[str, Json]:
-    """Return what a pod was asked for; containers that somebody added are told by their names."""
+    """Return what a pod was asked for beside what its image says; containers that somebody added are told by names."""
     spec = pod["spec"]
     containers = spec.get("containers") or ()
     own = next((each for each in containers if each.get("name") == CONTAINER), containers[0] if containers else {})
     security, around = own.get("securityContext") or {}, spec.get("securityContext") or {}
     limits = (own.get("resources") or {}).get("limits") or {}
     return {
-        "argv": [*(own.get("command") or ()), *(own.get("args") or ())],
-        "user": _user(security, around),
-        "environment": dict(_environment(own.get("env") or ())) | _imported(own.get("envFrom") or ()),
+        "given-argv": [*(own.get("command") or ()), *(own.get("args") or ())],
+        "given-user": _user(security, around),
+        "given-environment": dict(_environment(own.get("env") or ())) | _imported(own.get("envFrom") or ()),
         "mounts": sorted(_mounts(own.get("volumeMounts") or (), spec.get("volumes") or ())),
         "capabilities": sorted(
             each.lower().removeprefix("cap_") for each in (security.get("capabilities") or {}).get("add") or ()

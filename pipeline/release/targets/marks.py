@@ -86,7 +86,7 @@ class Marks:
         said = {
             "app": self.app,
             "stage": self.stage,
-            "role": self.role,
+            "role": str(self.role),
             "index": str(self.index),
             "number": str(self.number),
             "configuration": str(self.configuration or ""),

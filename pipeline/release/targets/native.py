@@ -1,6 +1,7 @@
 """``NativeTarget``: the embedded target: containers by the kernel alone, kept running by a process of our own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,8 @@ class NativeTarget:
         """Run as many containers as ``wanted`` says; those that stay are not disturbed."""
         if not is_alive(self._folder(wanted.app, wanted.stage)):
             raise _nothing(wanted.app, wanted.stage)
-        return self._change("scale", wanted, check)
+        are_more = wanted.deploy.replicas > len(self.observe(wanted.app, wanted.stage))
+        return self._change("scale", wanted, check if are_more else lambda _: None)
 
     def observe(self, app: str, stage: str) -> tuple[Replica, ...]:
         """Return the containers of an app in a stage; none where no supervisor runs, as none runs without one."""
@@ -87,7 +89,12 @@ class NativeTarget:
         with connect_or_start(folder, self._store) as supervisor:
             task = Task.of(wanted).to_json()
             ready = _replicas(supervisor.ask(do=what, task=task, secrets=dict(wanted.secrets))["ready"])
-            check(ready)
+            try:
+                check(ready)
+            except BaseException:
+                with suppress(TargetError):  # it says that nothing was switched, once the new ones have ended
+                    supervisor.ask(do="undo")
+                raise
             return _replicas(supervisor.ask(do="switch")["replicas"])
 
     def _run_here(self, wanted: Wanted, argv: tuple[str, ...], milliseconds: int) -> Once:

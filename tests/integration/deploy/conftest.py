@@ -101,7 +101,7 @@ def deployment(build: Callable, scratch: Path) -> Iterator[Deployment]:
         store=store,
         layout=built.store / "oci",
         image=Image.open(built.layout, built.image),
-        port=free_port(),
+        port=_free_port(),
     )
     yield made
     made.target.remove(APP, STAGE)
@@ -111,7 +111,13 @@ def deployment(build: Callable, scratch: Path) -> Iterator[Deployment]:
     shutil.rmtree(store)
 
 
+@pytest.fixture
 def free_port() -> int:
+    """A port of this machine that nobody had a moment ago."""
+    return _free_port()
+
+
+def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

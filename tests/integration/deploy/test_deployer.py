@@ -1,13 +1,26 @@
 """A deployment that fails a check changes nothing: the old containers go on, and the reason has its own code."""
 
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from pipeline.release.deploy import DeployRefusal, RefusedDeploymentError
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from mutant import disabled
+
+from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError
 from pipeline.release.deployment import Deployment
 from pipeline.release.load import under_load
+from pipeline.release.targets.native import NativeTarget
+from runtime.oci.image import Image
+from runtime.oci.layout import Layout
 
 OK = ("python3", "-c", "print('well')")
 BAD = ("python3", "-c", "print('the table is missing'); raise SystemExit(3)")
+
+pytestmark = pytest.mark.network
 
 
 def refused(deployment, wanted):
@@ -30,6 +43,7 @@ def test_deployment_is_read_back_and_recorded(deployment):
     assert str(deployment.store) not in made.statement("0.1").to_bytes().decode()
 
 
+@pytest.mark.bar("6 deployments")
 def test_failing_smoke_command_rolls_back_by_itself_and_no_request_is_lost(deployment):
     before = deployed(deployment, smoke=OK)
     with under_load(deployment.port, "/healthz", senders=2) as load:
@@ -50,12 +64,58 @@ def test_failing_command_before_stops_the_deployment(deployment):
     assert {each.id for each in deployment.observed()} == set(before.replicas)
 
 
+@pytest.mark.slow
 def test_older_promotion_is_refused(deployment):
     deployed(deployment, 3)
     assert refused(deployment, deployment.wanted(2)).reason is DeployRefusal.OLDER
 
 
+@pytest.mark.slow
 def test_container_that_does_not_get_ready_is_refused(deployment):
     health = {"http": "/no-such-page", "port": 8000, "within": "1s"}
     assert refused(deployment, deployment.wanted(health=health)).reason is DeployRefusal.NOT_READY
     assert deployment.observed() == ()
+
+
+class Swapped(NativeTarget):
+    """A target that runs another image than it is told, as one with a stale name of it would."""
+
+    def __init__(self, store, other):
+        super().__init__(store)
+        self.other = other
+
+    def replace(self, wanted, check):
+        return super().replace(replace(wanted, image=self.other, release=self.other.digest), check)
+
+
+def swapped(deployment, digest):
+    other = Image.open(Layout(deployment.layout), digest)
+    return Deployer(target=Swapped(deployment.store, other), store=deployment.store, tell=lambda _: None)
+
+
+@pytest.mark.slow
+def test_other_image_than_the_one_that_was_meant_is_found_before_it_gets_traffic(deployment, other_image):
+    with pytest.raises(RefusedDeploymentError) as caught:
+        swapped(deployment, other_image).deploy(deployment.wanted(), acceptance=None, at=1_800_000_000)
+    assert caught.value.reason is DeployRefusal.READ_BACK
+    assert other_image.short in caught.value.message
+    assert deployment.observed() == ()
+
+
+MUTANTS = {
+    DeployRefusal.BEFORE: ('        if once.exit:\n            message = f"the command before', {"before": BAD}),
+    DeployRefusal.SMOKE: ("        if once.exit:\n            said = last_lines", {"smoke": BAD}),
+    DeployRefusal.READ_BACK: ("        if found:\n            raise RefusedDeploymentError(DeployRefusal.READ", {}),
+}
+
+
+@pytest.mark.bar("6 mutants of deploying", slice=1)
+@pytest.mark.parametrize("code", MUTANTS, ids=str)
+def test_deployment_that_has_to_be_refused_goes_on_without_its_check(deployment, other_image, code):
+    old, part = MUTANTS[code]
+    deployer = swapped(deployment, other_image) if code is DeployRefusal.READ_BACK else deployment.deployer
+    with disabled(
+        "pipeline.release.deploy", old, old.replace("if once.exit:", "if False:").replace("if found:", "if 0:")
+    ):
+        deployer.deploy(deployment.wanted(**part), acceptance=None, at=1_800_000_000)
+    assert deployment.ask()[0] == 200

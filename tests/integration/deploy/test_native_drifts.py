@@ -14,6 +14,8 @@ from pipeline.release.targets.target import ReplicaState
 from runtime.digest import Digest
 
 SECONDS = 5.0
+
+pytestmark = pytest.mark.network
 OTHER = Digest("sha256:" + "0" * 64)
 
 
@@ -111,7 +113,7 @@ SEEDED = {
 }
 
 
-@pytest.mark.bar("6 drifts native", slice=4)
+@pytest.mark.bar("6 drifts", slice=3)
 @pytest.mark.parametrize("kind", SEEDED, ids=lambda each: each.value.replace(" ", "-"))
 def test_seeded_drift_is_found_and_named(deployment, other_image, kind):
     made = deployment.deployer.deploy(deployment.wanted(), acceptance=None, at=1_800_000_000)

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import secrets
 import socket
 
@@ -9,10 +10,12 @@ import pytest
 from busybox_image import lay_layout
 from docker import APIClient
 from engines import program_of, started_dockerd, started_podman
+from package_world import Authority
 
 from pipeline.declare.stage_file import DeployPart
 from pipeline.release.targets.compose import ComposeTarget
 from pipeline.release.targets.engine_target import DockerTarget
+from pipeline.release.targets.kubernetes import KubernetesTarget
 from pipeline.release.targets.native import NativeTarget
 from pipeline.release.targets.podman import PodmanTarget
 from pipeline.release.targets.target import Wanted
@@ -191,6 +194,64 @@ def podman_world(folder, layout, images):
             yield world
 
 
+class ClusterWorld(World):
+    """A simulated cluster, and what its administrator may do."""
+
+    kind = "kubernetes"
+
+    def tamper(self, what, name):
+        """Do what makes a drift of a kind, as `kubectl edit` would."""
+
+        def change(pod):
+            (container,) = pod["spec"]["containers"]
+            match what:
+                case "environment":
+                    container["env"].append({"name": "DEBUG", "value": "1"})
+                case "mounts":
+                    pod["spec"]["volumes"].append({"name": "more", "hostPath": {"path": "/etc"}})
+                    container["volumeMounts"].append({"name": "more", "mountPath": "/mnt"})
+                case "capabilities":
+                    container["securityContext"]["capabilities"]["add"].append("SYS_PTRACE")
+                case "memory":
+                    container["resources"]["limits"]["memory"] = "64Mi"
+                case "user":
+                    container["securityContext"]["runAsUser"] = 0
+                case "state":
+                    pod["status"] |= {"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}]}
+                case "digests":
+                    other = f"{self.images.repository}@{self.images('other')}"
+                    pod["status"]["containerStatuses"][0]["imageID"] = other
+
+        self.cluster.edit("pods", name, change)
+
+
+@contextlib.contextmanager
+def kubernetes_world(folder, layout, images):
+    simulated_cluster = pytest.importorskip("simulated_cluster", reason="kubernetes-validate is not installed")
+    authority, token = Authority(folder), secrets.token_hex(16)
+    registry = images.repository.partition("/")[0]
+    with simulated_cluster.started_cluster(registry, authority, token) as (cluster, server):
+        write_kubeconfig(folder / "config", server, authority, {"token": token})
+        target = KubernetesTarget(folder / "kept", {"KUBECONFIG": str(folder / "config")}, pulling=3)
+        world = ClusterWorld(target, layout, images, pulls=True)
+        world.cluster, world.folder, world.server, world.authority = cluster, folder, server, authority
+        yield world
+
+
+def write_kubeconfig(path, server, authority, user):
+    """Write a kubeconfig for a server."""
+    cluster = {"server": server, "certificate-authority": str(authority.path)}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "one", "user": "me", "namespace": "apps"}}],
+        "clusters": [{"name": "one", "cluster": cluster}],
+        "users": [{"name": "me", "user": user}],
+    }
+    path.write_text(json.dumps(config))
+
+
 @contextlib.contextmanager
 def native_world(folder, layout, images):
     world = World(NativeTarget(folder), layout, images, pulls=False)
@@ -213,4 +274,11 @@ def free_port():
         return free.getsockname()[1]
 
 
-WORLDS = {"native": native_world, "docker": docker_world, "compose": compose_world, "podman": podman_world}
+WORLDS = {
+    "native": native_world,
+    "docker": docker_world,
+    "loaded": loaded_world,
+    "compose": compose_world,
+    "podman": podman_world,
+    "kubernetes": kubernetes_world,
+}

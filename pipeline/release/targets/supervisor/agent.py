@@ -60,7 +60,7 @@ class Agent:
     async def _socket(self) -> socket.socket:
         if self._control.fileno() < 0:
             raise ConnectionResetError("the container has ended")
-        waiting = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         await asyncio.get_running_loop().sock_sendall(self._control, b"?")
         return await waiting

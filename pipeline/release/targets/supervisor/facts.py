@@ -6,7 +6,7 @@ Source: proc_pid_status(5), proc_pid_mountinfo(5), proc_pid_limits(5), proc_pid_
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -117,7 +117,13 @@ def _processes(init: int) -> Iterator[int]:
 def _mounts(pid: int) -> Json:
     """Return the mounts, each as its place, type and options. What is shown there, a path of this machine may name."""
     listed = mounts((_PROC / str(pid) / "mountinfo").read_text(errors="backslashreplace"))
-    return [f"{each['path']} {each['type']} {','.join(each['options'])}" for each in listed]
+    return [_mount(each) for each in listed if isinstance(each, Mapping)]
+
+
+def _mount(found: Mapping[str, Json]) -> str:
+    options = found["options"]
+    joined = ",".join(map(str, options)) if isinstance(options, Sequence) else ""
+    return f"{found['path']} {found['type']} {joined}"
 
 
 def _limits(pid: int) -> Json:

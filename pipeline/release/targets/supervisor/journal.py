@@ -42,6 +42,11 @@ class Journal:
         """Return what takes the chunks of one stream of a container."""
         return Lines(self, who, name)
 
+    def close(self) -> None:
+        """Write no more."""
+        with self._lock:
+            self._file.close()
+
     def _write(self, who: str, name: str, line: bytes) -> None:
         when = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with self._lock:

@@ -71,8 +71,10 @@ class Supervisor:
             await self._done.wait()
         finally:
             server.close()
+            await self._gateway.open(None)
             await asyncio.gather(*(each.close() for each in (*self._containers, *self._candidates)))
             self._backend.close()
+            self._journal.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._conversations += 1
@@ -105,11 +107,15 @@ class Supervisor:
                         self._gateway.lead_to([])
                         await self._give_up(self._containers)
                         self._containers = []
+                        await self._gateway.open(None)
                         await _send(writer, {"removed": True})
                 case other:
                     raise TargetError(f"a supervisor cannot {other!r}")
         except SeatrialError as error:
             await _send(writer, {"error": error.message, "hint": error.hint})
+        except (OSError, ValueError, KeyError, TypeError) as error:  # of this machine, or of who asks
+            self._journal.note("supervisor", f"{type(error).__name__}: {error}")
+            await _send(writer, {"error": f"the supervisor could not do it: {error}", "hint": ""})
 
     async def _change(
         self, request: Mapping[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -226,6 +232,8 @@ def exit_code(outcome: Outcome) -> int:
             return 124
         case Limit.OOM:
             return 137
+        case _:
+            pass
     return outcome.exit_code if outcome.exit_code is not None else 128 + (outcome.signal or 0)
 
 

@@ -1,4 +1,6 @@
-"""Which target a stage names: what none is made of is not imported."""
+"""``target_of``: the target that a stage names; what the others are made of is not imported."""
+
+# ruff: noqa: PLC0415 - each is imported by who has it
 
 import os
 from pathlib import Path
@@ -7,17 +9,16 @@ from pipeline.declare.stage_file import TargetKind
 from pipeline.release.targets.target import Target
 
 FOLDER = "targets"
-"""Where a store has what targets keep: files of Compose and of Kubernetes, as ``APP/STAGE``."""
+"""Where a store has what targets keep for people: files of Compose and of Kubernetes, as ``APP/STAGE``."""
 
 
-def make_target(kind: TargetKind, store: Path) -> Target:
+def target_of(kind: TargetKind, store: Path) -> Target:
     """Return a target.
 
     Args:
-        kind: as the stage names it.
-        store: the folder of the store.
+        kind: which.
+        store: the folder of the machine's store.
     """
-    # ruff: noqa: PLC0415 - each is imported by who has it
     match kind:
         case TargetKind.NATIVE:
             from pipeline.release.targets.native import NativeTarget
