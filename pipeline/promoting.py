@@ -124,6 +124,7 @@ def promote(entry: Entry, place: Grounds, wish: Wish) -> Promoted:
     _check_signer(entry, place, wish)
     stage = place.stages.stage(entry.policy.stage)
     if not entry.is_back and entry.is_done(place, stage, wish.clock()):
+        wish.journal.settle(entry.target, stage.name, entry.app)  # one that was killed after its tag
         return Promoted(ending=Ending.ALREADY, entry=entry, decision=Decision())
     now = wish.clock()
     found = dict(linted(entry.policy, entry.released, entry.source, entry.app, now))
