@@ -61,17 +61,17 @@ def _lines(stand: Stand, name: str, at: int, *, is_whole: bool) -> Iterator[str]
     if stand.live is None:
         yield f"{name}  nothing"
     elif claim is None:
-        yield f"{name}  {stand.live}  nobody who may says that it was let in"
+        yield f"{name}  {stand.live.short}  nobody who may says that it was let in"
     else:
-        since = f"number {claim.says.number}, since {age(at - claim.at)}, by {claim.holder.name}"
-        evidence = f", evidence {age(at - stand.verified)} old" if stand.verified is not None else ", no evidence"
-        yield f"{name}  {stand.live}  {since}{evidence}"
+        since = f"number {claim.says.number}, {age(at - claim.at)} ago, by {claim.holder.name}"
+        evidence = f", evidence of {age(at - stand.verified)} ago" if stand.verified is not None else ", no evidence"
+        yield f"{name}  {stand.live.short}  {since}{evidence}"
     if stand.deployed is not None:
         yield f"        deployed: {stand.deployed.release.short}, number {stand.deployed.number}{_apart(stand)}"
     if stand.unfinished is not None:
         step = stand.unfinished.steps[-1] if stand.unfinished.steps else "its beginning"
         since = age(at - stand.unfinished.at)
-        yield f"        unfinished: {stand.unfinished.release.short}, since {since}, at {step}; promote it again"
+        yield f"        unfinished: {stand.unfinished.release.short}, begun {since} ago, at {step}; promote it again"
     if is_whole:
         yield from (f"        before: {each}" for each in stand.others)
 
