@@ -90,7 +90,7 @@ class Policy:
             stage=stage.name,
             after=stage.after,
             is_remote=stage.is_remote,
-            trust=stage.trust or (Trust.KEYRING if stage.is_remote else Trust.LOCAL),
+            trust=stage.trusts,
             platforms=stage.platforms,
             hosts=tuple(DemandedHost(name=each.name, digest=each.digest, factors=each.differing) for each in hosts),
             roles=tuple(sorted(set(part.signers.roles))),
