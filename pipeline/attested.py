@@ -6,6 +6,7 @@ That spares more than time: evidence that was signed again without a run would l
 import json
 from pathlib import Path
 
+from pipeline.release.released import verified_name
 from pipeline.verify.verdict import EnvironmentResult
 from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
@@ -16,11 +17,6 @@ from runtime.oci.temporary import write_whole
 
 FOLDER = "signed"
 """Of a store: one file for what was signed of an environment, with the digests of the artifacts that have it."""
-
-
-def verified_name(name: str) -> str:
-    """Return the name under which a layout lists the image that was verified last for a spec."""
-    return f"{name}/verified"
 
 
 def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:

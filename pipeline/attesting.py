@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.attested import verified_name
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle, to_bundle
 from pipeline.release.evidence import attach_evidence, find_evidence
 from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import RefusedEvidenceError
+from pipeline.release.released import verified_name
 from pipeline.release.signing import Signer, sign, verify
 from pipeline.release.suite_artifact import attach_suite
 from pipeline.release.suite_question import SuiteQuestion

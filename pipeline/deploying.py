@@ -1,37 +1,27 @@
 """Deploy what is live in a stage: the gate again, by digest; then run it, read it back, and sign what was seen."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline.declare.errors import SpecError
-from pipeline.declare.stage_file import DeployPart, LintDemand, StageFile, TargetKind
-from pipeline.entering import Entry, Place, come_back
-from pipeline.lint.lint import lint
-from pipeline.lint.rule import Severity
+from pipeline.declare.stage_file import DeployPart, StageFile, TargetKind
+from pipeline.entering import come_back
+from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.bundle import parse_bundle, to_bundle
-from pipeline.release.checks.lint import Findings
-from pipeline.release.deploy import (
-    SMOKE_TIME,
-    Deployer,
-    DeployRefusal,
-    RefusedDeploymentError,
-    last_lines,
-    with_replicas,
-)
+from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError, with_replicas
 from pipeline.release.deployment import Deployment
 from pipeline.release.drift import Drift, drifts
 from pipeline.release.evidence import attach_evidence
-from pipeline.release.load import Load, under_load
 from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.released import Released
+from pipeline.release.scaling import Trial
 from pipeline.release.signing import Signer, sign
 from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
-from pipeline.release.targets.table import make_target
-from pipeline.release.targets.target import Replica, Target, Wanted
+from pipeline.release.targets.choice import target_of
+from pipeline.release.targets.target import Target, Wanted
 from runtime.digest import Digest
 from runtime.oci.copy import copy_image
 from runtime.oci.image import Image
@@ -41,9 +31,6 @@ from runtime.oci.platform import own_architecture
 Clock = Callable[[], int]
 """Gives the seconds since 1970."""
 
-_LEAST_REQUESTS = 20
-_PATIENCE = 10.0  # seconds
-_LOOKING = 0.02
 _LINES = """write there, for example:
 deploy:
   target: native
@@ -57,7 +44,7 @@ class Site:
     """An app in a stage, and what runs it there.
 
     Args:
-        place: where stages, hosts, images and keys are looked up.
+        grounds: where stages, hosts, images and keys are looked up.
         app: the app's name.
         stage: the file of the stage.
         part: how the stage runs it.
@@ -66,7 +53,7 @@ class Site:
         environment: of the process: secrets come from it.
     """
 
-    place: Place
+    grounds: Grounds
     app: str
     stage: StageFile
     part: DeployPart
@@ -96,29 +83,29 @@ class Deployed:
     volumes: tuple[str, ...]
 
 
-def open_site(app: str, stage: str, place: Place, environment: Mapping[str, str]) -> Site:
+def open_site(app: str, stage: str, grounds: Grounds, environment: Mapping[str, str]) -> Site:
     """Return what a command needs of an app in a stage.
 
     Args:
         app: the app's name.
         stage: the name of the stage.
-        place: where all is looked up.
+        grounds: where all is looked up.
         environment: of the process.
 
     Raises:
         SpecError, SpecFaults: there is no such stage, or it says nothing of how it runs anything.
     """
-    found = place.stages.stage(stage)
+    found = grounds.stages.stage(stage)
     if found.deploy is None:
-        file = place.stages.folder / f"{stage}.yaml"
+        file = grounds.stages.folder / f"{stage}.yaml"
         raise SpecError(f"{file} does not say how {stage} runs anything", hint=_LINES)
     return Site(
-        place=place,
+        grounds=grounds,
         app=app,
         stage=found,
         part=found.deploy,
-        images=place.open(found, app, make=False),
-        target=make_target(found.deploy.target, place.store),
+        images=grounds.open(found, app, make=False),
+        target=target_of(found.deploy.target, grounds.store),
         environment=environment,
     )
 
@@ -142,7 +129,7 @@ def deploy(site: Site, signer: Signer, tell: Callable[[str], object], *, version
     release = _live(site)
     accepted = accept(site, release, clock())
     wanted = _wanted(site, release, accepted.number, site.part)
-    deployer = Deployer(target=site.target, store=site.place.store, tell=tell)
+    deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
     made = deployer.deploy(wanted, acceptance=accepted.bundle, at=clock())
     return _signed(site, made, signer, version)
 
@@ -167,19 +154,11 @@ def scale(
         hint = f"`seatrial deploy {site.app} --stage {site.stage.name}`"
         raise RefusedDeploymentError(DeployRefusal.NOT_DEPLOYED, message, hint=hint)
     wanted = with_replicas(wanted, count)
-    deployer = Deployer(target=site.target, store=site.place.store, tell=tell)
-
-    def verify(replicas: Sequence[Replica]) -> None:
-        tell("trying the new containers under load")
-        with under_load(site.part.port, site.part.health.http if site.part.health else None) as load:
-            _compare_answers(site.target, wanted, replicas, running)
-            _wait_for_requests(load, site)
-        if load.failures:
-            failed = f"{len(load.failures)} of {load.answered + len(load.failures)} requests failed meanwhile"
-            raise RefusedDeploymentError(DeployRefusal.SMOKE, f"{failed}: {load.failures[0]}")
-        tell(f"{load.answered} requests were answered meanwhile")
-
-    made = deployer.scale(wanted, verify, acceptance=before.acceptance, at=clock())
+    if count > len(running):
+        accept(site, before.release, clock())  # what was revoked since gets no new containers
+    deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
+    trial = Trial(target=site.target, wanted=wanted, running=frozenset(running), tell=tell)
+    made = deployer.scale(wanted, trial.verify, acceptance=before.acceptance, at=clock())
     return _signed(site, made, signer, version)
 
 
@@ -192,7 +171,7 @@ def end_all(site: Site) -> None:
     """
     before = _recorded(site)
     site.target.remove(site.app, site.stage.name)
-    replace(before, replicas={}).save(site.place.store)
+    replace(before, replicas={}).save(site.grounds.store)
 
 
 def find_drift(site: Site) -> tuple[Deployment, tuple[Drift, ...]]:
@@ -225,24 +204,15 @@ def accept(site: Site, release: Digest, now: int) -> Accepted:
     Raises:
         RefusedDeploymentError: it stays shut; all of its reasons are told.
     """
-    entry = come_back(site.app, site.stage.name, release, site.place)
-    decision = entry.decide(site.place, now, _linted(entry, now))
+    entry = come_back(site.app, site.stage.name, release, site.grounds)
+    found = dict(linted(entry.policy, entry.released, entry.source, entry.app, now))
+    decision = entry.decide(site.grounds, now, found)
     if decision.accepted is None or decision.accepted.came is None:
         lines = "".join(f"\n  {each.code}  {each.line}" for each in decision.refusals)
         message = f"the gate of {site.stage.name} stays shut for {site.app} {release.short}:{lines}"
         raise RefusedDeploymentError(DeployRefusal.NOT_ACCEPTED, message)
     says = decision.accepted.came
     return Accepted(number=says.number, bundle=_bundle_of(says, entry.bundles, decision.accepted.inputs))
-
-
-def _linted(entry: Entry, now: int) -> Mapping[Digest, Findings]:
-    if entry.policy.lint is LintDemand.NONE:
-        return {}
-    found = [lint(entry.source, entry.app, each.image.digest, now=now) for each in entry.released.images]
-    return {
-        each.digest: Findings(errors=each.count(Severity.ERROR), warnings=each.count(Severity.WARNING))
-        for each in found
-    }
 
 
 def _bundle_of(says: Acceptance, bundles: Sequence[bytes], inputs: Collection[Digest]) -> Digest:
@@ -266,7 +236,7 @@ def _live(site: Site) -> Digest:
 
 
 def _recorded(site: Site) -> Deployment:
-    found = Deployment.read(site.place.store, site.app, site.stage.name)
+    found = Deployment.read(site.grounds.store, site.app, site.stage.name)
     if found is None:
         name = site.stage.name
         message = f"nothing of {site.app} was deployed from {name} here"
@@ -279,7 +249,7 @@ def _wanted(site: Site, release: Digest, number: int, part: DeployPart) -> Wante
     """Return the deployment of a release: its image for this machine, its blobs where the target can have them."""
     image, folder = _image(site, release), site.images.folder
     if folder is None:
-        folder = site.place.store / "oci"
+        folder = site.grounds.store / "oci"
         if part.target is TargetKind.NATIVE:  # the other targets pull by themselves, by digest
             copy_image(image.digest, site.images, Layout(folder))
     return Wanted(
@@ -316,33 +286,6 @@ def _secrets(part: DeployPart, site: Site) -> Mapping[str, str]:
             hint=f"export {missing[0]} for this command; it is not stored",
         )
     return {name: site.environment[name] for name in part.secrets}
-
-
-def _compare_answers(target: Target, wanted: Wanted, replicas: Sequence[Replica], running: Collection[str]) -> None:
-    """Let the smoke command say of each new container what it says of one that runs already."""
-    argv = wanted.deploy.smoke
-    if argv is None:
-        return
-    known = [each for each in replicas if each.id in running]
-    tried = [*known[:1], *(each for each in replicas if each.id not in running)]
-    answers = [target.run_once(wanted, argv, milliseconds=SMOKE_TIME, beside=each) for each in tried]
-    for each, answer in zip(tried, answers, strict=True):
-        if answer.exit:
-            said = last_lines(answer.output)
-            message = f"the smoke command ended with {answer.exit} beside {each.id}{said}"
-            raise RefusedDeploymentError(DeployRefusal.SMOKE, message)
-        if answer.output != answers[0].output:
-            message = f"the smoke command writes otherwise beside {each.id} than beside {tried[0].id}"
-            raise RefusedDeploymentError(DeployRefusal.SMOKE, f"{message}{last_lines(answer.output)}")
-
-
-def _wait_for_requests(load: Load, site: Site) -> None:
-    """Wait until enough requests were sent for their failures to mean something."""
-    if site.part.port is None or site.part.health is None or site.part.health.http is None:
-        return
-    due = time.monotonic() + _PATIENCE
-    while load.answered < _LEAST_REQUESTS and not load.failures and time.monotonic() < due:
-        time.sleep(_LOOKING)
 
 
 def _signed(site: Site, made: Deployment, signer: Signer, version: str) -> Deployed:

@@ -1,62 +1,25 @@
 """``Entry``: a release on its way into a stage: where it comes from, where it goes, and what is demanded of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from pipeline.attested import verified_name
 from pipeline.declare.errors import PromotionError
-from pipeline.declare.hosts import Catalogue
-from pipeline.declare.stage_catalogue import StageCatalogue
 from pipeline.declare.stage_file import StageFile
-from pipeline.registry.http import Connections
+from pipeline.gating import Grounds, bundles_of, verified_release
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.checks.lint import Findings
 from pipeline.release.checks.stage_before import Standing
-from pipeline.release.evidence import find_evidence
 from pipeline.release.gate import Decision, Question, counting, judge
 from pipeline.release.gate_evidence import Claim, Evidence, Trusted, read_evidence
-from pipeline.release.keyring import Keyring
 from pipeline.release.policy import Policy
-from pipeline.release.public_key import PublicKey
 from pipeline.release.released import Released
-from pipeline.release.stage_store import StageStore, open_stage_store
+from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
 from runtime.digest import Digest
 from runtime.oci.attached import Attachable, AttachedLayout
 from runtime.oci.descriptor import INDEX, MANIFEST, Descriptor
 from runtime.oci.document import DOCUMENT_LIMIT, parse_document
 from runtime.oci.layout import Layout
-from runtime.oci.reference import listed_images
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where stages, hosts, images and keys are looked up.
-
-    Args:
-        stages: the stages.
-        hosts: the hosts that policies name.
-        store: the folder of this machine's own store.
-        connections: reach registries.
-        keyring: whose signatures count; None where there is none.
-        local: this machine's key; None where it has none.
-    """
-
-    stages: StageCatalogue
-    hosts: Catalogue
-    store: Path
-    connections: Connections
-    keyring: Keyring | None = None
-    local: PublicKey | None = None
-
-    def open(self, stage: StageFile, app: str, *, make: bool = True) -> StageStore:
-        """Return where a stage has the images of an app; see ``open_stage_store``."""
-        return open_stage_store(stage, app, self.store, connections=self.connections, make=make)
-
-    def policy(self, stage: StageFile) -> Policy:
-        """Return what a stage demands; see ``Policy.of``."""
-        return Policy.of(stage, self.hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +50,18 @@ class Entry:
     is_back: bool
     bundles: tuple[bytes, ...] = field(repr=False)
 
-    def is_done(self, place: Place, stage: StageFile, now: int) -> bool:
+    def is_done(self, place: Grounds, stage: StageFile, now: int) -> bool:
         """Tell whether the stage has the release already, by the policy that it has now, with all evidence there is."""
         if self.live != self.released.digest:
             return False
-        there = set(_bundles(self.released.digests, self.target))
+        there = set(bundles_of(self.released.digests, self.target))
         claim = newest(evidence_of(self.released.digests, stage, self.target, place), stage, self.target)
         if claim is None or not there.issuperset(self.bundles):
             return False
         is_valid = claim.says.expires is None or now < claim.says.expires
         return is_valid and (claim.says.release, claim.says.policy) == (self.live, self.policy.digest)
 
-    def decide(self, place: Place, now: int, lint: Mapping[Digest, Findings]) -> Decision:
+    def decide(self, place: Grounds, now: int, lint: Mapping[Digest, Findings]) -> Decision:
         """Ask the gate."""
         question = Question(
             policy=self.policy,
@@ -114,7 +77,7 @@ class Entry:
         return judge(question, self.bundles)
 
 
-def enter(app: str, stage: str, place: Place) -> Entry:
+def enter(app: str, stage: str, place: Grounds) -> Entry:
     """Return the release that may enter a stage next: what the stage before has live, or what was verified last here.
 
     Raises:
@@ -123,12 +86,15 @@ def enter(app: str, stage: str, place: Place) -> Entry:
         StoreError, FetchError: a store cannot be read.
     """
     *before, wanted = place.stages.way(stage)
-    target = place.open(wanted, app)
+    target = place.open(wanted, app, make=True)
     if not before:
-        source: Attachable = AttachedLayout(Layout(place.store / "oci"))
-        return _entry(app, wanted, place, own_release(app, Layout(place.store / "oci")), source=source, target=target)
+        layout = Layout(place.store / "oci")
+        verified = verified_release(app, layout)
+        if verified is None:
+            raise PromotionError(f"nothing was verified here as {app}", hint=f"run `seatrial verify {app}`")
+        return _entry(app, wanted, place, verified, source=AttachedLayout(layout), target=target)
     last = before[-1]
-    store = place.open(last, app, make=False)
+    store = place.open(last, app)
     live = _live(store)
     if live is None:
         raise PromotionError(
@@ -139,7 +105,7 @@ def enter(app: str, stage: str, place: Place) -> Entry:
     return _entry(app, wanted, place, live, source=store, target=target, standing=standing)
 
 
-def come_back(app: str, stage: str, release: Digest | None, place: Place) -> Entry:
+def come_back(app: str, stage: str, release: Digest | None, place: Grounds) -> Entry:
     """Return an earlier release of a stage on its way back: a named one, or the one that was live before.
 
     Raises:
@@ -148,7 +114,7 @@ def come_back(app: str, stage: str, release: Digest | None, place: Place) -> Ent
         StoreError, FetchError: the store cannot be read.
     """
     wanted = place.stages.stage(stage)
-    target = place.open(wanted, app, make=False)
+    target = place.open(wanted, app)
     live = _live(target)
     if live is None:
         raise PromotionError(f"{stage} has no release of {app}, so none can come back")
@@ -159,7 +125,7 @@ def come_back(app: str, stage: str, release: Digest | None, place: Place) -> Ent
     return _entry(app, wanted, place, chosen, source=target, target=target, standing=standing, is_back=True)
 
 
-def evidence_of(digests: tuple[Digest, ...], stage: StageFile, store: StageStore, place: Place) -> Evidence:
+def evidence_of(digests: tuple[Digest, ...], stage: StageFile, store: StageStore, place: Grounds) -> Evidence:
     """Return what is signed about images in a stage by those who may, whenever that was."""
     policy = place.policy(stage)
     trusted = Trusted(
@@ -169,29 +135,13 @@ def evidence_of(digests: tuple[Digest, ...], stage: StageFile, store: StageStore
         local=None,
         now=_NO_END,
     )
-    return read_evidence(_bundles(digests, store), trusted)
+    return read_evidence(bundles_of(digests, store), trusted)
 
 
 def newest(found: Evidence, stage: StageFile, store: StageStore) -> Claim[Acceptance] | None:
     """Return the newest word that a stage took a release; None where there is none."""
     ours = [each for each in found.acceptances if (each.says.stage, each.says.store) == (stage.name, store.place)]
     return max(ours, key=lambda each: (each.says.number, each.at), default=None)
-
-
-def own_release(app: str, layout: Layout) -> Digest:
-    """Return what was verified last under an app's name: an index if it has that image, the image otherwise.
-
-    Raises:
-        PromotionError: nothing was.
-    """
-    image, index = layout.resolve(verified_name(app)), layout.resolve(f"{app}/index")
-    if image is None:
-        raise PromotionError(f"nothing was verified here as {app}", hint=f"run `seatrial verify {app}`")
-    if index is not None:
-        listed = {each.digest for each in listed_images(layout.read(index.digest, DOCUMENT_LIMIT), index.digest)}
-        if image.digest in listed:
-            return index.digest
-    return image.digest
 
 
 _NO_END = 253_402_300_799
@@ -201,7 +151,7 @@ _NO_END = 253_402_300_799
 def _entry(
     app: str,
     stage: StageFile,
-    place: Place,
+    place: Grounds,
     release: Digest,
     *,
     source: Attachable,
@@ -222,7 +172,7 @@ def _entry(
         live=_live(target),
         standing=standing,
         is_back=is_back,
-        bundles=tuple(_bundles(released.digests, source)),
+        bundles=tuple(bundles_of(released.digests, source)),
     )
 
 
@@ -231,7 +181,7 @@ def _live(store: StageStore) -> Digest | None:
     return found.digest if found else None
 
 
-def _before(live: Digest, stage: StageFile, store: StageStore, place: Place) -> Digest:
+def _before(live: Digest, stage: StageFile, store: StageStore, place: Grounds) -> Digest:
     claim = newest(evidence_of((live,), stage, store, place), stage, store)
     if claim is None or claim.says.previous is None:
         raise PromotionError(
@@ -239,8 +189,3 @@ def _before(live: Digest, stage: StageFile, store: StageStore, place: Place) -> 
             hint="name a release: `--to sha256:…`",
         )
     return claim.says.previous
-
-
-def _bundles(digests: tuple[Digest, ...], store: Attachable) -> Iterator[bytes]:
-    for digest in digests:
-        yield from (each.bundle for each in find_evidence(digest, store) if each.bundle)

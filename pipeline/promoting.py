@@ -1,6 +1,6 @@
 """``promote``: a release enters a stage: gate, move, the suite asked again, signed, and the tag last."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,14 +11,12 @@ from pipeline.build.unpacked import trees_of
 from pipeline.changed import Before
 from pipeline.declare.errors import KeysError, PromotionError
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.stage_file import LintDemand, Trust
-from pipeline.entering import Entry, Place
-from pipeline.lint.lint import lint
-from pipeline.lint.rule import Severity
+from pipeline.declare.stage_file import Trust
+from pipeline.entering import Entry
+from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance, AcceptedHost, AcceptedImage
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
-from pipeline.release.checks.lint import Findings
 from pipeline.release.gate import Approval, Decision
 from pipeline.release.gate_refusal import GateRefusal
 from pipeline.release.journal import Intent, Journal
@@ -109,7 +107,7 @@ class _EndedError(Exception):
         self.promoted = promoted
 
 
-def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
+def promote(entry: Entry, place: Grounds, wish: Wish) -> Promoted:
     """Let a release enter a stage, or say why not. The tag moves last: until then the stage has what it had.
 
     Args:
@@ -126,8 +124,11 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
     _check_signer(entry, place, wish)
     stage = place.stages.stage(entry.policy.stage)
     if not entry.is_back and entry.is_done(place, stage, wish.clock()):
+        wish.journal.settle(entry.target, stage.name, entry.app)  # one that was killed after its tag
         return Promoted(ending=Ending.ALREADY, entry=entry, decision=Decision())
-    decision = entry.decide(place, wish.clock(), _linted(entry, wish))
+    now = wish.clock()
+    found = dict(linted(entry.policy, entry.released, entry.source, entry.app, now))
+    decision = entry.decide(place, now, found)
     begun = Promoted(ending=Ending.REFUSED, entry=entry, decision=decision)
     if decision.accepted is None:
         return begun
@@ -146,7 +147,7 @@ def promote(entry: Entry, place: Place, wish: Wish) -> Promoted:
         return ended.promoted
 
 
-def _check_signer(entry: Entry, place: Place, wish: Wish) -> None:
+def _check_signer(entry: Entry, place: Grounds, wish: Wish) -> None:
     """Do nothing if the acceptance would count; otherwise it would be found only at the next stage.
 
     Raises:
@@ -163,16 +164,6 @@ def _check_signer(entry: Entry, place: Place, wish: Wish) -> None:
         )
 
 
-def _linted(entry: Entry, wish: Wish) -> Mapping[Digest, Findings]:
-    if entry.policy.lint is LintDemand.NONE:
-        return {}
-    found = [lint(entry.source, entry.app, each.image.digest, now=wish.clock()) for each in entry.released.images]
-    return {
-        each.digest: Findings(errors=each.count(Severity.ERROR), warnings=each.count(Severity.WARNING))
-        for each in found
-    }
-
-
 def _judged(begun: Promoted) -> Promoted:
     """Return a promotion whose suite showed nothing that ends it."""
     changes = [change for answer in begun.answers for change in answer.changes]
@@ -184,7 +175,7 @@ def _judged(begun: Promoted) -> Promoted:
     return begun
 
 
-def _ask_all(begun: Promoted, approval: Approval, place: Place, wish: Wish) -> tuple[Answer, ...]:
+def _ask_all(begun: Promoted, approval: Approval, place: Grounds, wish: Wish) -> tuple[Answer, ...]:
     """Ask the suite of each image again; of what stood in the stage before nothing is asked: it is known."""
     entry = begun.entry
     if entry.is_back:
@@ -194,11 +185,11 @@ def _ask_all(begun: Promoted, approval: Approval, place: Place, wish: Wish) -> t
         return tuple(_ask(each, said, entry, place, wish) for each in approval.images)
     except RefusedEvidenceError as error:
         what = error.message.removesuffix(f" [{error.reason}]")
-        refusal = GateRefusal(code=error.reason.value, what=what, who=error.hint)
+        refusal = GateRefusal(code=str(error.reason), what=what, who=error.hint)
         raise _EndedError(replace(begun, decision=Decision(refusals=(refusal,))), error.message) from error
 
 
-def _ask(image: AcceptedImage, said: Sequence[Portability], entry: Entry, place: Place, wish: Wish) -> Answer:
+def _ask(image: AcceptedImage, said: Sequence[Portability], entry: Entry, place: Grounds, wish: Wish) -> Answer:
     own = [each for each in said if each.image == image.digest]
     signed = Signed(image=image.digest, question=own[0].question, suite=image.suite, normalization=image.normalization)
     question = find_question(signed, entry.target)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.declare.errors import FetchError
 from pipeline.declare.stage_file import StageFile
-from pipeline.entering import Place, evidence_of, newest
+from pipeline.entering import evidence_of, newest
+from pipeline.gating import Grounds
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.gate_evidence import Claim
 from pipeline.release.journal import Journal, Promotion
@@ -66,7 +67,7 @@ class Stand:
     problem: str = ""
 
 
-def standings(place: Place, journal: Journal, app: str = "") -> tuple[Stand, ...]:
+def standings(place: Grounds, journal: Journal, app: str = "") -> tuple[Stand, ...]:
     """Return how an app stands in each stage, in the order of the way; of all apps where none is named.
 
     Nothing is written anywhere. A stage that cannot be read is told, and hides no other.
@@ -81,13 +82,13 @@ def standings(place: Place, journal: Journal, app: str = "") -> tuple[Stand, ...
     return tuple(each for each in found if app or each.live or each.unfinished or each.problem)
 
 
-def _in_order(place: Place) -> tuple[StageFile, ...]:
+def _in_order(place: Grounds) -> tuple[StageFile, ...]:
     """Return all stages, each after the one before it."""
     ways = [place.stages.way(name) for name in place.stages.names]
     return tuple(way[-1] for way in sorted(ways, key=lambda way: (len(way), way[-1].name)))
 
 
-def _apps(place: Place, journal: Journal, stages: tuple[StageFile, ...]) -> tuple[str, ...]:
+def _apps(place: Grounds, journal: Journal, stages: tuple[StageFile, ...]) -> tuple[str, ...]:
     """Return the apps that this machine knows of: of layouts, of its journal, and of the project's specs."""
     folders = [
         place.store / "stages" / each.name if each.store is None else Path(each.store.removeprefix(_LAYOUT))
@@ -101,8 +102,8 @@ def _apps(place: Place, journal: Journal, stages: tuple[StageFile, ...]) -> tupl
     return tuple(sorted(found))
 
 
-def _stand(place: Place, stage: StageFile, app: str, unfinished: Promotion | None) -> Stand:
-    store = place.open(stage, app, make=False)
+def _stand(place: Grounds, stage: StageFile, app: str, unfinished: Promotion | None) -> Stand:
+    store = place.open(stage, app)
     stand = Stand(app=app, stage=stage.name, store=store.place, unfinished=unfinished)
     try:
         found = store.tagged(LIVE)

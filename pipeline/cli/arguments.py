@@ -62,6 +62,7 @@ VERBS = (
     Row(name="doctor", about="tell what can run here, and what enables the rest"),
     Row(name="report", about="show a report again, in another format"),
     Row(name="why-digest", about="tell why two images have two digests"),
+    Row(name="gate", about="tell whether a release may enter a stage, and what is missing"),
     Row(name="rebuild", about="build an image again as somebody else would, and sign what came out"),
     Row(name="promote", about="let the identical bytes enter a stage, on evidence"),
     Row(name="rollback", about="let an earlier release of a stage come back, through the same gate"),

@@ -9,7 +9,8 @@ from pipeline.cli.promotion import app_name, carry_out
 if TYPE_CHECKING:
     import argparse
 
-    from pipeline.entering import Entry, Place
+    from pipeline.entering import Entry
+    from pipeline.gating import Grounds
 
 EXAMPLES = """\
 examples:
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Promote; exit 1 if the stage does not take it, 3 if that could not be found out."""
 
-    def entered(place: Place) -> Entry:
+    def entered(place: Grounds) -> Entry:
         from pipeline.entering import enter  # noqa: PLC0415 - keeps the imports of --help few
 
         return enter(app_name(arguments.app), arguments.to, place)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pipeline.changed import Change
-    from pipeline.entering import Entry, Place
+    from pipeline.entering import Entry
+    from pipeline.gating import Grounds
     from pipeline.promoting import Promoted, Wish
     from pipeline.release.journal import Journal
     from pipeline.report.text import Ink
@@ -48,7 +49,7 @@ def app_name(word: str) -> str:
 
 
 @contextmanager
-def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> Iterator[Place]:
+def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> Iterator[Grounds]:
     """Yield where stages, hosts, images and keys are looked up, from the folder of the project.
 
     Args:
@@ -59,13 +60,13 @@ def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> It
         RefusedEvidenceError: the keyring is not to be trusted.
         KeysError: this machine's key cannot be had.
     """
+    from pipeline.build.sources import read_sources  # noqa: PLC0415 - likewise
     from pipeline.cli.keys import KEYRING  # noqa: PLC0415 - likewise
     from pipeline.cli.options import store_path  # noqa: PLC0415 - likewise
     from pipeline.declare.hosts import Catalogue  # noqa: PLC0415 - likewise
     from pipeline.declare.stage_catalogue import StageCatalogue  # noqa: PLC0415 - likewise
     from pipeline.declare.tree import project_tree  # noqa: PLC0415 - likewise
-    from pipeline.entering import Place  # noqa: PLC0415 - likewise
-    from pipeline.registry.access import Access  # noqa: PLC0415 - likewise
+    from pipeline.gating import Grounds  # noqa: PLC0415 - likewise
     from pipeline.registry.http import Connections  # noqa: PLC0415 - likewise
     from pipeline.release.key_place import MACHINE, keys_folder  # noqa: PLC0415 - likewise
     from pipeline.release.keyring_file import Trust  # noqa: PLC0415 - likewise
@@ -76,9 +77,9 @@ def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> It
     folder = keys_folder(os.environ, Path.home())
     path = project_tree(_BESIDE) / KEYRING
     keyring = trusted_keyring(path, Trust(), Seen(folder), now()).keyring if path.exists() else None
-    connections = Connections(Access(), size=4)
+    connections = Connections(read_sources(os.environ, Path.home()).access, size=4)
     try:
-        yield Place(
+        yield Grounds(
             stages=StageCatalogue.of(_BESIDE),
             hosts=Catalogue.of(_BESIDE),
             store=store_path(arguments),
@@ -90,14 +91,14 @@ def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> It
         connections.close()
 
 
-def journal_of(place: Place) -> Journal:
+def journal_of(place: Grounds) -> Journal:
     """Return where promotions are written down."""
     from pipeline.release.journal import Journal  # noqa: PLC0415 - likewise
 
     return Journal(place.store / JOURNALS, clock=now)
 
 
-def carry_out(arguments: argparse.Namespace, enter: Callable[[Place], Entry]) -> int:
+def carry_out(arguments: argparse.Namespace, enter: Callable[[Grounds], Entry]) -> int:
     """Promote what ``enter`` returns, show what became of it, and return the exit code."""
     from pipeline.cli import stopping  # noqa: PLC0415 - likewise
     from pipeline.promoting import promote  # noqa: PLC0415 - likewise
@@ -192,7 +193,7 @@ def _change(change: Change) -> dict[str, object]:
     }
 
 
-def _wish(arguments: argparse.Namespace, place: Place, tell: Callable[[object], None]) -> Wish:
+def _wish(arguments: argparse.Namespace, place: Grounds, tell: Callable[[object], None]) -> Wish:
     from pipeline.cli.bill import own_version  # noqa: PLC0415 - likewise
     from pipeline.cli.options import options  # noqa: PLC0415 - likewise
     from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - likewise

@@ -10,7 +10,8 @@ from pipeline.cli.promotion import app_name, carry_out
 if TYPE_CHECKING:
     import argparse
 
-    from pipeline.entering import Entry, Place
+    from pipeline.entering import Entry
+    from pipeline.gating import Grounds
 
 EXAMPLES = """\
 examples:
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Roll back; exit 1 if the gate stays shut."""
 
-    def entered(place: Place) -> Entry:
+    def entered(place: Grounds) -> Entry:
         from pipeline.entering import come_back  # noqa: PLC0415 - keeps the imports of --help few
         from runtime.digest import Digest  # noqa: PLC0415 - likewise
         from runtime.errors import DigestError  # noqa: PLC0415 - likewise

@@ -8,7 +8,7 @@ without requests under a condition, which such registries ignore.
 Source: OCI distribution specification, spec.md, "Listing Referrers", "Pushing Manifests with Subject".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.declare.errors import FetchError
@@ -39,13 +39,16 @@ _PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
 
-def referrers_of(registry: Registry, subject: Digest, *, artifact_type: str = "") -> tuple[Descriptor, ...]:
+def referrers_of(
+    registry: Registry, subject: Digest, *, artifact_type: str = "", tags: Callable[[], tuple[str, ...]] | None = None
+) -> tuple[Descriptor, ...]:
     """Return what is attached to an image, sorted by digest.
 
     Args:
         registry: the repository that has the image.
         subject: the digest of its manifest or index.
         artifact_type: of what is wanted; empty for all.
+        tags: gives those of the repository, where they were read before; None reads them now.
 
     Raises:
         FetchError: the registry cannot be read.
@@ -53,7 +56,7 @@ def referrers_of(registry: Registry, subject: Digest, *, artifact_type: str = ""
     """
     listed = registry.referrers(subject)
     if listed is None:
-        listed = _by_tags(registry, subject)
+        listed = _by_tags(registry, subject, (tags or registry.tags)())
     return tuple(each for each in joined(listed) if artifact_type in ("", each.artifact_type))
 
 
@@ -79,12 +82,20 @@ def attach(repository: Repository, raw: bytes, subject: Digest) -> Descriptor:
 
 def attach_all(repository: Repository, raws: Sequence[bytes], subject: Digest) -> tuple[Descriptor, ...]:
     """Put artifacts beside the image that they are about, ``PARALLEL`` at a time; in everything else as ``attach``."""
+    own = tuple(referrer_of(raw, subject) for raw in raws)
+    if not own:
+        return ()
+    # The first tells whether the registry lists them itself.
+    answer = repository.put_manifest(raws[0], own[0].media_type, name=own[0].digest.text)
+    is_listed = answer.headers.get("OCI-Subject") == subject.text
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="attach") as threads:
-        put = list(threads.map(lambda raw: _put(repository, raw, referrer_of(raw, subject), subject), raws))
-    unlisted = tuple(own for own, is_listed in put if not is_listed)
-    if unlisted:
-        _complete(repository, subject, unlisted)
-    return tuple(own for own, _ in put)
+        tags = ["" if is_listed else own_tag(subject, each.digest) for each in own]
+        parts = list(zip(raws, own, tags, strict=True))[1 if is_listed else 0 :]
+        for each in [threads.submit(_put, repository, *part) for part in parts]:
+            each.result()
+    if not is_listed:
+        _complete(repository, subject, own)
+    return own
 
 
 def copy_attached(subject: Digest, source: Registry, target: Repository) -> tuple[Descriptor, ...]:
@@ -115,13 +126,10 @@ def copy_attached(subject: Digest, source: Registry, target: Repository) -> tupl
     return found
 
 
-def _put(repository: Repository, raw: bytes, own: Descriptor, subject: Digest) -> tuple[Descriptor, bool]:
-    """Put an artifact, with a tag of its own where the registry does not tell that it lists it."""
-    answer = repository.put_manifest(raw, own.media_type, name=own.digest.text)
-    is_listed = answer.headers.get("OCI-Subject") == subject.text
-    if not is_listed:
-        repository.put_manifest(raw, own.media_type, name=own_tag(subject, own.digest), is_read_back=False)
-    return own, is_listed
+def _put(repository: Repository, raw: bytes, own: Descriptor, tag: str) -> None:
+    """Put an artifact, under a tag of its own where there is one, and read it back by its digest."""
+    repository.put_manifest(raw, own.media_type, name=tag or own.digest.text, is_read_back=False)
+    repository.manifest(own.digest.text)
 
 
 def _complete(repository: Repository, subject: Digest, own: tuple[Descriptor, ...]) -> None:
@@ -145,10 +153,10 @@ def _complete(repository: Repository, subject: Digest, own: tuple[Descriptor, ..
     )
 
 
-def _by_tags(registry: Registry, subject: Digest) -> tuple[Descriptor, ...]:
+def _by_tags(registry: Registry, subject: Digest, tags: tuple[str, ...]) -> tuple[Descriptor, ...]:
     """Return what the list has, and what has a tag without being in it: its writer may still be at work."""
-    listed = _listed(registry, subject)
-    return joined(listed, _tagged(registry, missing_tags(registry.tags(), listed, subject), subject)[0])
+    listed = _listed(registry, subject) if list_tag(subject) in tags else ()
+    return joined(listed, _tagged(registry, missing_tags(tags, listed, subject), subject)[0])
 
 
 def _listed(registry: Registry, subject: Digest) -> tuple[Descriptor, ...]:

@@ -73,6 +73,7 @@ class Registry:
         self.patience = patience or Patience()
         self._authorizer = Authorizer(remote, connections, self.ACTIONS, others)
         self._manifests: dict[Digest, bytes] = {}
+        self._has_referrers = True
 
     def find(self, architecture: str, digest: Digest | None = None) -> Digest:
         """Return the digest of the manifest that the name means now, for an architecture.
@@ -146,8 +147,12 @@ class Registry:
         """
         what = f"the list of what is attached to {subject}"
         try:
-            pages = list(self._pages(f"referrers/{subject}", INDEX, what))
+            # The specification has it answer 200 for whatever digest, so one 404 tells enough.
+            pages = list(self._pages(f"referrers/{subject}", INDEX, what)) if self._has_referrers else None
         except StoreError:
+            pages = None
+        if pages is None:
+            self._has_referrers = False
             return None
         found = (items(page.get("manifests"), what) for page in pages)
         return tuple(Descriptor.parse(each, what) for several in found for each in several)

@@ -64,6 +64,7 @@ class Repository(Registry):
     ) -> None:
         super().__init__(remote, connections, patience=patience, others=others)
         self._unfinished = unfinished
+        self._there: set[Digest] = set()
 
     def put_blobs(self, blobs: Sequence[Descriptor], source: Blobs, *, mount: str = "") -> None:
         """Put blobs in, ``PARALLEL`` at a time; see ``put_blob``. After a failure those under way are given up."""
@@ -218,8 +219,11 @@ class Repository(Registry):
         what = f"blob {blob.digest}"
         wire = self._wire(replace(self.patience, stopped=stopped))
         try:
-            if not stopped.is_set() and not wire.has(blob.digest):
+            # What may be had from beside is asked for at once: it is there afterwards, whether or not it was before.
+            is_there = blob.digest in self._there or (not mount and wire.has(blob.digest))
+            if not stopped.is_set() and not is_there:
                 self._upload(wire, blob, mount, lambda: _until(verified(blob, source), stopped))
+            self._there |= {blob.digest} if not stopped.is_set() else set()
         except FetchError as error:
             raise self._refused(error, what) from error
 
@@ -237,6 +241,9 @@ class Repository(Registry):
         with self._note(blob.digest) as note:
             upload = wire.resume(note) or wire.begin(blob.digest, mount, note)
             if upload is None:
+                return
+            if mount and wire.has(blob.digest):
+                upload.cancel()
                 return
             try:
                 upload.send(blob, content)

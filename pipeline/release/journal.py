@@ -119,6 +119,11 @@ class Journal:
                 intent.undo(error)
                 raise
 
+    def settle(self, store: StageStore, stage: str, app: str) -> None:
+        """End what a killed process left, where nothing is to be promoted; it raises as ``begin``."""
+        with self._opened(stage, app) as file:
+            _settle(_Lines(file, self._path(stage, app), stage, app), store, None)
+
     def promotions(self, stage: str, app: str) -> tuple[Promotion, ...]:
         """Return the promotions into a stage that began on this machine, the oldest first.
 
@@ -270,8 +275,8 @@ class Intent:
         return _reservation_of(self.promotion)
 
 
-def _settle(lines: "_Lines", store: StageStore, release: Digest) -> Promotion | None:
-    """End what a killed process left, or return it where it is to be gone on with."""
+def _settle(lines: "_Lines", store: StageStore, release: Digest | None) -> Promotion | None:
+    """End what a killed process left, or return it where the same release is to be promoted."""
     left = lines.promotions[-1] if lines.promotions else None
     if left is None or left.outcome is not None:
         return None

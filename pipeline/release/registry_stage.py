@@ -1,11 +1,13 @@
 """``RegistryStage``: the images of a stage in a repository of a registry."""
 
 import contextlib
+import copy
+import functools
 import io
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from pipeline.registry.answers import LongAnswerError
 from pipeline.registry.http import Connections
@@ -69,6 +71,7 @@ class RegistryStage:
         self._unfinished = unfinished
         self._times = times
         self._is_manifest: dict[Digest, bool] = {}
+        self._tags = self.repository.tags
 
     def has(self, digest: Digest) -> bool:
         """Tell whether a blob or a manifest is here; see ``Store.has``."""
@@ -119,8 +122,14 @@ class RegistryStage:
 
     def referrers(self, subject: Digest, *, artifact_type: str = "") -> tuple[Descriptor, ...]:
         """Return what is attached to an image; see ``Attachable.referrers``."""
-        found = referrers_of(self.repository, subject, artifact_type=artifact_type)
+        found = referrers_of(self.repository, subject, artifact_type=artifact_type, tags=self._tags)
         self._is_manifest |= dict.fromkeys((each.digest for each in found), True)
+        return found
+
+    def at_one_time(self) -> Self:
+        """Return the same store, to look for much that is attached: its tags are read once, at most."""
+        found = copy.copy(self)
+        found._tags = functools.cache(self.repository.tags)  # noqa: SLF001 - another of our own
         return found
 
     def tagged(self, name: str) -> Descriptor | None:

@@ -80,6 +80,11 @@ class Released:
         }
 
 
+def verified_name(app: str) -> str:
+    """Return the name under which this machine's own layout lists the image that was verified last for an app."""
+    return f"{app}/verified"
+
+
 def _architecture(listed: Descriptor) -> str:
     system, _, architecture = platform_of(listed).partition("/")
     return architecture if system == "linux" else ""

@@ -5,11 +5,14 @@ ends the move. What is attached is another's: of that, what cannot be read is le
 write beside an image should keep it from moving.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from pipeline.declare.errors import PromotionError
 from pipeline.registry.push import blobs_of
+from pipeline.registry.repository import PARALLEL
+from pipeline.release.registry_stage import RegistryStage
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.errors import DigestError, StoreError
@@ -23,6 +26,7 @@ from runtime.oci.refusal import Refusal, RefusedError
 
 _MOST = 10_000  # documents of one release
 _MOST_BYTES = 256 << 20  # of all documents, which are in memory
+_AT_ONCE = 16  # artifacts that are in memory before they are counted
 _DEPTH = 8  # of indexes in indexes, and of what is attached to what is attached
 
 
@@ -84,7 +88,7 @@ def survey(release: Digest, source: Attachable) -> Survey:
         PromotionError: it is too large to be moved.
         FetchError: the source cannot be reached.
     """
-    reader = _Reader(source)
+    reader = _Reader(source.at_one_time() if isinstance(source, RegistryStage) else source)
     documents = tuple(reader.part(release, None, 0))
     return Survey(
         release=next(each.descriptor for each in documents if each.descriptor.digest == release),
@@ -106,7 +110,7 @@ class _Reader:
         """Yield a document of the release after those that it lists, and what is attached to it after it."""
         if digest in self._seen:
             return
-        raw = self._read(digest, size)
+        raw = self._counted(digest, self._source.read(digest, DOCUMENT_LIMIT), size)
         document = parse_document(raw, f"manifest {digest}")
         blobs: tuple[Descriptor, ...] = ()
         if is_index(document):
@@ -127,29 +131,33 @@ class _Reader:
 
     def _attached(self, subject: Digest, depth: int) -> Iterator[Document]:
         """Yield what is attached to a document, each followed by what is attached to it."""
-        for each in self._source.referrers(subject):
-            if each.digest in self._seen:
-                continue
+        for each, raw in self._read_all(self._source.referrers(subject)):
             try:
-                found = self._artifact(each, subject, depth)
+                found = self._artifact(self._counted(each.digest, raw.result(), None), subject, depth)
             except (RefusedError, StoreError, DigestError) as error:
                 self.left_out.append(LeftOut(artifact=each, problem=error.message))
                 continue
             yield found
             yield from self._attached(each.digest, depth + 1)
 
-    def _artifact(self, listed: Descriptor, subject: Digest, depth: int) -> Document:
+    def _read_all(self, listed: Sequence[Descriptor]) -> Iterator[tuple[Descriptor, Future[bytes]]]:
+        """Read artifacts, a few at a time; yield each with what came of it."""
+        for start in range(0, len(listed), _AT_ONCE):
+            some = [each for each in listed[start : start + _AT_ONCE] if each.digest not in self._seen]
+            with ThreadPoolExecutor(PARALLEL, thread_name_prefix="survey") as threads:
+                begun = [threads.submit(self._source.read, each.digest, DOCUMENT_LIMIT) for each in some]
+            yield from zip(some, begun, strict=True)
+
+    def _artifact(self, raw: bytes, subject: Digest, depth: int) -> Document:
         if depth >= _DEPTH:
             raise RefusedError(Refusal.MANIFEST_COUNT, f"attachments are nested deeper than {_DEPTH}")
-        raw = self._read(listed.digest, None)
-        referrer_of(raw, subject)
+        digest = referrer_of(raw, subject).digest
         # What an index lists would have to be moved before it; nobody attaches one, and here it is refused.
-        document = _without_data(parse_manifest(raw, str(listed.digest)))
-        described = _described(document, listed.digest, raw)
-        return Document(descriptor=described, raw=raw, blobs=blobs_of(document, listed.digest), subject=subject)
+        document = _without_data(parse_manifest(raw, str(digest)))
+        described = _described(document, digest, raw)
+        return Document(descriptor=described, raw=raw, blobs=blobs_of(document, digest), subject=subject)
 
-    def _read(self, digest: Digest, size: int | None) -> bytes:
-        raw = self._source.read(digest, DOCUMENT_LIMIT)
+    def _counted(self, digest: Digest, raw: bytes, size: int | None) -> bytes:
         if size not in (None, len(raw)):
             raise RefusedError(Refusal.BLOB_SIZE, f"manifest {digest} has {len(raw)} bytes, its index says {size}")
         self._seen.add(digest)

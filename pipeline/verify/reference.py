@@ -129,11 +129,13 @@ def typical(runs: Sequence[Observation], normalization: Normalization) -> Observ
 
 
 def unstable_tests(runs: Sequence[Observation], normalization: Normalization) -> tuple[Finding, ...]:
-    """Return the reference's unstable tests, each with how often it does not do what it usually does."""
+    """Return the reference's unstable tests, each with how often it does not do what it usually does.
+
+    One that was unstable earlier, and is not in these runs, is none of them.
+    """
     seen = [behaviors(each, normalization) for each in runs]
-    return tuple(
-        _unstable(name, runs, [each.get((Kind.TEST, name)) for each in seen]) for name in sorted(normalization.unstable)
-    )
+    sides = {name: [each.get((Kind.TEST, name)) for each in seen] for name in sorted(normalization.unstable)}
+    return tuple(_unstable(name, runs, each) for name, each in sides.items() if len(set(each)) > 1)
 
 
 def _unstable(name: str, runs: Sequence[Observation], seen: Sequence[str | None]) -> Finding:

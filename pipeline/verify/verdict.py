@@ -9,16 +9,16 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pipeline.verify.compare import Difference
-from pipeline.verify.explain import Cause
-from pipeline.verify.normalization import Normalization
-from pipeline.verify.notes import Note
 from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.outcome import Calls, Ending, Fidelity, Network
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a gate reads verdicts, and loads nothing of what made them
+    from pipeline.verify.compare import Difference
+    from pipeline.verify.explain import Cause
     from pipeline.verify.inquiry import Inquiry
+    from pipeline.verify.normalization import Normalization
+    from pipeline.verify.notes import Note
 
 
 class VerdictWord(StrEnum):
@@ -51,8 +51,8 @@ class Finding:
         ignored: the reason of the rule that accepts it; empty if none does.
     """
 
-    difference: Difference
-    cause: Cause | None = None
+    difference: "Difference"
+    cause: "Cause | None" = None
     reproduce: str = ""
     ignored: str = ""
 
@@ -109,7 +109,7 @@ class HostResult:
     network: Network | None = None
     shutdown: tuple[Ending, ...] | None = None
     findings: tuple[Finding, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: "tuple[Note, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ class EnvironmentResult:
     hermetic: bool = True
     work: Work = field(default_factory=Work)
     inquiry: "Inquiry | None" = None
-    normalized: Normalization | None = None
+    normalized: "Normalization | None" = None
     records: Mapping[Digest, Mapping[str, Json]] = field(default_factory=lambda: MappingProxyType({}))
 
 

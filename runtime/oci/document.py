@@ -5,6 +5,7 @@ see two things.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NoReturn
@@ -17,6 +18,8 @@ DOCUMENT_LIMIT = 4 * 1024 * 1024
 
 _DEPTH = 32
 _DIGITS = 19
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z|\\\Z)|[][{}]', re.DOTALL)
+"""Whole texts, the last of which may have no end, and brackets outside of them."""
 
 DIGITS_OF_64_BITS = 20
 """For documents whose numbers go up to 2**64 - 1, such as those of runtimes."""
@@ -98,22 +101,13 @@ def text_map(value: Json, what: str) -> Mapping[str, str]:
 def _check_depth(raw: bytes, what: str) -> None:
     # Before the parser, which recurses.
     depth = 0
-    in_text = escaped = False
-    for byte in raw:
-        if in_text:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_text = False
-        elif byte == 0x22:
-            in_text = True
-        elif byte in b"[{":
+    for found in _MARKS.finditer(raw):
+        mark = raw[found.start()]
+        if mark in b"[{":
             depth += 1
             if depth > _DEPTH:
                 raise RefusedError(Refusal.JSON_DEPTH, f"{what} is nested deeper than {_DEPTH}")
-        elif byte in b"]}":
+        elif mark in b"]}":
             depth -= 1
 
 

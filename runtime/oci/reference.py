@@ -99,17 +99,29 @@ def find_image(reference: Reference, layout: Layout, architecture: str) -> Diges
         ImageError: several are there and none is named, or none is for the architecture.
         RefusedError: a document of the layout is refused.
     """
+    found = find_listed(reference, layout)
+    if found.media_type in _INDEXES:
+        return pick(reference.text, layout.read(found.digest, DOCUMENT_LIMIT), found.digest, architecture)
+    return found.digest
+
+
+def find_listed(reference: Reference, layout: Layout) -> Descriptor:
+    """Return the image or the index that a reference means.
+
+    Raises:
+        StoreError: there is none of that name or digest.
+        ImageError: several are there and none is named, or what is there is neither.
+        RefusedError: a document of the layout is refused.
+    """
     if reference.digest is None:
         found = _listed(reference, layout)
     else:
         if not layout.has(reference.digest):
             raise _missing(reference, layout, f"it holds no blob {reference.digest}")
         found = Descriptor(media_type=_kind_of(layout, reference.digest), digest=reference.digest, size=0)
-    if found.media_type in _INDEXES:
-        return pick(reference.text, layout.read(found.digest, DOCUMENT_LIMIT), found.digest, architecture)
-    if found.media_type not in _MANIFESTS:
+    if found.media_type not in (*_INDEXES, *_MANIFESTS):
         raise ImageError(f"{reference.text} is {found.media_type!r}, no image")
-    return found.digest
+    return found
 
 
 def _listed(reference: Reference, layout: Layout) -> Descriptor:

@@ -49,6 +49,7 @@ class FaultyProxy:
         harmed: the uploads of which the client was not told what became of them.
         lasting: whether all later requests of the step meet the fault too.
         held: set once a request is held.
+        is_away: whether every request is cut, as since an outage.
         done: how often the fault was done.
         seen: the steps of all requests, in order.
     """
@@ -56,7 +57,7 @@ class FaultyProxy:
     def __init__(self, address):
         self.target = address
         self.fault, self.step, self.turn = "", "", 0
-        self.lasting = False
+        self.lasting = self.is_away = False
         self.seen, self.harmed, self.done = [], set(), 0
         self.lock, self.held = threading.Lock(), threading.Event()
         outer = self
@@ -72,7 +73,8 @@ class FaultyProxy:
     def plan(self, fault, step, turn):
         """Do wrong what the request of a step is, the first being 1; later ones are handed on."""
         self.fault, self.step, self.turn = fault, step, turn
-        self.seen, self.harmed, self.done = [], set(), 0
+        self.seen, self.harmed, self.done, self.is_away = [], set(), 0, False
+        self.held.clear()
 
     def fault_of(self, step):
         with self.lock:
@@ -81,7 +83,7 @@ class FaultyProxy:
             if step == self.step and (count >= self.turn if self.lasting else count == self.turn):
                 self.done += 1
                 return self.fault
-        return ""
+        return "cut-before" if self.is_away else ""
 
     def harm(self, text):
         with self.lock:
@@ -113,6 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(*self.ask())
 
     def do_cut_before(self):
+        self.cut()
+
+    def do_outage(self):
+        """Cut the request, and all that follow."""
+        self.proxy.is_away = True
         self.cut()
 
     def do_cut_request(self):

@@ -89,6 +89,7 @@ def test_live_release_is_deployed_read_back_signed_scaled_and_ended(project):
         answer(project)
 
 
+@pytest.mark.slow
 def test_drift_is_told_with_exit_1(project):
     project.run("deploy", "web", "--stage", "dev")
     layout = stage_layout(project)
@@ -150,6 +151,7 @@ def test_secret_that_the_environment_lacks_is_named_and_one_that_it_has_is_given
     assert not [path for path in told if b"hunter2" in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_scaling_what_says_otherwise_elsewhere_is_refused_and_no_new_container_stays(project):
     deploys(project, smoke=["sh", "-c", "cat /proc/sys/kernel/random/uuid"])
     project.run("deploy", "web", "--stage", "dev")
@@ -158,6 +160,7 @@ def test_scaling_what_says_otherwise_elsewhere_is_refused_and_no_new_container_s
     assert len(NativeTarget(project.store).observe("web", "dev")) == 1
 
 
+@pytest.mark.slow
 def test_nothing_to_scale_or_to_compare_is_an_error_that_names_the_command(project):
     for words in (("drift", "web"), ("scale", "web", 2)):
         name, app, *rest = words

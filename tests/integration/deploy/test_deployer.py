@@ -64,11 +64,13 @@ def test_failing_command_before_stops_the_deployment(deployment):
     assert {each.id for each in deployment.observed()} == set(before.replicas)
 
 
+@pytest.mark.slow
 def test_older_promotion_is_refused(deployment):
     deployed(deployment, 3)
     assert refused(deployment, deployment.wanted(2)).reason is DeployRefusal.OLDER
 
 
+@pytest.mark.slow
 def test_container_that_does_not_get_ready_is_refused(deployment):
     health = {"http": "/no-such-page", "port": 8000, "within": "1s"}
     assert refused(deployment, deployment.wanted(health=health)).reason is DeployRefusal.NOT_READY
@@ -91,6 +93,7 @@ def swapped(deployment, digest):
     return Deployer(target=Swapped(deployment.store, other), store=deployment.store, tell=lambda _: None)
 
 
+@pytest.mark.slow
 def test_other_image_than_the_one_that_was_meant_is_found_before_it_gets_traffic(deployment, other_image):
     with pytest.raises(RefusedDeploymentError) as caught:
         swapped(deployment, other_image).deploy(deployment.wanted(), acceptance=None, at=1_800_000_000)

@@ -75,6 +75,27 @@ def test_container_that_is_killed_is_started_again_and_no_request_is_lost_meanwh
     assert "ended" in deployment.log
 
 
+@pytest.mark.slow
+def test_connection_waits_for_the_only_container_while_it_is_started_again(deployment):
+    deployment.run()
+    os.kill(pids_of(deployment)[0], signal.SIGKILL)
+    wait_until(lambda: "started again" in deployment.log)
+    assert deployment.ask()[0] == 200
+    wait_until(lambda: deployment.observed()[0].state is ReplicaState.RUNNING)
+
+
+@pytest.mark.slow
+def test_containers_are_started_again_where_the_process_that_starts_them_is_killed(deployment):
+    deployment.run()
+    threads = Path(f"/proc/{supervisor_of(deployment)}/task").iterdir()
+    children = [child for each in threads for child in (each / "children").read_text().split()]
+    (warm,) = [each for each in children if "zygote" in Path(f"/proc/{each}/cmdline").read_text()]
+    os.kill(int(warm), signal.SIGKILL)
+    wait_until(lambda: len(pids_of(deployment)) == 2)
+    wait_until(lambda: deployment.observed()[0].state is ReplicaState.RUNNING)
+    assert deployment.ask()[0] == 200
+
+
 def test_killed_supervisor_leaves_no_container_and_the_next_deployment_starts_again(deployment):
     deployment.run(replicas=2)
     pids = pids_of(deployment)
@@ -110,6 +131,7 @@ def test_containers_have_variables_secrets_and_volumes_and_the_log_hides_secrets
         assert not each.is_file() or VALUE not in each.read_text()
 
 
+@pytest.mark.slow
 def test_smoke_command_reaches_the_container_that_it_is_beside(deployment):
     def check(replicas):
         for each in replicas:
@@ -145,6 +167,7 @@ def test_containers_that_wait_for_traffic_end_with_who_asked_for_them(deployment
     assert deployment.ask()[0] == 200
 
 
+@pytest.mark.slow
 def test_older_promotion_is_refused_by_the_target(deployment):
     deployment.run(7)
     with pytest.raises(TargetError, match="promotion 6 is older than 7"):
@@ -152,6 +175,7 @@ def test_older_promotion_is_refused_by_the_target(deployment):
     assert deployment.observed()[0].number == 7
 
 
+@pytest.mark.slow
 def test_container_that_is_not_ready_in_time_is_ended_and_the_old_one_goes_on(deployment):
     deployment.run()
     before = pids_of(deployment)[-1]
@@ -163,6 +187,7 @@ def test_container_that_is_not_ready_in_time_is_ended_and_the_old_one_goes_on(de
     assert [each.number for each in deployment.observed()] == [1]
 
 
+@pytest.mark.slow
 def test_port_that_somebody_else_has_is_an_error_and_the_old_containers_go_on(deployment):
     import socket  # noqa: PLC0415
 

@@ -61,7 +61,8 @@ class Project:
         """Write a stage; the project has all of its own then."""
         folder = self.folder / "specs" / "stages"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.yaml").write_text(json.dumps({"seatrial": 1, "name": name, **parts}))
+        said = {key: value for key, value in parts.items() if value is not None}
+        (folder / f"{name}.yaml").write_text(json.dumps({"seatrial": 1, "name": name, **said}))
 
     def command(self, *words):
         return [sys.executable, "-m", "pipeline.cli.main", *map(str, words), "--no-progress"]

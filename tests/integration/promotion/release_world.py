@@ -1,11 +1,16 @@
 """Releases with much attached to them, and stores of each kind that take them."""
 
 import json
+import os
 import uuid
+import warnings
 
 from pipeline.declare.stage_file import StageFile
+from pipeline.release.move import move
 from pipeline.release.stage_store import open_stage_store
+from pipeline.release.survey import survey
 from runtime.canonical import to_canonical_json
+from runtime.digest import Digest
 from runtime.oci.attached import Artifact, AttachedLayout, attach_artifact
 from runtime.oci.descriptor import CONFIG, INDEX, LAYER_TAR, MANIFEST
 from runtime.oci.layout import Layout
@@ -99,3 +104,42 @@ def write_release(layout, *, seed="", size=4000, images=2, attached=2):
 def machine_store(folder):
     """Return the store of a machine, as `seatrial build` fills it."""
     return AttachedLayout(Layout(folder / "oci"))
+
+
+def content_of(store, release):
+    """Return every document of a release and every blob, as a store has them now."""
+    found = survey(release, store)
+    assert found.left_out == ()
+    documents = {each.descriptor.digest: (each.raw, each.descriptor, each.subject) for each in found.documents}
+    blobs = {}
+    for each in {blob.digest: blob for document in found.documents for blob in document.blobs}.values():
+        with store.open(each.digest) as file:
+            blobs[each.digest] = file.read()
+        assert Digest.of(blobs[each.digest]) == each.digest
+    return documents, blobs
+
+
+def promote(journal, store, here, release, *, suite=lambda _: None, **options):
+    """Promote as the command does; the suite may be anything."""
+    with journal.begin(store, "dev", "web", release.digest, **options) as intent:
+        intent.step("move")
+        moved = move(here, store, release.digest)
+        intent.step("suite")
+        suite(intent)
+        intent.make_live(moved.release)
+    return intent
+
+
+def forked(act, *, meanwhile=lambda _: None):
+    """Do something in a process of its own, and return its exit code; meanwhile is told its id."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads, which are those of servers, and do nothing there
+        child = os.fork()
+    if not child:
+        try:
+            act()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    meanwhile(child)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

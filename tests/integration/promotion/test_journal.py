@@ -4,10 +4,9 @@ import json
 import os
 import signal
 import threading
-import warnings
 
 import pytest
-from release_world import machine_store, write_image
+from release_world import forked, machine_store, promote, write_image
 
 from pipeline.declare.errors import BusyStageError, PromotionError, TagMovedError
 from pipeline.release.journal import Journal, Outcome
@@ -57,34 +56,19 @@ def other_machine(tmp_path, clock):
     return Journal(tmp_path / "other" / "promotions", clock=clock)
 
 
-def promote(journal, store, here, release, *, suite=lambda _: None, **options):
-    """Promote as the command does; the suite may be anything."""
-    with journal.begin(store, "dev", "web", release.digest, **options) as intent:
-        intent.step("move")
-        moved = move(here, store, release.digest)
-        intent.step("suite")
-        suite(intent)
-        intent.make_live(moved.release)
-    return intent
-
-
 def fail(_):
     raise ValueError("mismatch on the host locale-c")
 
 
 def killed(journal, store, here, release, *, after):
     """Promote in a process that kills itself once a step is done; return what the journal has of it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of threads, which are other tests' servers
-        child = os.fork()
-    if not child:
-        try:
-            if store.folder is None:
-                store.repository._connections.close()  # the parent's are its own
-            kill_after(journal, store, here, release, after)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    def act():
+        if store.folder is None:
+            store.repository._connections.close()  # the parent's are its own
+        kill_after(journal, store, here, release, after)
+
+    assert forked(act) == -signal.SIGKILL
     return journal.promotions("dev", "web")[-1]
 
 
@@ -183,6 +167,18 @@ def test_promotion_that_was_killed_after_the_tag_is_found_done(journal, store, h
     killed(journal, store, here, second, after="live")
     promote(journal, store, here, second if is_same else third)
     assert [each.outcome for each in journal.promotions("dev", "web")] == [Outcome.LIVE] * 3
+
+
+@pytest.mark.parametrize(("after", "outcome"), [("live", Outcome.LIVE), ("moved", Outcome.UNDONE)])
+def test_killed_promotion_is_settled_where_nothing_is_to_be_promoted(journal, store, here, after, outcome):
+    first, second = write_image(here.layout, b"first"), write_image(here.layout, b"second")
+    promote(journal, store, here, first)
+    killed(journal, store, here, second, after=after)
+    journal.settle(store, "dev", "web")
+    journal.settle(store, "dev", "web")
+    assert journal.promotions("dev", "web")[-1].outcome is outcome
+    assert journal.unfinished() == ()
+    assert promote(journal, store, here, second).number == 3
 
 
 def test_steps_that_a_killed_process_had_done_are_known(journal, store, here):

@@ -3,9 +3,11 @@
 import json
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
-from release_world import attach_text, machine_store, write_image, write_index, write_release
+from release_world import attach_text, content_of, machine_store, write_image, write_index, write_release
 
 from pipeline.release.layout_stage import LayoutStage
 from pipeline.release.move import move
@@ -58,26 +60,10 @@ def ends(request, stores):
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    folder = tmp_path / "other"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "tmpfs", folder]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a plain user mounts no file system")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def content_of(store, release):
-    """Return every document of a release and every blob, as a store has them now."""
-    found = survey(release, store)
-    assert found.left_out == ()
-    documents = {each.descriptor.digest: (each.raw, each.descriptor, each.subject) for each in found.documents}
-    blobs = {}
-    for each in {blob.digest: blob for document in found.documents for blob in document.blobs}.values():
-        with store.open(each.digest) as file:
-            blobs[each.digest] = file.read()
-        assert Digest.of(blobs[each.digest]) == each.digest
-    return documents, blobs
+    """A folder that no link leads to."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        assert Path(folder).stat().st_dev != tmp_path.stat().st_dev
+        yield Path(folder)
 
 
 @pytest.mark.bar("6 routes", slice=3)

@@ -17,6 +17,9 @@ DRAIN = 10.0
 _IDLE = 0.5
 """Seconds without a word after which a connection whose last word was the container's has nothing under way."""
 
+_PATIENCE = 5.0
+"""Seconds that a connection waits for a container that takes it."""
+
 _CHUNK = 1 << 16
 _LOOKING = 0.05
 
@@ -104,13 +107,20 @@ class Gateway:
             writer.close()
 
     async def _reach(self) -> tuple[Container, asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Connect to the next container; one that has just gone is passed over, as nothing was sent to it yet."""
-        known = self._containers
+        """Connect to the next container; one that has just gone is passed over, as nothing was sent to it yet.
+
+        Where none answers, there may be one in a moment: it is being started again.
+        """
+        due = time.monotonic() + _PATIENCE
         self._next += 1
-        turn = [known[(self._next + each) % len(known)] for each in range(len(known))]
-        for each in sorted(turn, key=lambda each: not each.is_healthy):  # the ill ones if there is no other
-            with suppress(OSError):
-                return each, *await asyncio.open_connection(sock=await each.connect())
+        while known := self._containers:
+            turn = [known[(self._next + each) % len(known)] for each in range(len(known))]
+            for each in sorted(turn, key=lambda each: not each.is_healthy):  # the ill ones if there is no other
+                with suppress(OSError):
+                    return each, *await asyncio.open_connection(sock=await each.connect())
+            if time.monotonic() >= due:
+                break
+            await asyncio.sleep(_LOOKING)
         return None
 
 

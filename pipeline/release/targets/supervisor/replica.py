@@ -16,6 +16,7 @@ from pipeline.declare.errors import TargetError
 from pipeline.declare.stage_file import HealthPart
 from pipeline.release.targets.supervisor.agent import Agent, read_changes
 from pipeline.release.targets.supervisor.facts import is_stopped, kernel_as_shown, program_of, read_facts
+from pipeline.release.targets.supervisor.health import is_answered, what_is_wanted
 from pipeline.release.targets.supervisor.journal import Journal
 from pipeline.release.targets.supervisor.task import Prepared
 from pipeline.release.targets.target import ReplicaState
@@ -31,7 +32,6 @@ GRACE = 10.0
 INTERVAL = 2.0
 """Seconds between questions for the health of a container that gets traffic."""
 
-_ANSWERING = 2.0  # seconds that one answer may take
 _LOOKING = 0.05  # seconds between questions until it is ready
 _FAILURES = 3  # in a row, until it gets no traffic
 _MOST_FAILURES = 10  # in a row, until it is started again
@@ -106,7 +106,7 @@ class Container:
                 raise TargetError(f"{self.id} ended before it was ready: {await self._ending()}", hint=self._hint)
             if time.monotonic() >= due:
                 within = f"{health.within / 1000:g} s" if health else "time"
-                raise TargetError(f"{self.id} was not ready within {within}: {_wanted(health)}", hint=self._hint)
+                raise TargetError(f"{self.id} was not ready within {within}: {what_is_wanted(health)}", hint=self._hint)
             await asyncio.sleep(_LOOKING)
         self.is_healthy = True
 
@@ -129,14 +129,7 @@ class Container:
         health = self._health
         if self._ended.is_set() or self._agent is None:
             return False
-        if health is None:
-            return True
-        try:
-            async with asyncio.timeout(_ANSWERING):
-                made = await self._agent.connect(health.port)
-                return await _answers(made, health)
-        except (OSError, TimeoutError):
-            return False
+        return health is None or await is_answered(self._agent, health)
 
     async def tell(self) -> Mapping[str, Json]:
         """Return what it is, as JSON that becomes a ``Replica``."""
@@ -219,7 +212,7 @@ class Container:
                 return f"it ended: {await self._ending()}"
             failures = 0 if await self.is_well() else failures + 1
             if self.is_healthy and failures >= _FAILURES:
-                self.journal.note(self.id, f"is not healthy: {_wanted(self._health)}")
+                self.journal.note(self.id, f"is not healthy: {what_is_wanted(self._health)}")
             self.is_healthy = failures < _FAILURES
         return f"it was not healthy {failures} times in a row"
 
@@ -277,29 +270,3 @@ class Container:
     @property
     def _hint(self) -> str:
         return "see what it wrote in the log of the deployment"
-
-
-async def _answers(made: socket.socket, health: HealthPart) -> bool:
-    """Tell whether an open connection is enough, or what is asked for over it is answered with 200 to 399."""
-    if health.http is None:
-        made.close()
-        return True
-    reader, writer = await asyncio.open_connection(sock=made)
-    try:
-        asked = f"GET {health.http} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: seatrial\r\nConnection: close\r\n\r\n"
-        writer.write(asked.encode("utf-8", "replace"))
-        await writer.drain()
-        words = (await reader.readline()).split()
-        return len(words) > 1 and words[0].startswith(b"HTTP/1.") and b"200" <= words[1] <= b"399"
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-
-
-def _wanted(health: HealthPart | None) -> str:
-    if health is None:
-        return "its program does not run"
-    if health.http is None:
-        return f"it accepts no connection on port {health.port}"
-    return f"GET {health.http} on port {health.port} is not answered with 200 to 399"

@@ -1,4 +1,4 @@
-"""``make_target``: the target that a stage names; what the others are made of is not imported."""
+"""``target_of``: the target that a stage names; what the others are made of is not imported."""
 
 # ruff: noqa: PLC0415 - each is imported by who has it
 
@@ -12,7 +12,7 @@ FOLDER = "targets"
 """Where a store has what targets keep for people: files of Compose and of Kubernetes, as ``APP/STAGE``."""
 
 
-def make_target(kind: TargetKind, store: Path) -> Target:
+def target_of(kind: TargetKind, store: Path) -> Target:
     """Return a target.
 
     Args:
