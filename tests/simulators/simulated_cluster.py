@@ -47,6 +47,7 @@ _KEYS = {
     "volumes": "name",
     "volumeMounts": "mountPath",
 }
+_ROUTE = re.compile(r"/(?:api/v1|apis/[^/]+/v1)/namespaces/apps/([a-z]+)(?:/([^/]+))?(/[a-z]+)?")
 _KINDS = {
     "deployments": "Deployment",
     "jobs": "Job",
@@ -57,7 +58,7 @@ _KINDS = {
 }
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """What the server answers in place of an object."""
 
     def __init__(self, status, message):
@@ -77,6 +78,7 @@ class Cluster:
         self.objects = {}
         self.applied = {}
         self.requests = []
+        self.refuse = ""  # what an admission controller has against every object
         self.lock = threading.RLock()
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -84,10 +86,12 @@ class Cluster:
     def apply(self, plural, name, wish, query):
         manager = query.get("fieldManager")
         if not manager:
-            raise Refusal(400, "fieldManager is required for apply patch")
+            raise RefusedError(400, "fieldManager is required for apply patch")
         if wish.get("kind") != _KINDS[plural] or wish["metadata"].get("name") != name:
-            raise Refusal(400, "the name or the kind in the object is another one than in the URL")
+            raise RefusedError(400, "the name or the kind in the object is another one than in the URL")
         self._validate(wish)
+        if self.refuse:
+            raise RefusedError(422, self.refuse)
         with self.lock:
             before = self.objects.get((plural, name))
             owned = dict(self.applied.get((plural, name), {}))
@@ -118,7 +122,7 @@ class Cluster:
         with self.lock:
             self._reconcile()
             if (plural, name) not in self.objects:
-                raise Refusal(404, f'{plural} "{name}" not found')
+                raise RefusedError(404, f'{plural} "{name}" not found')
             return shown(self.objects[plural, name])
 
     def listed(self, plural, selector):
@@ -132,7 +136,7 @@ class Cluster:
     def delete(self, plural, name):
         with self.lock:
             if (plural, name) not in self.objects:
-                raise Refusal(404, f'{plural} "{name}" not found')
+                raise RefusedError(404, f'{plural} "{name}" not found')
             del self.objects[plural, name]
             self.applied.pop((plural, name), None)
             for key in [key for key, each in self.objects.items() if each["metadata"].get("owner") == (plural, name)]:
@@ -143,7 +147,7 @@ class Cluster:
         with self.lock:
             pod = self.objects.get(("pods", name))
             if pod is None:
-                raise Refusal(404, f'pods "{name}" not found')
+                raise RefusedError(404, f'pods "{name}" not found')
             merge(pod["spec"], patch["spec"])
             for each in patch["spec"]["ephemeralContainers"]:
                 statuses = pod["status"].setdefault("ephemeralContainerStatuses", [])
@@ -154,7 +158,7 @@ class Cluster:
         with self.lock:
             pod = self.objects.get(("pods", name))
             if pod is None:
-                raise Refusal(404, f'pods "{name}" not found')
+                raise RefusedError(404, f'pods "{name}" not found')
             return pod["logs"].get(container, "")
 
     # -- checks ---------------------------------------------------------------------------------------------------
@@ -164,20 +168,20 @@ class Cluster:
             kubernetes_validate.validate(wish, VERSION.rpartition(".")[0], strict=True)
         except kubernetes_validate.ValidationError as error:
             is_unknown = "Additional properties" in str(error)
-            raise Refusal(400 if is_unknown else 422, f"{wish['kind']} is invalid: {error}") from error
+            raise RefusedError(400 if is_unknown else 422, f"{wish['kind']} is invalid: {error}") from error
         name = wish["metadata"]["name"]
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", name):
-            raise Refusal(422, f"the name {name!r} is no RFC 1123 subdomain")
+            raise RefusedError(422, f"the name {name!r} is no RFC 1123 subdomain")
         for key, value in (wish["metadata"].get("labels") or {}).items():
             if not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", value):
-                raise Refusal(422, f"the label {key}={value!r} is invalid")
+                raise RefusedError(422, f"the label {key}={value!r} is invalid")
 
     def _refuse_conflicts(self, plural, name, wish, manager, query):
         mine = leaves(wish)
         for owner, paths in self.applied.get((plural, name), {}).items():
             clash = [path for path in paths.keys() & mine.keys() if paths[path] != mine[path]]
             if owner != manager and clash and query.get("force") != "true":
-                raise Refusal(409, f"conflict with {owner!r}: {clash[0]}")
+                raise RefusedError(409, f"conflict with {owner!r}: {clash[0]}")
             if owner != manager:
                 for path in clash:
                     del paths[path]
@@ -188,11 +192,11 @@ class Cluster:
         fixed = {"deployments": ("selector",), "jobs": ("template", "selector")}.get(plural, ())
         for each in fixed:
             if before["spec"].get(each) != found["spec"].get(each):
-                raise Refusal(422, f"spec.{each}: Invalid value: field is immutable")
+                raise RefusedError(422, f"spec.{each}: Invalid value: field is immutable")
         if plural == "persistentvolumeclaims":
             old, new = (each["spec"]["resources"]["requests"]["storage"] for each in (before, found))
             if int(new.removesuffix("Gi")) < int(old.removesuffix("Gi")):
-                raise Refusal(422, "spec.resources.requests.storage: field can not be less than previous value")
+                raise RefusedError(422, "spec.resources.requests.storage: field can not be less than previous value")
 
     def _default(self, plural, before, found):
         head = found["metadata"]
@@ -219,7 +223,7 @@ class Cluster:
         for key in [key for key in pods if self.objects[key]["template"] != spec["template"]]:
             del self.objects[key]
             pods.remove(key)
-        for key in sorted(pods)[spec["replicas"] :]:
+        for key in pods[spec["replicas"] :]:  # those that were made last go first
             del self.objects[key]
         for _ in range(spec["replicas"] - len(pods)):
             self._add_pod(f"{name}-{secrets.token_hex(3)}", ("deployments", name), spec["template"])
@@ -369,69 +373,76 @@ def _step(found, key):
 # -- HTTPS ----------------------------------------------------------------------------------------------------------
 
 
-def _handler(cluster, token):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    """Answers for the cluster of its server."""
 
-        def log_message(self, *_):
-            pass
+    protocol_version = "HTTP/1.1"
 
-        def do_GET(self):
-            self._answer("GET")
+    def log_message(self, *_):
+        pass
 
-        def do_PATCH(self):
-            self._answer("PATCH")
+    def do_GET(self):
+        self._answer("GET")
 
-        def do_DELETE(self):
-            self._answer("DELETE")
+    def do_PATCH(self):
+        self._answer("PATCH")
 
-        def _answer(self, method):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            cluster.requests.append((method, self.path))
-            try:
-                self._authenticate()
-                status, found = self._routed(method, body)
-            except Refusal as error:
-                status = error.status
-                found = {"kind": "Status", "apiVersion": "v1", "message": error.message, "code": status}
-            raw = found.encode() if isinstance(found, str) else json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
+    def do_DELETE(self):
+        self._answer("DELETE")
 
-        def _authenticate(self):
-            certificate = self.connection.getpeercert()
-            if self.headers.get("Authorization") != f"Bearer {token}" and not certificate:
-                raise Refusal(401, "Unauthorized")
+    def _answer(self, method):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.cluster.requests.append((method, self.path))
+        try:
+            self._authenticate()
+            status, found = self._routed(method, body)
+        except RefusedError as error:
+            status = error.status
+            found = {"kind": "Status", "apiVersion": "v1", "message": error.message, "code": status}
+        raw = found.encode() if isinstance(found, str) else json.dumps(found).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
 
-        def _routed(self, method, body):
-            parts = urlsplit(self.path)
-            query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-            if parts.path == "/version":
-                return 200, {"gitVersion": f"v{VERSION}"}
-            route = re.fullmatch(r"/(?:api/v1|apis/[^/]+/v1)/namespaces/apps/([a-z]+)(?:/([^/]+))?(/[a-z]+)?", parts.path)
-            if route is None or route[1] not in _KINDS:
-                raise Refusal(404, "the server could not find the requested resource")
-            plural, name, below = route.groups()
-            kind = self.headers.get("Content-Type", "")
-            match method, below:
-                case "GET", "/log":
-                    return 200, cluster.log(name, query["container"])
-                case "PATCH", "/ephemeralcontainers" if kind == "application/strategic-merge-patch+json":
-                    return 200, cluster.add_beside(name, json.loads(body))
-                case "GET", None if name:
-                    return 200, cluster.get(plural, name)
-                case "GET", None:
-                    return 200, cluster.listed(plural, query.get("labelSelector", ""))
-                case "DELETE", None:
-                    return 200, cluster.delete(plural, name)
-                case "PATCH", None if kind == "application/apply-patch+yaml":
-                    found, is_new = cluster.apply(plural, name, json.loads(body), query)
-                    return (201 if is_new else 200), shown(found)
-            raise Refusal(415, f"{method} of {kind} is not supported")
+    def _authenticate(self):
+        certificate = self.connection.getpeercert()
+        if self.headers.get("Authorization") != f"Bearer {self.server.token}" and not certificate:
+            raise RefusedError(401, "Unauthorized")
 
-    return Handler
+    def _routed(self, method, body):
+        parts = urlsplit(self.path)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        if parts.path == "/version":
+            return 200, {"gitVersion": f"v{VERSION}"}
+        route = _ROUTE.fullmatch(parts.path)
+        if route is None or route[1] not in _KINDS:
+            raise RefusedError(404, "the server could not find the requested resource")
+        if method == "PATCH":
+            return self._patched(*route.groups(), json.loads(body), query)
+        return 200, self._found(method, *route.groups(), query)
+
+    def _patched(self, plural, name, below, wish, query):
+        kind = self.headers.get("Content-Type", "")
+        if below == "/ephemeralcontainers" and kind == "application/strategic-merge-patch+json":
+            return 200, self.server.cluster.add_beside(name, wish)
+        if below or kind != "application/apply-patch+yaml":
+            raise RefusedError(415, f"a patch of {kind} is not supported")
+        found, is_new = self.server.cluster.apply(plural, name, wish, query)
+        return (201 if is_new else 200), shown(found)
+
+    def _found(self, method, plural, name, below, query):
+        cluster = self.server.cluster
+        match method, below:
+            case "GET", "/log":
+                return cluster.log(name, query["container"])
+            case "GET", None if name:
+                return cluster.get(plural, name)
+            case "GET", None:
+                return cluster.listed(plural, query.get("labelSelector", ""))
+            case "DELETE", None if name:
+                return cluster.delete(plural, name)
+        raise RefusedError(405, f"{method} is not supported here")
 
 
 @contextmanager
@@ -448,7 +459,8 @@ def started_cluster(registry, authority, token):
     context.load_cert_chain(authority.issue("localhost"))
     context.load_verify_locations(authority.path)
     context.verify_mode = ssl.CERT_OPTIONAL
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(cluster, token))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.cluster, server.token = cluster, token
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -137,10 +137,8 @@ def compose_program(given: Sequence[str] = ()) -> tuple[str, ...]:
         TargetError: there is none.
     """
     docker, alone = shutil.which("docker"), shutil.which("docker-compose")
-    candidates = [tuple(given)] if given else [(docker, "compose")] if docker else []
-    candidates += [(alone,)] if alone and not given else []
-    for each in candidates:
-        program = tuple(map(str, each))
+    candidates = [tuple(given), (docker or "", "compose"), (alone or "",)]
+    for program in [each for each in candidates if each and each[0]][: 1 if given else None]:
         with suppress(OSError, subprocess.TimeoutExpired):
             command = [*program, "version"]
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False)  # noqa: S603

@@ -89,12 +89,12 @@ def keep_services(path: Path, services: set[str]) -> None:
 
 
 def _service(wanted: Wanted, place: Place, role: Role, index: int, name: str) -> dict[str, Json]:
-    variables: list[Json] = [f"{each}={_literal(value)}" for each, value in sorted(wanted.deploy.env.items())]
+    variables: list[Json] = [_literal(f"{each}={value}") for each, value in sorted(wanted.deploy.env.items())]
     found: dict[str, Json] = {
         "image": place.image,
         "container_name": name,
         "labels": {key: _literal(value) for key, value in Marks.of(wanted, role, index).labels().items()},
-        "environment": [*variables, *sorted(wanted.secrets)],
+        "environment": [*variables, *map(_literal, sorted(wanted.secrets))],
         "restart": "unless-stopped",
         "cap_drop": ["ALL"],
         "cap_add": [each.upper() for each in CAPABILITIES],

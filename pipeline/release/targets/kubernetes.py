@@ -95,8 +95,8 @@ class KubernetesTarget:
                     _delete_batch(api, wanted.app, wanted.stage, batch)
                 raise
             self._keep(wanted, batch)
-            for each in _batches(api, wanted.app, wanted.stage) - {batch}:
-                _delete_batch(api, wanted.app, wanted.stage, each)
+            for other in _batches(api, wanted.app, wanted.stage) - {batch}:
+                _delete_batch(api, wanted.app, wanted.stage, other)
             return _told(api, {manifests.BATCH: batch})
 
     def scale(self, wanted: Wanted, check: Callable[[Sequence[Replica]], None]) -> tuple[Replica, ...]:

@@ -26,7 +26,7 @@ _PLACES = {
     "Secret": ("api/v1", "secrets"),
     "Service": ("api/v1", "services"),
 }
-_PAUSE = 0.5
+_PAUSE = 0.2  # seconds
 _MOST = 16 << 20
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from runtime.canonical import to_canonical_json
+from runtime.canonical import Json, to_canonical_json
 from runtime.digest import Digest
 from runtime.oci.descriptor import INDEX, MANIFEST, REF_NAME, Descriptor
 from runtime.oci.document import DOCUMENT_LIMIT
@@ -120,7 +120,7 @@ def _add_whole(archive: tarfile.TarFile, layout: Layout, image: Image, name: str
     # The name as containerd reads it, and the tag alone as the image layout's specification has it.
     notes = {"io.containerd.image.name": name, REF_NAME: name.rpartition(":")[2]}
     listed = Descriptor(media_type=kind, digest=image.digest, size=len(manifest), annotations=notes).to_json()
-    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [listed]}
+    index: dict[str, Json] = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [listed]}
     saved = {"Config": paths[config.digest], "RepoTags": [name], "Layers": [paths[each.digest] for each in layers]}
     _add(archive, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
     _add(archive, "index.json", to_canonical_json(index))

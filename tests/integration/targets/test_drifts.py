@@ -10,14 +10,17 @@ KINDS = ("environment", "files", "mounts", "capabilities", "memory", "user", "st
 SEEN_WITHIN = 5.0  # seconds
 
 
-@pytest.fixture(params=["docker", "compose", "podman"])
+ENGINES = ("docker", pytest.param("compose", marks=pytest.mark.slow), pytest.param("podman", marks=pytest.mark.slow))
+
+
+@pytest.fixture(params=ENGINES)
 def world(request, worlds):
     found = worlds(request.param)
     yield found
     found.clean()
 
 
-@pytest.mark.bar("6 drifts by engines", slice=4)
+@pytest.mark.bar("6 drifts by engines", slice=5)
 @pytest.mark.parametrize("kind", KINDS)
 def test_drift_is_seen(world, kind):
     (before,) = world.deploy(world.wanted("one", replicas=1))
@@ -38,7 +41,7 @@ def test_drift_is_seen(world, kind):
             assert kind in changed, changed
 
 
-@pytest.mark.bar("6 drifts by engines", slice=1)
+@pytest.mark.bar("6 drifts by engines")
 def test_nothing_is_seen_where_nothing_changed(world):
     before = world.deploy(world.wanted("one", replicas=2))
     assert world.observe() == before

@@ -102,7 +102,7 @@ class EngineWorld(World):
 
     def __init__(self, target, layout, images, *, kind, address, pulls=True):
         super().__init__(target, layout, images, pulls=pulls)
-        self.kind = kind
+        self.kind, self.address = kind, address
         self.api = APIClient(base_url=address, version="auto", timeout=60)
 
     def recreate(self, name, *, body=None, host=None):
@@ -112,6 +112,8 @@ class EngineWorld(World):
         kept = {"Image", "Env", "Cmd", "Entrypoint", "Labels", "User", "WorkingDir", "ExposedPorts"}
         made = {key: value for key, value in config.items() if key in kept and value is not None}
         made["HostConfig"] = {key: settings[key] for key in SETTINGS if settings.get(key) is not None} | (host or {})
+        for each in made["HostConfig"].get("Ulimits") or ():  # Podman tells names that it does not take
+            each["Name"] = each["Name"].lower().removeprefix("rlimit_")
         self.api.remove_container(name, force=True)
         self.api.create_container_from_config(made | (body or {}), name=name)
         self.api.start(name)
@@ -125,26 +127,27 @@ class EngineWorld(World):
     def tamper(self, what, name):
         """Do what makes a drift of a kind, as somebody with the engine's own tools would."""
         found = self.api.inspect_container(name)
-        match what:
-            case "environment":
-                self.recreate(name, body={"Env": [*found["Config"]["Env"], "DEBUG=1"]})
-            case "files":
-                self.edit_file(name)
-            case "mounts":
-                self.recreate(name, host={"Binds": [*(found["HostConfig"]["Binds"] or ()), "/etc:/mnt:ro"]})
-            case "capabilities":
-                self.recreate(name, host={"CapAdd": [*found["HostConfig"]["CapAdd"], "SYS_PTRACE"]})
-            case "memory":
-                self.api.update_container(name, mem_limit=64 << 20, memswap_limit=64 << 20)
-            case "user":
-                self.recreate(name, body={"User": "0"})
-            case "state":
-                self.api.stop(name, timeout=1)
-            case "digests":
-                other = f"{self.images.repository}@{self.images('other')}"
-                for _ in self.api.pull(self.images.repository, tag=str(self.images("other")), stream=True):
-                    pass
-                self.recreate(name, body={"Image": other})
+        host, less = found["HostConfig"], {"Memory": 64 << 20, "MemorySwap": 64 << 20}
+        ways = {
+            "environment": lambda: self.recreate(name, body={"Env": [*found["Config"]["Env"], "DEBUG=1"]}),
+            "files": lambda: self.edit_file(name),
+            "mounts": lambda: self.recreate(name, host={"Binds": [*(host["Binds"] or ()), "/etc:/mnt:ro"]}),
+            "capabilities": lambda: self.recreate(name, host={"CapAdd": [*host["CapAdd"], "SYS_PTRACE"]}),
+            "memory": lambda: self.api.update_container(name, mem_limit=64 << 20, memswap_limit=64 << 20),
+            "user": lambda: self.recreate(name, body={"User": "0"}),
+            "state": lambda: self.api.stop(name, timeout=1),
+            "digests": lambda: self.recreate(name, body={"Image": self.pulled("other")}),
+        }
+        if self.kind == "podman":  # 4.3 changes no limit of what runs
+            ways["memory"] = lambda: self.recreate(name, host=less)
+        ways[what]()
+
+    def pulled(self, version):
+        """Return the name of another image that the engine has then."""
+        digest = self.images(version)
+        for _ in self.api.pull(self.images.repository, tag=str(digest), stream=True):
+            pass
+        return f"{self.images.repository}@{digest}"
 
     def close(self):
         self.api.close()
