@@ -17,7 +17,6 @@ from pipeline.release.targets.target import Once, Replica, Wanted
 from runtime.oci.temporary import write_whole
 
 _LATE = 137  # as of a process that is killed
-_TURNING = 2.0  # seconds in which every node hears that a Service leads to other pods, before the old ones end
 
 
 class KubernetesTarget:
@@ -27,10 +26,13 @@ class KubernetesTarget:
         folder: keeps the manifests that were applied last, without secrets.
         environment: names the kubeconfig.
         pulling: seconds that a node may take to have the image, before a container's own time begins.
+        turning: seconds in which every node hears that a Service leads to other pods, before the old ones end.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], pulling: float = 300) -> None:
-        self._folder, self._pulling = folder, pulling
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, pulling: float = 300, turning: float = 2
+    ) -> None:
+        self._folder, self._pulling, self._turning = folder, pulling, turning
         self._path = kubeconfig_path(environment)
 
     def unavailable(self) -> str:
@@ -89,7 +91,7 @@ class KubernetesTarget:
                 api.apply(each, dry=True)
             try:
                 check(self._started(api, wanted, batch))
-                _turn_service(api, wanted, batch)
+                _turn_service(api, wanted, batch, self._turning)
             except BaseException:
                 with suppress(TargetError):
                     _delete_batch(api, wanted.app, wanted.stage, batch)
@@ -166,11 +168,11 @@ def _all_of(wanted: Wanted, batch: str) -> tuple[manifests.Manifest, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _turn_service(api: Api, wanted: Wanted, batch: str) -> None:
+def _turn_service(api: Api, wanted: Wanted, batch: str, seconds: float) -> None:
     wish = manifests.service(wanted, batch)
     if wish:
         api.apply(wish)
-        time.sleep(_TURNING)
+        time.sleep(seconds)
     else:
         api.delete("Service", manifests.name_of(wanted.app, wanted.stage))
 
