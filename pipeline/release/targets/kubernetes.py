@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.declare.errors import TargetError
 from pipeline.release.targets import kubernetes_manifests as manifests
@@ -16,6 +17,7 @@ from pipeline.release.targets.marks import Marks, container_port, masked, refuse
 from pipeline.release.targets.target import Once, Replica, Wanted
 from runtime.oci.temporary import write_whole
 
+_ENDING = 60  # seconds
 _LATE = 137  # as of a process that is killed
 
 
@@ -255,8 +257,12 @@ def _current(api: Api, wanted: Wanted) -> tuple[str, str, int]:
 
 
 def _told(api: Api, labels: Mapping[str, str]) -> tuple[Replica, ...]:
-    pods = [each for each in api.listed("Pod", labels) if not each["metadata"].get("deletionTimestamp")]
-    return tuple(replica_of(each) for each in pods)
+    return tuple(replica_of(each) for each in _living(api, labels))
+
+
+def _living(api: Api, labels: Mapping[str, str]) -> tuple[Mapping[str, Any], ...]:
+    """Return the pods that are not about to end."""
+    return tuple(each for each in api.listed("Pod", labels) if not each["metadata"].get("deletionTimestamp"))
 
 
 def _numbers(api: Api, app: str, stage: str) -> tuple[int, ...]:
@@ -271,9 +277,11 @@ def _batches(api: Api, app: str, stage: str) -> set[str]:
 
 
 def _delete_batch(api: Api, app: str, stage: str, batch: str) -> None:
+    """Delete what belongs to a replacement, and wait until its pods are about to end."""
     name = f"{manifests.name_of(app, stage)}-{batch}"
     api.delete("Deployment", name)
     api.delete("Secret", name)
+    api.wait(lambda: not _living(api, {manifests.BATCH: batch}), _ENDING)
 
 
 def _name(manifest: manifests.Manifest) -> str:
