@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 
 from pipeline.declare.errors import PromotionError
 from pipeline.declare.stage_file import StageFile
-from pipeline.gating import Grounds, bundles_of, verified_release
-from pipeline.release.acceptance import Acceptance
+from pipeline.gating import Grounds, bundles_of, evidence_of, newest, standing_of, verified_release
 from pipeline.release.checks.lint import Findings
 from pipeline.release.checks.stage_before import Standing
-from pipeline.release.gate import Decision, Question, counting, judge
-from pipeline.release.gate_evidence import Claim, Evidence, Trusted, read_evidence
+from pipeline.release.gate import Decision, Question, judge
 from pipeline.release.policy import Policy
 from pipeline.release.released import Released
 from pipeline.release.stage_store import StageStore
@@ -94,15 +92,13 @@ def enter(app: str, stage: str, place: Grounds) -> Entry:
             raise PromotionError(f"nothing was verified here as {app}", hint=f"run `seatrial verify {app}`")
         return _entry(app, wanted, place, verified, source=AttachedLayout(layout), target=target)
     last = before[-1]
-    store = place.open(last, app)
-    live = _live(store)
-    if live is None:
+    standing, store = standing_of(app, last, place)
+    if standing.live is None:
         raise PromotionError(
             f"{last.name} has no release of {app} that could enter {stage}",
             hint=f"`seatrial promote {app} --to {last.name}` comes before",
         )
-    standing = Standing(stage=last.name, store=store.place, policy=place.policy(last).digest, live=live)
-    return _entry(app, wanted, place, live, source=store, target=target, standing=standing)
+    return _entry(app, wanted, place, standing.live, source=store, target=target, standing=standing)
 
 
 def come_back(app: str, stage: str, release: Digest | None, place: Grounds) -> Entry:
@@ -123,29 +119,6 @@ def come_back(app: str, stage: str, release: Digest | None, place: Grounds) -> E
         raise PromotionError(f"{stage} has no release {chosen} of {app}", hint="`seatrial status` names them")
     standing = Standing(stage=stage, store=target.place, policy=None, live=live)
     return _entry(app, wanted, place, chosen, source=target, target=target, standing=standing, is_back=True)
-
-
-def evidence_of(digests: tuple[Digest, ...], stage: StageFile, store: StageStore, place: Grounds) -> Evidence:
-    """Return what is signed about images in a stage by those who may, whenever that was."""
-    policy = place.policy(stage)
-    trusted = Trusted(
-        keyring=counting(policy, place.keyring, place.local),
-        digests=digests,
-        roles=policy.roles,
-        local=None,
-        now=_NO_END,
-    )
-    return read_evidence(bundles_of(digests, store), trusted)
-
-
-def newest(found: Evidence, stage: StageFile, store: StageStore) -> Claim[Acceptance] | None:
-    """Return the newest word that a stage took a release; None where there is none."""
-    ours = [each for each in found.acceptances if (each.says.stage, each.says.store) == (stage.name, store.place)]
-    return max(ours, key=lambda each: (each.says.number, each.at), default=None)
-
-
-_NO_END = 253_402_300_799
-"""The last second of the year 9999: what was signed at whatever time is told of."""
 
 
 def _entry(

@@ -9,14 +9,17 @@ from pipeline.declare.hosts import Catalogue
 from pipeline.declare.stage_catalogue import StageCatalogue
 from pipeline.declare.stage_file import LintDemand, StageFile
 from pipeline.registry.http import Connections
+from pipeline.release.acceptance import Acceptance
 from pipeline.release.checks.lint import Findings
 from pipeline.release.checks.stage_before import Standing
 from pipeline.release.evidence import find_evidence
-from pipeline.release.gate import Decision, Question, judge
+from pipeline.release.gate import Decision, Question, counting, judge
+from pipeline.release.gate_evidence import Claim, Evidence, Trusted, read_evidence
 from pipeline.release.keyring import Keyring
 from pipeline.release.policy import Policy
 from pipeline.release.public_key import PublicKey
 from pipeline.release.released import Released, verified_name
+from pipeline.release.reservation import find_reservation
 from pipeline.release.stage_store import StageStore, open_stage_store
 from pipeline.release.stage_tags import LIVE
 from runtime.digest import Digest
@@ -26,6 +29,9 @@ from runtime.oci.document import DOCUMENT_LIMIT
 from runtime.oci.layout import Layout
 from runtime.oci.reference import Reference, find_listed, listed_images, parse_reference
 from runtime.oci.remote import Remote, is_remote, parse_remote
+
+_NO_END = 253_402_300_799
+"""The last second of the year 9999: what was signed at whatever time is told of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +105,9 @@ def ask_gate(name: str, stage: str, grounds: Grounds, *, app: str = "", now: int
     """
     *before, wanted = grounds.stages.way(stage)
     policy, known = grounds.policy(wanted), app or _app_of(name)
-    standing, store = _standing(known, name, before[-1], grounds) if before else (None, None)
+    if before and not known:
+        raise SpecError(f"nobody says of which app {name} is", hint="add `--app NAME`, the name of its spec")
+    standing, store = standing_of(known, before[-1], grounds) if before else (None, None)
     found = _find(name, grounds, standing, store)
     released = Released.open(found.source, found.digest, wanted.platforms)
     question = Question(
@@ -123,14 +131,57 @@ def _app_of(name: str) -> str:
     return parse_reference(name).name
 
 
-def _standing(app: str, name: str, stage: StageFile, grounds: Grounds) -> tuple[Standing, StageStore]:
-    """Return what stands in a stage."""
-    if not app:
-        raise SpecError(f"nobody says of which app {name} is", hint="add `--app NAME`, the name of its spec")
+def standing_of(app: str, stage: StageFile, grounds: Grounds) -> tuple[Standing, StageStore]:
+    """Return what stands in a stage, and the store that has it.
+
+    Raises:
+        SpecError, SpecFaults, HostError: the stage's store or a host of its policy is wrong.
+        StoreError, FetchError, RefusedError: the store cannot be read, or its record of promotions is malformed.
+    """
     store = grounds.open(stage, app)
-    live = store.tagged(LIVE)
-    found = live.digest if live else None
-    return Standing(stage=stage.name, store=store.place, policy=grounds.policy(stage).digest, live=found), store
+    tagged = store.tagged(LIVE)
+    live = tagged.digest if tagged else None
+    standing = Standing(
+        stage=stage.name,
+        store=store.place,
+        policy=grounds.policy(stage).digest,
+        live=live,
+        number=_highest(live, stage, store, grounds),
+    )
+    return standing, store
+
+
+def evidence_of(digests: tuple[Digest, ...], stage: StageFile, store: Attachable, grounds: Grounds) -> Evidence:
+    """Return what is signed about images in a stage by those who may, whenever that was."""
+    policy = grounds.policy(stage)
+    trusted = Trusted(
+        keyring=counting(policy, grounds.keyring, grounds.local),
+        digests=digests,
+        roles=policy.roles,
+        local=None,
+        now=_NO_END,
+    )
+    return read_evidence(bundles_of(digests, store), trusted)
+
+
+def newest(found: Evidence, stage: StageFile, store: StageStore) -> Claim[Acceptance] | None:
+    """Return the newest word that a stage took a release; None where there is none."""
+    ours = [each for each in found.acceptances if (each.says.stage, each.says.store) == (stage.name, store.place)]
+    return max(ours, key=lambda each: (each.says.number, each.at), default=None)
+
+
+def _highest(live: Digest | None, stage: StageFile, store: StageStore, grounds: Grounds) -> int:
+    """Return the number of the newest promotion, where the stage has taken it and something else is live.
+
+    So it is where somebody has moved the tag back. The record of the newest promotion is signed by nobody, so the
+    acceptance of what it names has the word.
+    """
+    found = find_reservation(store)
+    release = found[0].release if found else None
+    if release is None or release == live or not store.has(release):
+        return 0
+    claim = newest(evidence_of((release,), stage, store, grounds), stage, store)
+    return claim.says.number if claim else 0
 
 
 def _find(name: str, grounds: Grounds, standing: Standing | None, store: StageStore | None) -> _Found:

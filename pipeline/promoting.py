@@ -36,6 +36,7 @@ from runtime.digest import Digest
 from runtime.oci.copy import copy_image
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
+from runtime.oci.platform import own_architecture
 
 EMPTY_KEYRING = Keyring(version=1, expires=0, roots=Roots(threshold=1, keys=()))
 """Of nobody."""
@@ -87,7 +88,8 @@ class Promoted:
         entry: what was to enter.
         decision: of the gate.
         moved: what was moved; None where nothing was.
-        answers: what the suite showed, for each image.
+        answers: what the suite showed, for each image that was asked.
+        unasked: the architectures of images that were not: this machine runs programs of another one.
         acceptance: what was signed; None where nothing was.
     """
 
@@ -96,6 +98,7 @@ class Promoted:
     decision: Decision
     moved: Moved | None = None
     answers: tuple[Answer, ...] = ()
+    unasked: tuple[str, ...] = ()
     acceptance: Acceptance | None = None
 
 
@@ -138,7 +141,7 @@ def promote(entry: Entry, place: Grounds, wish: Wish) -> Promoted:
             intent.step("move")
             begun = replace(begun, moved=None if entry.is_back else move(entry.source, entry.target, release))
             intent.step("ask")
-            begun = _judged(replace(begun, answers=_ask_all(begun, decision.accepted, place, wish)))
+            begun = _judged(_ask_all(begun, decision.accepted, place, wish))
             intent.step("sign")
             acceptance = _accept(begun, decision.accepted, intent, wish)
             intent.make_live(entry.descriptor)
@@ -175,14 +178,23 @@ def _judged(begun: Promoted) -> Promoted:
     return begun
 
 
-def _ask_all(begun: Promoted, approval: Approval, place: Grounds, wish: Wish) -> tuple[Answer, ...]:
-    """Ask the suite of each image again; of what stood in the stage before nothing is asked: it is known."""
+def _ask_all(begun: Promoted, approval: Approval, place: Grounds, wish: Wish) -> Promoted:
+    """Ask the suite of each image again that this machine can run as it is; of a single one in any case.
+
+    Of what stood in the stage before nothing is asked: it is known.
+    """
     entry = begun.entry
     if entry.is_back:
-        return ()
+        return begun
     said = _statements(entry.bundles, approval)
+    own = [each for each in approval.images if each.architecture == own_architecture()]
+    asked = own or approval.images[:1]
     try:
-        return tuple(_ask(each, said, entry, place, wish) for each in approval.images)
+        return replace(
+            begun,
+            answers=tuple(_ask(each, said, entry, place, wish) for each in asked),
+            unasked=tuple(each.architecture for each in approval.images if each not in asked),
+        )
     except RefusedEvidenceError as error:
         what = error.message.removesuffix(f" [{error.reason}]")
         refusal = GateRefusal(code=str(error.reason), what=what, who=error.hint)
@@ -268,12 +280,8 @@ def _accept(begun: Promoted, approval: Approval, intent: Intent, wish: Wish) -> 
 
 def _images(approval: Approval, answers: Sequence[Answer]) -> tuple[AcceptedImage, ...]:
     """Return the images with the hosts that were asked now; with those of the evidence where none were."""
-    if not answers:
-        return approval.images
-    return tuple(
-        replace(image, hosts=tuple(_host(each) for each in answer.result.hosts))
-        for image, answer in zip(approval.images, answers, strict=True)
-    )
+    hosts = {each.result.image: tuple(_host(host) for host in each.result.hosts) for each in answers}
+    return tuple(replace(each, hosts=hosts.get(each.digest, each.hosts)) for each in approval.images)
 
 
 def _host(result: HostResult) -> AcceptedHost:

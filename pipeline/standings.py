@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pipeline.declare.errors import FetchError
 from pipeline.declare.stage_file import StageFile
-from pipeline.entering import evidence_of, newest
-from pipeline.gating import Grounds
+from pipeline.gating import Grounds, evidence_of, newest
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.gate_evidence import Claim
 from pipeline.release.journal import Journal, Promotion

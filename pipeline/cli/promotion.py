@@ -172,6 +172,7 @@ def document(done: Promoted) -> dict[str, object]:
             for answer in done.answers
             for host in answer.result.hosts
         ],
+        "unasked": list(done.unasked),
         "changes": [_change(each) for answer in done.answers for each in answer.changes],
     }
 
@@ -228,6 +229,8 @@ def _way(done: Promoted) -> Iterator[str]:
         yield f"asked   {', '.join(named)}"
         for host in answer.result.hosts:
             yield from (f"        {host.name}: {reason}" for reason in host.reasons)
+    if done.unasked:
+        yield f"        not asked again on this machine: {', '.join(done.unasked)}; their evidence counts as it is"
 
 
 def _changed(change: Change) -> Iterator[str]:

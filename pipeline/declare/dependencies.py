@@ -8,9 +8,10 @@ from pathlib import Path
 from pipeline.declare.faults import Fault, SpecFaults
 from pipeline.declare.image import BuiltImage, NodePart, PythonPart
 from pipeline.declare.requirements import requirement_files
-from pipeline.declare.spec import FORMAT, EnvSpec
+from pipeline.declare.spec import EnvSpec
 from pipeline.declare.tree import refusal
 from pipeline.declare.validate import KeyPath, place_of
+from pipeline.declare.values import FORMAT
 from runtime.canonical import Json
 from runtime.digest import Digest
 

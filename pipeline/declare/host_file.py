@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.declare.faults import Fault, SpecFaults
-from pipeline.declare.spec import FORMAT, InlineHost
+from pipeline.declare.inline_host import InlineHost
 from pipeline.declare.validate import KeyPath, key_place, place_of, validate
-from pipeline.declare.values import AnyText, Level, Name, Part, Text, Whole
+from pipeline.declare.values import FORMAT, AnyText, Level, Name, Part, Text, Whole
 from pipeline.declare.yaml_reader import Node, Scalar, Table, read_yaml, walk
 from runtime.digest import Digest
 from runtime.errors import FactorError

@@ -3,18 +3,21 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import Fault, Place, SourceFile, SpecFaults
 from pipeline.declare.host_file import HostSet, read_host, read_set, to_host
+from pipeline.declare.inline_host import InlineHost
 from pipeline.declare.rows import parse_row_name, rows
-from pipeline.declare.spec import EnvSpec, InlineHost
 from pipeline.declare.tree import project_tree
 from pipeline.declare.validate import KeyPath, near, place_of
 from runtime.canonical import to_canonical_json
 from runtime.errors import HostError
 from runtime.host import Host
+
+if TYPE_CHECKING:  # whoever looks up hosts alone loads no spec
+    from pipeline.declare.spec import EnvSpec
 
 BUILT_IN = Path(__file__).parent / "hosts_data"
 """The hosts that Seatrial brings: a link to ``specs/hosts`` in the source tree, a copy of it in a wheel."""
@@ -106,7 +109,7 @@ class Catalogue:
         return tuple(self.host(name) for name in self.host_names)
 
 
-def select(spec: EnvSpec, catalogue: Catalogue, override: str | None = None, seed: int = 0) -> tuple[Host, ...]:
+def select(spec: "EnvSpec", catalogue: Catalogue, override: str | None = None, seed: int = 0) -> tuple[Host, ...]:
     """Return the hosts to run ``spec`` on: its reference first, then the others in the order of the spec or the set.
 
     Args:
@@ -139,7 +142,7 @@ def select(spec: EnvSpec, catalogue: Catalogue, override: str | None = None, see
     return tuple(chosen.values())
 
 
-def find(spec: EnvSpec, catalogue: Catalogue, name: str) -> Host:
+def find(spec: "EnvSpec", catalogue: Catalogue, name: str) -> Host:
     """Return the host that a spec means by a name: one that it declares itself, or one of the catalogue.
 
     Raises:
@@ -150,11 +153,11 @@ def find(spec: EnvSpec, catalogue: Catalogue, name: str) -> Host:
     return _one(name, {host.name: host for host in _inline(spec)}, catalogue)
 
 
-def _inline(spec: EnvSpec) -> Iterable[InlineHost]:
+def _inline(spec: "EnvSpec") -> Iterable[InlineHost]:
     return [host for host in spec.hosts if isinstance(host, InlineHost)] if isinstance(spec.hosts, tuple) else []
 
 
-def _wanted(spec: EnvSpec, catalogue: Catalogue, override: str | None, seed: int) -> list[tuple[str, KeyPath]]:
+def _wanted(spec: "EnvSpec", catalogue: Catalogue, override: str | None, seed: int) -> list[tuple[str, KeyPath]]:
     """Return the names of the hosts, each with the keys of the spec that name it; no keys where the caller did."""
     if override is not None:
         if override in catalogue.set_names:
@@ -182,7 +185,7 @@ def _one(name: str, inline: dict[str, InlineHost], catalogue: Catalogue) -> Host
     return host
 
 
-def _written_at(spec: EnvSpec, path: KeyPath) -> Place:
+def _written_at(spec: "EnvSpec", path: KeyPath) -> Place:
     return place_of(spec.source, path) if spec.source is not None else Place(file=SourceFile(spec.path))
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.declare.spec import FORMAT
-from pipeline.declare.values import AnyText, Like, Name, Part, Whole
+from pipeline.declare.values import FORMAT, AnyText, Like, Name, Part, Whole
 
 Time = Annotated[
     str,

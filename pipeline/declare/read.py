@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 from pipeline.declare.dependencies import dependency_files
 from pipeline.declare.faults import Fault, SpecFaults, in_order
 from pipeline.declare.host_file import inline_faults
-from pipeline.declare.spec import FORMAT, EnvSpec
+from pipeline.declare.spec import EnvSpec
 from pipeline.declare.stages import stage_faults
 from pipeline.declare.tree import refusal
 from pipeline.declare.validate import KeyPath, place_of, validate
-from pipeline.declare.values import Name
+from pipeline.declare.values import FORMAT, Name
 from pipeline.declare.yaml_reader import Node, Scalar, Table, read_yaml, walk
 
 BASE_MARK = "_"

@@ -12,12 +12,10 @@ from typing import Annotated, TypeAlias
 from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from pipeline.declare.image import AnyImage, FilesEntry, NodePart, PythonPart
-from pipeline.declare.values import AnyText, Duration, Level, Name, Part, Port, Text, Variable, Whole
+from pipeline.declare.inline_host import InlineHost
+from pipeline.declare.values import FORMAT, AnyText, Duration, FlakyPolicy, Name, Part, Port, Text, Variable, Whole
 from pipeline.declare.yaml_reader import Node
 from runtime.canonical import Json
-
-FORMAT = 1
-"""The number that ``seatrial:`` holds in every file of ours."""
 
 
 class ResultsFormat(StrEnum):
@@ -54,13 +52,6 @@ class Trace(StrEnum):
 
     FILES = "files"
     SHUTDOWN = "shutdown"
-
-
-class FlakyPolicy(StrEnum):
-    """What a flaky test does to the verdict."""
-
-    REPORT = "report"
-    FAIL = "fail"
 
 
 def _kind_of_results(value: object) -> str:
@@ -124,19 +115,6 @@ class Service(Part):
     """Environment variables beside those of its image."""
     command: tuple[AnyText, ...] = ()
     """Instead of its image's command."""
-
-
-class InlineHost(Part):
-    """A host configuration written in the spec itself."""
-
-    name: Name
-    """How people call it."""
-    about: AnyText = ""
-    """One sentence."""
-    source: AnyText = ""
-    """The platform's own documentation, a URL."""
-    factors: Mapping[Text, Level] = Field(default_factory=dict)
-    """Factor → level, exactly as written; only what differs from the reference."""
 
 
 def _kind_of_host(value: object) -> str:

@@ -9,10 +9,26 @@ from pydantic import Field, model_validator
 
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FORMAT, FlakyPolicy
 from pipeline.declare.validate import place_of, validate
-from pipeline.declare.values import AnyText, Duration, ImagePath, Like, Name, Part, Port, Switch, Text, Variable, Whole
+from pipeline.declare.values import (
+    FORMAT,
+    AnyText,
+    Duration,
+    FlakyPolicy,
+    ImagePath,
+    Like,
+    Name,
+    Part,
+    Port,
+    Switch,
+    Text,
+    Variable,
+    Whole,
+)
 from pipeline.declare.yaml_reader import read_yaml
+
+Architecture = Annotated[str, Like(r"[a-z0-9]+", "an architecture in Go's words, such as amd64 or arm64")]
+"""What an image of an index is for; the system is Linux."""
 
 Argv = Annotated[tuple[AnyText, ...], Field(min_length=1)]
 """A command and its arguments."""
@@ -154,7 +170,7 @@ class StageFile(Part):
     """A repository of a registry to which the app's name is added, or ``oci:DIR``; null: a layout of this machine."""
     trust: Trust | None = None
     """Whose signatures count; null: the keyring where a registry is the store, this machine's key otherwise."""
-    platforms: tuple[Text, ...] = ("amd64",)
+    platforms: Annotated[tuple[Architecture, ...], Field(min_length=1)] = ("amd64",)
     """Of an index, which architectures have to have the evidence."""
     policy: PolicyPart
     """What it demands."""
@@ -166,10 +182,17 @@ class StageFile(Part):
         """Whether a registry has its images."""
         return self.store is not None and not self.store.startswith("oci:")
 
+    @property
+    def trusts(self) -> Trust:
+        """Whose signatures count."""
+        return self.trust or (Trust.KEYRING if self.is_remote else Trust.LOCAL)
+
     @model_validator(mode="after")
-    def _own_key_stays_here(self) -> "StageFile":
+    def _can_be_entered(self) -> "StageFile":
         if self.is_remote and self.trust is Trust.LOCAL:
             raise ValueError("a stage in a registry cannot trust the key of one machine; write `trust: keyring`")
+        if self.trusts is Trust.LOCAL and max(self.policy.signers.threshold, self.policy.rebuilders) > 1:
+            raise ValueError("this machine has one key, and several signers are wanted; write `trust: keyring`")
         if "reference" not in self.policy.hosts:
             raise ValueError("the policy's hosts do not name the reference, which every other is compared with")
         return self

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,6 +19,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+FORMAT = 1
+"""The number that ``seatrial:`` holds in every file of ours."""
+
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 
@@ -33,6 +37,13 @@ class Part(BaseModel):
         validate_by_alias=True,
         use_attribute_docstrings=True,
     )
+
+
+class FlakyPolicy(StrEnum):
+    """What a flaky test does to the verdict."""
+
+    REPORT = "report"
+    FAIL = "fail"
 
 
 def parse_duration(text: object) -> int:

@@ -10,6 +10,7 @@ while; an owner that was stopped for long gives up its claim itself.
 Source: RFC 9110, section 13.1; L. Lamport, "A new solution of Dijkstra's concurrent programming problem", 1974.
 """
 
+import contextlib
 import os
 import re
 import time
@@ -102,13 +103,15 @@ def move_tag(move: Move, repository: Repository, *, times: Times | None = None) 
         if not claims.take():
             _move_under_condition(move, repository)
             return
-        if claims.is_first():
-            try:
+        state = _GIVEN_UP
+        try:
+            if claims.is_first():
+                state = _DONE
                 _move_claimed(move, repository, claims)
-            finally:
-                claims.close(_DONE)
-            return
-        claims.close(_GIVEN_UP)
+                return
+        finally:
+            with contextlib.suppress(FetchError):  # Others wait for it a little, and pass over it then.
+                claims.close(state)
         repository.patience.pause(_PAUSE * (1 + 4 * repository.patience.chance()))
     raise BusyStageError(
         f"{repository.remote.text}: the tag {move.name} was claimed {_ATTEMPTS} times, and others claim it too",

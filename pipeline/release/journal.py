@@ -112,7 +112,7 @@ class Journal:
             left = _settle(lines, store, release)
             intent = Intent(lines, store, left or self._new(lines, store, release))
             try:
-                intent.reserve(least=least, take_over=take_over)
+                intent.reserve(least=max([least, *(each.number for each in lines.promotions)]), take_over=take_over)
                 yield intent
                 intent.require_live()
             except BaseException as error:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import ValidationError
 
 from pipeline.declare import keyring_file as form
-from pipeline.declare.spec import FORMAT
+from pipeline.declare.values import FORMAT
 from pipeline.release.documents import decode_base64, encode_base64, parse_object
 from pipeline.release.keyring import Holder, Keyring, Revocation, Roots, parse_time, print_time
 from pipeline.release.public_key import PublicKey

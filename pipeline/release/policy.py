@@ -8,8 +8,8 @@ from typing import Self
 
 from pipeline.declare.hosts import Catalogue
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FlakyPolicy
 from pipeline.declare.stage_file import AllowedIgnore, LeastFidelity, LintDemand, StageFile, Trust
+from pipeline.declare.values import FlakyPolicy
 from runtime.canonical import Json
 from runtime.digest import Digest
 
@@ -90,7 +90,7 @@ class Policy:
             stage=stage.name,
             after=stage.after,
             is_remote=stage.is_remote,
-            trust=stage.trust or (Trust.KEYRING if stage.is_remote else Trust.LOCAL),
+            trust=stage.trusts,
             platforms=stage.platforms,
             hosts=tuple(DemandedHost(name=each.name, digest=each.digest, factors=each.differing) for each in hosts),
             roles=tuple(sorted(set(part.signers.roles))),

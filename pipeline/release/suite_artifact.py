@@ -28,7 +28,7 @@ QUESTION = "application/vnd.seatrial.question.v1+json"
 """The artifact's config."""
 
 TREE = "application/vnd.seatrial.tree.manifest.v1+json"
-"""The manifest of the suite's tree or of a service's image. By OCI's own type a registry would look for it among its
+"""The manifest of the suite's tree or of a service's image. By OCI's own type a registry may look for it among its
 manifests, where it is not."""
 
 RECORD = "application/vnd.seatrial.behavior.v1+json"

@@ -30,6 +30,7 @@ class SimulatedRegistry:
         self.has_conditions = has_conditions
         self.elsewhere, self.endless = "", False  # lists that go on at another server, or for ever
         self.retry_after = ""  # of parts, which are not taken then
+        self.redirects = False  # whether blobs are had from another place
         self.blobs, self.manifests, self.uploads = {}, {}, {}
         self.asked, self.received = [], 0
         self.lock = threading.Lock()
@@ -134,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.registry.blobs.get(name, {}).get(digest)
         if content is None:
             return self.problem(404, "BLOB_UNKNOWN", "there is no such blob")
+        if self.registry.redirects and "there" not in self.query:
+            return self.send(307, Location=f"{self.parts.path}?there=1")
         first = re.fullmatch(r"bytes=([0-9]+)-", self.headers.get("Range", ""))
         if first is None:
             return self.send(200, content)

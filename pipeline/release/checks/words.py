@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from pipeline.declare.spec import FlakyPolicy
+from pipeline.declare.values import FlakyPolicy
 from pipeline.release.checks.asked import Asked, Word
 from pipeline.release.gate_refusal import Gate, GateRefusal
 from pipeline.release.keyring import print_time

@@ -11,8 +11,11 @@ from release_world import forked, machine_store, promote, write_image
 from pipeline.declare.errors import BusyStageError, PromotionError, TagMovedError
 from pipeline.release.journal import Journal, Outcome
 from pipeline.release.move import move
-from pipeline.release.reservation import LEASE, find_reservation
+from pipeline.release.reservation import LEASE, Reservation, find_reservation
 from pipeline.release.stage_tags import LIVE, RECORD, release_tag
+from runtime.digest import Digest
+from runtime.oci.descriptor import MANIFEST
+from runtime.oci.refusal import RefusedError
 
 
 class Clock:
@@ -296,6 +299,45 @@ def test_damaged_journal_is_told_with_its_line(journal, stores, store, here, lin
     path.write_text(f"{line}\n")
     with pytest.raises(PromotionError, match="journal:1 is no line of a journal"):
         promote(journal, store, here, write_image(here.layout, b"release"))
+
+
+def test_number_rises_where_the_record_was_lost(journal, stores, here):
+    store, again = stores.layout(), stores.layout()
+    release = write_image(here.layout, b"release")
+    assert [promote(journal, store, here, release).number for _ in range(2)] == [1, 2]
+    assert promote(journal, again, here, release).number == 3
+
+
+RECORDS = {
+    "another artifact": {"artifactType": "application/x"},
+    "no number": {"number": None},
+    "a number below zero": {"number": "-1"},
+    "a number of many digits": {"number": "1" * 16},
+    "no time": {"at": ""},
+    "a release of another form": {"release": "sha512:00"},
+    "a number that is no text": {"number": 5},
+}
+
+
+@pytest.mark.parametrize("what", RECORDS)
+def test_record_that_is_none_is_refused(journal, stores, here, what):
+    store, release = stores.layout(), write_image(here.layout, b"release")
+    record = json.loads(Reservation(id="x", number=1, release=release.digest, at=1).to_manifest())
+    for key, value in RECORDS[what].items():
+        if key in record:
+            record[key] = value
+        else:
+            record["annotations"][f"dev.seatrial.promotion.{key}"] = value
+    record["annotations"] = {key: value for key, value in record["annotations"].items() if value is not None}
+    store.tag(RECORD, store.write(json.dumps(record).encode(), MANIFEST), None)
+    with pytest.raises(RefusedError):
+        promote(journal, store, here, release)
+    assert store.tagged(LIVE) is None
+
+
+def test_record_is_read_as_it_was_written():
+    own = Reservation(id="x", number=7, release=Digest.of(b"release"), at=5, is_ended=True)
+    assert Reservation.parse(own.to_manifest()) == own
 
 
 def test_record_of_a_promotion_is_no_image_of_a_layout(stores, journal, here):

@@ -133,6 +133,17 @@ def test_blobs_inside_one_registry_are_not_sent(stores, simulated, here):
     assert simulated.received == sent
 
 
+def test_blobs_that_a_registry_keeps_elsewhere_are_there(stores, simulated, here):
+    simulated.redirects = True
+    release = write_release(here.layout)
+    first = stores.registry(simulated.address, "a")
+    moved = move(here, first, release.digest)
+    sent = simulated.received
+    assert move(here, stores.registry(simulated.address, "a"), release.digest) == moved
+    assert simulated.received == sent
+    assert content_of(first, release.digest) == content_of(here, release.digest)
+
+
 def test_blobs_of_one_file_system_are_linked(stores, here):
     target = stores.layout()
     release = write_image(here.layout, b"layer")

@@ -12,8 +12,10 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
+from busybox_image import lay_layout
 from project import PASSES, Project
 
+from runtime.digest import Digest
 from runtime.oci.layout import Layout
 
 STAGES = ("dev", "test", "prod")
@@ -146,8 +148,6 @@ def test_suite_that_was_taken_away_or_changed_is_refused(project):
 
 
 def _digest(descriptor):
-    from runtime.digest import Digest  # noqa: PLC0415 - for this one
-
     return Digest(descriptor["digest"])
 
 
@@ -196,6 +196,19 @@ def test_rollback_where_nothing_was_before_says_so(project):
     assert "had before" in project.run("rollback", "web", "--stage", "dev", code=2).stderr
     unknown = "sha256:" + "0" * 64
     assert "has no release" in project.run("rollback", "web", "--stage", "dev", "--to", unknown, code=2).stderr
+
+
+@pytest.mark.slow
+def test_services_travel_with_the_suite(project):
+    spec = project.folder / "envs" / "web.yaml"
+    project.write(PASSES, hosts=("read-only",))
+    served = lay_layout(project.folder / "service", "service", Cmd=["sh", "-c", "sleep 60"])
+    spec.write_text(spec.read_text() + f"services: {{db: {{image: {{from: 'oci:../service@{served}'}}}}}}\n")
+    project.run("verify", "web")
+    for each in ("envs", "image", "service"):
+        shutil.rmtree(project.folder / each)
+    assert project.json("promote", "web", "--to", "dev")["ending"] == "PROMOTED"
+    assert Layout(project.store / "stages" / "dev" / "web").has(Digest(served))
 
 
 SLOW = f"sleep 2\n{PASSES}"

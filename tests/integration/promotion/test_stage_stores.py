@@ -151,6 +151,31 @@ def test_one_of_many_who_move_a_tag_at_once_wins_and_the_others_are_told(store, 
     assert store.tagged(LIVE) == won[0]
 
 
+def test_moves_by_many_are_one_chain(store, open_store, here):
+    """Each goes on from what it sees; nobody's move is overwritten by one who has not seen it."""
+    images, moved = [put(store, here, f"image {each}") for each in range(12)], []
+
+    def move_all(own, some):
+        for image in some:
+            while True:
+                before = own.tagged(LIVE)
+                expected = before.digest if before else None
+                try:
+                    own.tag(LIVE, image, expected)
+                except TagMovedError:
+                    continue
+                moved.append((expected, image.digest))
+                break
+
+    with ThreadPoolExecutor(4) as threads:
+        for each in [threads.submit(move_all, open_store(), images[start::4]) for start in range(4)]:
+            each.result()
+    after, live = dict(moved), None
+    for _ in images:
+        live = after.pop(live)
+    assert store.tagged(LIVE).digest == live
+
+
 def test_attachments_are_found_and_are_no_tags(store, open_store, here):
     image = put(store, here, "image")
     own = {attach_text(store, image.digest, text).digest for text in ("one", "two")}

@@ -6,8 +6,9 @@ from pipeline.declare.dependencies import answers, dependency_files
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.image import BuiltImage, LocalFiles, SdistFiles, parse_epoch
+from pipeline.declare.inline_host import InlineHost
 from pipeline.declare.read import read_spec, read_specs
-from pipeline.declare.spec import InlineHost, JUnitResults, ResultsFormat
+from pipeline.declare.spec import JUnitResults, ResultsFormat
 from pipeline.declare.unsupported import unsupported
 from pipeline.declare.values import parse_duration, print_duration
 

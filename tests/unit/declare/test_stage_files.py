@@ -7,9 +7,9 @@ import pytest
 from pipeline.declare.errors import SpecError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FlakyPolicy
 from pipeline.declare.stage_catalogue import BUILT_IN, StageCatalogue
 from pipeline.declare.stage_file import LeastFidelity, LintDemand, TargetKind, read_stage
+from pipeline.declare.values import FlakyPolicy
 
 WHOLE = """\
 seatrial: 1
@@ -85,6 +85,10 @@ def test_layout_is_no_registry(tmp_path, store):
         (LEAST.replace("policy: {hosts: [reference]}\n", ""), "policy"),
         (f"{LEAST}store: registry.example.org/dev\ntrust: local\n", "trust"),
         (f"{LEAST}gate: open\n", "gate"),
+        (f"{LEAST}platforms: []\n", "platforms"),
+        (f"{LEAST}platforms: [linux/amd64]\n", "an architecture in Go's words"),
+        (LEAST.replace("[reference]", "[reference], signers: {threshold: 2}"), "this machine has one key"),
+        (LEAST.replace("[reference]", "[reference], rebuilders: 2"), "this machine has one key"),
         (LEAST.replace("seatrial: 1", "seatrial: 2"), "seatrial"),
         (LEAST.replace("[reference]", "[reference], max-age: 7"), "unit"),
         (LEAST.replace("[reference]", "[reference], max-age: 0d"), "longer than zero"),

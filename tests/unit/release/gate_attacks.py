@@ -256,6 +256,17 @@ def line_feed_in_base64(w):
     rewrite(w, change)
 
 
+@attack(Refusal.BASE64, Gate.HOST_MISSING)
+def url_safe_base64(w):
+    def change(document):
+        envelope = document["dsseEnvelope"]
+        envelope["payload"] = envelope["payload"].replace("+", "-").replace("/", "_")
+        assert set("-_") & set(envelope["payload"])
+
+    w.say(headline="a headline with ~~~ and ??? in it, so that either sign is needed")
+    rewrite(w, change)
+
+
 @attack(Refusal.JSON_DUPLICATE_KEY, Gate.HOST_MISSING)
 def key_twice_in_the_bundle(w):
     before, after = b'{"mediaType"', b'{"mediaType": "", "mediaType"'
@@ -394,6 +405,14 @@ def host_dropped(w):
 
 @attack(Gate.HOST_MISSING)
 def verdict_deleted(w):
+    del w.signed["verdict"]
+
+
+@attack(Gate.HOST_MISSING)
+def failed_verdict_deleted(w):
+    failed_host(w)
+    w.signed["verdict of the others"] = (w.verdict(), world.SECOND)
+    w.say("verdict of the others", hosts=w.signed["verdict"][0]["predicate"]["hosts"][:1])
     del w.signed["verdict"]
 
 

@@ -7,8 +7,8 @@ import evidence_world as evidence
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipeline.declare.keyring_file import Role
-from pipeline.declare.spec import FlakyPolicy
 from pipeline.declare.stage_file import LeastFidelity, LintDemand, Trust
+from pipeline.declare.values import FlakyPolicy
 from pipeline.release.checks.lint import Findings
 from pipeline.release.checks.stage_before import Standing
 from pipeline.release.gate import Question, judge

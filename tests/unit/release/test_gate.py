@@ -14,8 +14,8 @@ import gate_world as world
 from gate_attacks import ATTACKS, accept_difference, later, rollback
 from gate_world import HOUR, NOW, World
 
-from pipeline.declare.spec import FlakyPolicy
 from pipeline.declare.stage_file import AllowedIgnore, Trust
+from pipeline.declare.values import FlakyPolicy
 from pipeline.release.attest import Statement
 from pipeline.release.gate_refusal import Gate
 from pipeline.release.portability import Portability

@@ -89,7 +89,14 @@ MUTANTS = {
     ],
     Refusal.SIGNATURE_WRONG: [BELIEVED],
     Refusal.SIGNATURE_COUNT: [(BUNDLE, "if len(signatures) != 1:", NEVER)],
-    Refusal.BASE64: [(DOCUMENTS, "if encode_base64(content) != text:", NEVER)],
+    Refusal.BASE64: [
+        (DOCUMENTS, "if encode_base64(content) != text:", NEVER),
+        (
+            DOCUMENTS,
+            "text = require_text(value, what)\n    try:",
+            'text = require_text(value, what).replace("-", "+").replace("_", "/")\n    try:',
+        ),
+    ],
     Refusal.JSON_DUPLICATE_KEY: [(JSON, "if key in found:", NEVER)],
     Refusal.BUNDLE_FIELD: [(DOCUMENTS, "if missing or unknown:", NEVER)],
     Refusal.STATEMENT_FIELD: [(DOCUMENTS, "if missing or unknown:", NEVER)],

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ from pipeline.release.attest import Statement
 from pipeline.release.bundle import to_bundle
 from pipeline.release.evidence import attach_evidence
 from pipeline.release.keyring_changes import make_holder, new_keyring, signed_by, with_holder
+from pipeline.release.layout_stage import LayoutStage
 from pipeline.release.policy import Policy
 from pipeline.release.private_key import machine_key
+from pipeline.release.released import verified_name
+from pipeline.release.reservation import Reservation, reserve
 from pipeline.release.signing import sign
 from runtime.oci.attached import AttachedLayout
 from runtime.oci.descriptor import INDEX, MANIFEST, Descriptor
@@ -173,9 +177,8 @@ def test_index_is_meant_where_the_image_was_built_for_several_architectures(proj
     index = project.release
     store = project.put(project.store / "oci", "web/index", kind=INDEX)
     layout = Layout(project.store / "oci")
-    layout.add_manifest(
-        Descriptor(media_type=MANIFEST, digest=image, size=len(layout.read(image, 1 << 20))), name="web"
-    )
+    described = Descriptor(media_type=MANIFEST, digest=image, size=len(layout.read(image, 1 << 20)))
+    layout.add_manifest(described, name=verified_name("web"))
     project.attach(project.world.signed["verdict"][0], store)
     assert gate("web", "--stage", "dev", "--json") == 0
     found = json.loads(capsys.readouterr().out)
@@ -220,6 +223,23 @@ def test_host_file_of_the_stage_before_that_was_emptied_makes_its_acceptance_ano
     project.write("specs/hosts/own.yaml", "seatrial: 1\nname: own\nfactors: {}\n")
     assert gate("web", "--stage", "prod", "--json") == 1
     assert codes(capsys) == {"acceptance-policy"}
+
+
+def test_tag_that_was_moved_back_to_an_older_release_opens_no_gate(project, capsys):
+    folder = project.store / "stages" / "dev" / "web"
+    older = project.release
+    project.in_dev(number=3)
+    project.world.take(project.world.blobs.image(salt="newer"))
+    project.world.say(hosts=[host_word(world.REFERENCE, "REFERENCE"), host_word(world.HARDENED, name="own")])
+    project.in_dev(number=4)
+    stage = LayoutStage(Layout(folder), "oci-layout:dev/web")
+    newer = stage.tagged("current")
+    reserve(stage, Reservation(id="one", number=0, release=newer.digest, at=NOW), least=3, take_over=False)
+    assert gate("web", "--stage", "prod") == 0
+    stage.tag("current", replace(newer, digest=older), newer.digest)
+    capsys.readouterr()
+    assert gate("web", "--stage", "prod", "--json") == 1
+    assert codes(capsys) == {"acceptance-number"}
 
 
 def test_gate_makes_no_key_and_no_stage(project, capsys, monkeypatch, tmp_path):

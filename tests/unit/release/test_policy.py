@@ -64,13 +64,13 @@ CHANGES = [
     {"after": "test"},
     {"store": "registry.example.org/prod"},
     {"trust": "keyring"},
+    {"trust": "keyring", "policy": {"signers": {"threshold": 2}}},
     {"platforms": ["amd64", "arm64"]},
     *(
         {"policy": each}
         for each in (
             {"hosts": ["reference"]},
             {"hosts": ["reference", "locale-c"]},
-            {"signers": {"threshold": 2}},
             {"signers": {"roles": ["verifier", "promoter"]}},
             {"max-age": "7d"},
             {"fidelity": "native"},

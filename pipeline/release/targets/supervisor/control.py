@@ -26,13 +26,7 @@ _START = (
 )
 _COMING_UP = 20.0  # seconds
 _LOOKING = 0.02
-_KEPT = (
-    "HOME",
-    "LANG",
-    "PATH",
-    "PYTHONPATH",
-    "XDG_RUNTIME_DIR",
-)  # the rest of who deploys is no business of what lasts
+_KEPT = ("HOME", "LANG", "PATH", "XDG_RUNTIME_DIR")  # the rest of who deploys is no business of what lasts
 
 
 class Conversation:
@@ -154,6 +148,7 @@ def short_name(folder: Path) -> Iterator[str]:
 def _start(folder: Path, store: Path) -> "subprocess.Popen[bytes]":
     """Start a supervisor that belongs to no terminal and to no session of ours."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each.startswith("/"))
     with (folder / "errors").open("ab") as errors:
         started = subprocess.Popen(  # noqa: S603 - this very program; it outlives this process
             [sys.executable, "-P", "-c", _START, HOME, str(folder.resolve()), str(store.resolve())],
