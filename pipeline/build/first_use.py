@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 MAKERS: Mapping[str, str] = MappingProxyType(
     {
+        "bind9-utils": "/usr/sbin/rndc-confgen",  # the key by which a name server is controlled
         "mariadb-server-core": "/usr/bin/mysql_install_db",  # databases, with an identifier of their own
         "openssh-client": "/usr/bin/ssh-keygen",  # the keys by which a host is known
         "postgresql-common": "/usr/bin/pg_createcluster",  # a cluster, with an identifier of its own
