@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,9 +90,10 @@ def bootstrap(
 
     names = stratum.packages
     _copy({name: packages[name] for name in names}, folder / PACKAGES)
+    known: tuple[str, ...] = ()
     if ground is None:
-        run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
-    stages = "".join(_stage(each, stratum.late) for each in stratum.stages) or _caches(stratum.late)
+        known = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
+    stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
     install = _BEGIN + stages + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch), architecture=architecture, deadline=deadline)
@@ -119,10 +120,16 @@ def _copy(packages: Mapping[str, Path], to: Path) -> None:
             os.chown(each, BASE, BASE)
 
 
-def _stage(names: Sequence[str], late: Sequence[str]) -> str:
-    """Return the lines of shell that install one stage of the packages; those that come late are unpacked only."""
-    files = " ".join(f"/debs/{name}.deb" for name in names)
-    unpack = f"{_ACT} --unpack {files}\n{before_scripts(names)}"
+def _stage(names: Sequence[str], late: Sequence[str], known: Collection[str]) -> str:
+    """Return the lines of shell that install one stage of the packages.
+
+    Args:
+        names: of the packages.
+        late: those that are unpacked only.
+        known: those of which dpkg knows already that they are unpacked.
+    """
+    files = " ".join(f"/debs/{name}.deb" for name in names if name not in known)
+    unpack = (f"{_ACT} --unpack {files}\n" if files else "") + before_scripts(names)
     if not late:
         return f"{unpack}{_ACT} --configure -a\n"
     chosen = " ".join(name for name in names if name not in late)
@@ -133,14 +140,15 @@ def _stage(names: Sequence[str], late: Sequence[str]) -> str:
 def _caches(late: Sequence[str]) -> str:
     """Return the lines that configure what comes late, over everything else."""
     folders = [folder for name in late for folder in LATE[name]]
-    touch = (f"if [ -d {each} ]; then find {each} -xdev -type d -exec touch {{}} +; fi\n" for each in folders)
+    # Links to folders are followed, as fc-cache does; one that leads nowhere is no reason to stop.
+    touch = (f"find -L {each} -xdev -type d -exec touch {{}} + 2>/dev/null || :\n" for each in folders)
     return f"{''.join(touch)}{_ACT} --configure -a\n"
 
 
-def _unpack(root: int, names: Sequence[str], epoch: int) -> None:
+def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[str, ...]:
     """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files."""
     os.fchdir(root)
-    unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
+    return unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
 
 
 def _plan(script: str, epoch: int) -> Plan:

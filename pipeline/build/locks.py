@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import Artifact
-from pipeline.build.fetch import Fetcher
+from pipeline.build.fetch import Fetcher, Locate
 from pipeline.build.lock import Lock, check_answers, lock_path, read_lock, write_lock
 from pipeline.build.sections import lacking_section, urls
 from pipeline.build.sources import read_sources
@@ -108,7 +108,7 @@ def fetcher_of(spec: EnvSpec, store: Path, lock: Lock | None) -> Fetcher:
     sources = read_sources(os.environ, Path.home(), mirror)
     snapshot = datetime.fromtimestamp(lock.locked, UTC) if lock else None
     vendored = _vendored(lock) if lock and lock.vendored else None
-    locate = {"pypi": _locate, "npm": _locate_module, "url": partial(_locate_url, urls(spec))}
+    locate: dict[str, Locate] = {"pypi": _locate, "npm": _locate_module, "url": partial(_locate_url, urls(spec))}
     return Fetcher(store / "cache", sources, locate=locate, snapshot=snapshot, vendored=vendored)
 
 
