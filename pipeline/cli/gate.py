@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the decision; exit 1 if the gate stays shut."""
-    # These two are a tenth of its processor time, measured: what is imported stays, so that there is nothing to collect,
-    # and pydantic looks for plug-ins in every package that is installed.
+    # These two are a tenth of its processor time, measured: what is imported stays, so there is nothing to collect, and
+    # pydantic looks for plug-ins in every package that is installed.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()
     try:
