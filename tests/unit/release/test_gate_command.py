@@ -1,7 +1,9 @@
 """``seatrial gate``, as people type it: in layouts with real images, keys and bundles."""
 
+import io
 import json
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,6 +225,32 @@ def test_host_file_of_the_stage_before_that_was_emptied_makes_its_acceptance_ano
     project.write("specs/hosts/own.yaml", "seatrial: 1\nname: own\nfactors: {}\n")
     assert gate("web", "--stage", "prod", "--json") == 1
     assert codes(capsys) == {"acceptance-policy"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("app/notes.txt", b"nothing to hide", set()),
+        ("root/.ssh/id", b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + b"A" * 60 + b"\n", {"lint-found"}),
+    ],
+    ids=["clean", "private-key"],
+)
+def test_stage_that_asks_for_it_has_the_layers_looked_at(project, capsys, name, content, found):
+    project.write("specs/stages/dev.yaml", DEV.replace("own]", "own], lint: error"))
+    project.world.take(project.world.blobs.image(archive=archive(name, content)))
+    project.world.say(hosts=[host_word(world.REFERENCE, "REFERENCE"), host_word(world.HARDENED, name="own")])
+    project.built()
+    assert gate("web", "--stage", "dev", "--json") == bool(found)
+    assert codes(capsys) == found
+
+
+def archive(name, content):
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as opened:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode, entry.mtime = len(content), 0o600, NOW
+        opened.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
 
 
 def test_tag_that_was_moved_back_to_an_older_release_opens_no_gate(project, capsys):
