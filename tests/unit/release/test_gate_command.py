@@ -187,7 +187,7 @@ def test_index_is_meant_where_the_image_was_built_for_several_architectures(proj
     assert (found["release"], [each["digest"] for each in found["images"]]) == (index.text, [image.text])
 
 
-def test_stage_with_a_keyring_counts_its_keys_alone(project, capsys):
+def test_stage_with_a_keyring_counts_its_keys_alone(project, capsys, monkeypatch):
     project.write("specs/stages/dev.yaml", DEV + "trust: keyring\n")
     project.built()
     assert gate("web", "--stage", "dev", "--json") == 1
@@ -198,6 +198,9 @@ def test_stage_with_a_keyring_counts_its_keys_alone(project, capsys):
     assert "signer-local" in codes(capsys)
     holder = make_holder("ci", project.key.public, (Role.VERIFIER,), NOW - 100_000, 200_000)
     project.write("specs/keyring.json", signed_by(with_holder(found.keyring, holder), project.key).to_bytes().decode())
+    assert gate("web", "--stage", "dev") == 0
+    (project.folder / "app").mkdir()
+    monkeypatch.chdir(project.folder / "app")
     assert gate("web", "--stage", "dev") == 0
 
 
