@@ -14,7 +14,7 @@
 * What may not change is refused, 422: the selector of a Deployment, the template of a Job, a smaller claim.
 
 **Controllers**: a Deployment gets pods, which pull their image from the registry by its digest; ``imageID`` is what was
-pulled. ``status`` follows the spec a moment later, with ``observedGeneration``. A pod is ready if its readiness probe
+pulled. What a deleted Deployment or Job had ends a moment after it. ``status`` follows the spec a moment later, with ``observedGeneration``. A pod is ready if its readiness probe
 asks for the port on which the app listens. The command of a Job, and of an ephemeral container, is really run on this
 machine, with the variables of the pod alone. There is no network.
 
@@ -48,6 +48,7 @@ _KEYS = {
     "volumeMounts": "mountPath",
 }
 _ROUTE = re.compile(r"/(?:api/v1|apis/[^/]+/v1)/namespaces/apps/([a-z]+)(?:/([^/]+))?(/[a-z]+)?")
+_OURS = {"changed", "orphaned", "owner"}  # of an object's metadata
 _KINDS = {
     "deployments": "Deployment",
     "jobs": "Job",
@@ -139,8 +140,6 @@ class Cluster:
                 raise RefusedError(404, f'{plural} "{name}" not found')
             del self.objects[plural, name]
             self.applied.pop((plural, name), None)
-            for key in [key for key, each in self.objects.items() if each["metadata"].get("owner") == (plural, name)]:
-                del self.objects[key]
         return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
 
     def add_beside(self, name, patch):
@@ -216,6 +215,13 @@ class Cluster:
                 self._roll_out(name, each)
             elif plural == "jobs" and has_come:
                 self._run_job(name, each)
+
+        for key, each in list(self.objects.items()):
+            owner = each["metadata"].get("owner")
+            if owner and owner not in self.objects:
+                since = each["metadata"].setdefault("orphaned", time.monotonic())
+                if time.monotonic() - since > _DELAY:
+                    del self.objects[key]
 
     def _roll_out(self, name, deployment):
         spec = deployment["spec"]
@@ -317,7 +323,7 @@ def expanded(text):
 def shown(found):
     """Return an object without what only this simulator knows."""
     result = {key: value for key, value in found.items() if key not in {"template", "logs"}}
-    result["metadata"] = {key: value for key, value in found["metadata"].items() if key not in {"owner", "changed"}}
+    result["metadata"] = {key: value for key, value in found["metadata"].items() if key not in _OURS}
     return copy.deepcopy(result)
 
 

@@ -20,6 +20,7 @@ from runtime.canonical import Json
 from runtime.digest import Digest
 
 _SETTLING = 0.5  # seconds after which a container without a health check still runs
+_NOT_YET = frozenset({"configured", "created", "initialized"})
 _GRACE = 10  # seconds between SIGTERM and SIGKILL, as of the engines' own commands
 
 
@@ -209,6 +210,8 @@ class EngineFleet:
     def _is_up(self, wanted: Wanted, name: str) -> bool:
         found = self._engine.api.inspect_container(name)
         state = found["State"]
+        if state.get("Status") in _NOT_YET:
+            return False  # whoever starts it, such as systemd, has not come so far
         if not state.get("Running") or int(found.get("RestartCount") or 0):
             words = last_words(self._engine, name, wanted.secrets, 20).strip()
             ended = f"{name} ended with exit code {state.get('ExitCode')} as soon as it ran"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.declare.errors import TargetError
 from pipeline.release.targets import kubernetes_manifests as manifests
@@ -16,8 +17,8 @@ from pipeline.release.targets.marks import Marks, container_port, masked, refuse
 from pipeline.release.targets.target import Once, Replica, Wanted
 from runtime.oci.temporary import write_whole
 
+_ENDING = 60  # seconds
 _LATE = 137  # as of a process that is killed
-_TURNING = 2.0  # seconds in which every node hears that a Service leads to other pods, before the old ones end
 
 
 class KubernetesTarget:
@@ -27,10 +28,13 @@ class KubernetesTarget:
         folder: keeps the manifests that were applied last, without secrets.
         environment: names the kubeconfig.
         pulling: seconds that a node may take to have the image, before a container's own time begins.
+        turning: seconds in which every node hears that a Service leads to other pods, before the old ones end.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], pulling: float = 300) -> None:
-        self._folder, self._pulling = folder, pulling
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, pulling: float = 300, turning: float = 2
+    ) -> None:
+        self._folder, self._pulling, self._turning = folder, pulling, turning
         self._path = kubeconfig_path(environment)
 
     def unavailable(self) -> str:
@@ -89,7 +93,7 @@ class KubernetesTarget:
                 api.apply(each, dry=True)
             try:
                 check(self._started(api, wanted, batch))
-                _turn_service(api, wanted, batch)
+                _turn_service(api, wanted, batch, self._turning)
             except BaseException:
                 with suppress(TargetError):
                     _delete_batch(api, wanted.app, wanted.stage, batch)
@@ -166,11 +170,11 @@ def _all_of(wanted: Wanted, batch: str) -> tuple[manifests.Manifest, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _turn_service(api: Api, wanted: Wanted, batch: str) -> None:
+def _turn_service(api: Api, wanted: Wanted, batch: str, seconds: float) -> None:
     wish = manifests.service(wanted, batch)
     if wish:
         api.apply(wish)
-        time.sleep(_TURNING)
+        time.sleep(seconds)
     else:
         api.delete("Service", manifests.name_of(wanted.app, wanted.stage))
 
@@ -253,8 +257,12 @@ def _current(api: Api, wanted: Wanted) -> tuple[str, str, int]:
 
 
 def _told(api: Api, labels: Mapping[str, str]) -> tuple[Replica, ...]:
-    pods = [each for each in api.listed("Pod", labels) if not each["metadata"].get("deletionTimestamp")]
-    return tuple(replica_of(each) for each in pods)
+    return tuple(replica_of(each) for each in _living(api, labels))
+
+
+def _living(api: Api, labels: Mapping[str, str]) -> tuple[Mapping[str, Any], ...]:
+    """Return the pods that are not about to end."""
+    return tuple(each for each in api.listed("Pod", labels) if not each["metadata"].get("deletionTimestamp"))
 
 
 def _numbers(api: Api, app: str, stage: str) -> tuple[int, ...]:
@@ -269,9 +277,11 @@ def _batches(api: Api, app: str, stage: str) -> set[str]:
 
 
 def _delete_batch(api: Api, app: str, stage: str, batch: str) -> None:
+    """Delete what belongs to a replacement, and wait until its pods are about to end."""
     name = f"{manifests.name_of(app, stage)}-{batch}"
     api.delete("Deployment", name)
     api.delete("Secret", name)
+    api.wait(lambda: not _living(api, {manifests.BATCH: batch}), _ENDING)
 
 
 def _name(manifest: manifests.Manifest) -> str:

@@ -95,7 +95,8 @@ class ByUnit(ByRequest):
     def stop(self, engine: EngineClient, name: str) -> None:
         """See ``Starter``; the unit does not start it again."""
         if (self._systemd.folder / unit_name(name)).exists():
-            self._ask("stop", unit_name(name))
+            with suppress(TargetError):  # a unit that never came up; the container is stopped all the same
+                self._ask("stop", unit_name(name))
         super().stop(engine, name)
 
     def resume(self, engine: EngineClient, name: str) -> None:

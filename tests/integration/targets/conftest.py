@@ -24,7 +24,9 @@ from runtime.oci.layout import Layout
 from runtime.oci.remote import parse_remote
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
-KINDS = ("native", "docker", "compose", "podman", "kubernetes")
+ENGINES = ("docker", "loaded", "compose", "podman")
+KINDS = ("native", "kubernetes", *(pytest.param(each, marks=pytest.mark.slow) for each in ENGINES))
+"""A slice has engines in ``test_drifts``: each of them needs some seconds to start, and a test some more."""
 
 
 @pytest.fixture(scope="module")

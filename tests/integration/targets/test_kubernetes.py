@@ -34,7 +34,7 @@ def full(world, **more):
     return world.wanted("one", port=80, env={"LEVEL": "$(HOME) $x"}, secrets={"TOKEN": "hunter2"}, **more)
 
 
-@pytest.mark.bar("2 kubernetes schemas")
+@pytest.mark.bar("2 kubernetes schemas", slice=1)
 @pytest.mark.parametrize("version", SCHEMAS)
 def test_manifests_on_disk_are_valid_by_the_schemas_and_hold_no_secret(world, version):
     kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
@@ -50,6 +50,7 @@ def test_manifests_on_disk_are_valid_by_the_schemas_and_hold_no_secret(world, ve
     assert not re.search(r"image: .*:[a-z0-9.]+$", text.replace(f"@{wanted.image.digest}", ""), re.MULTILINE)
 
 
+@pytest.mark.bar("2 kubernetes")
 def test_dry_run_goes_before_everything_that_is_kept(world):
     world.deploy(full(world))
     kept = [path for method, path in world.cluster.requests if method == "PATCH"]
@@ -59,11 +60,13 @@ def test_dry_run_goes_before_everything_that_is_kept(world):
     assert all("fieldManager=seatrial" in path and "fieldValidation=Strict" in path for path in kept)
 
 
+@pytest.mark.bar("2 kubernetes", slice=0)
 def test_dry_run_keeps_nothing(world):
     world.target.prepare(world.wanted("one", port=80))
     assert {kind for kind, _ in world.cluster.objects} <= {"persistentvolumeclaims"}
 
 
+@pytest.mark.bar("2 kubernetes", slice=0)
 def test_manifest_that_the_cluster_refuses_leaves_the_old_as_it_is(world):
     before = world.deploy(world.wanted("one", port=80))
     wanted = world.wanted("two", port=80, env={"LEVEL": "x"}, volumes=({"name": "data", "to": "/tmp"},))
@@ -76,6 +79,7 @@ def test_manifest_that_the_cluster_refuses_leaves_the_old_as_it_is(world):
     assert world.observe() == before
 
 
+@pytest.mark.bar("2 kubernetes")
 def test_service_leads_to_the_checked_pods_alone(world, api):
     world.deploy(world.wanted("one", port=80))
     name = next(name for kind, name in world.cluster.objects if kind == "services")
@@ -88,6 +92,7 @@ def test_service_leads_to_the_checked_pods_alone(world, api):
     assert {each["metadata"]["name"] for each in api.listed("Pod", selector)} == {each.id for each in world.observe()}
 
 
+@pytest.mark.bar("2 kubernetes", slice=0)
 def test_image_that_nobody_has_is_told_and_leaves_the_old_as_it_is(world):
     before = world.deploy(world.wanted("one"))
     wanted = world.wanted("two")
@@ -102,7 +107,7 @@ def _elsewhere(wanted):
     return replace(wanted, repository=f"{wanted.repository}/nobody")
 
 
-@pytest.mark.bar("6 drifts by a cluster")
+@pytest.mark.bar("6 drifts by a cluster", slice=1)
 @pytest.mark.parametrize("kind", ["environment", "mounts", "capabilities", "memory", "user", "state", "digests"])
 def test_edit_of_a_pod_is_seen(world, kind):
     (before,) = world.deploy(world.wanted("one"))
@@ -119,6 +124,7 @@ def test_edit_of_a_pod_is_seen(world, kind):
             assert names.get(kind, kind) in changed
 
 
+@pytest.mark.bar("2 kubernetes")
 def test_client_certificate_is_taken_and_a_wrong_token_refused(world, tmp_path):
     both = str(world.authority.issue("me"))
     config, kept = tmp_path / "config", tmp_path / "kept"
@@ -128,12 +134,14 @@ def test_client_certificate_is_taken_and_a_wrong_token_refused(world, tmp_path):
     assert "401 Unauthorized" in KubernetesTarget(kept, {"KUBECONFIG": str(config)}).unavailable()
 
 
+@pytest.mark.bar("2 kubernetes", slice=0)
 def test_server_of_another_authority_is_refused(world, tmp_path):
     other = type(world.authority)(tmp_path / "other")
     write_kubeconfig(tmp_path / "config", world.server, other, {"token": "x"})
     assert "certificate" in KubernetesTarget(tmp_path, {"KUBECONFIG": str(tmp_path / "config")}).unavailable()
 
 
+@pytest.mark.bar("2 kubernetes", slice=2)
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -24,12 +24,12 @@ def fails(_):
     raise LookupError("the smoke suite fails")
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_target_can_be_had(world):
     assert world.target.unavailable() == ""
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_what_runs_names_the_digest_that_was_verified(world):
     wanted = world.wanted("one", replicas=2)
     ran = world.deploy(wanted)
@@ -43,7 +43,7 @@ def test_what_runs_names_the_digest_that_was_verified(world):
     assert [each.id for each in world.observe()] == [each.id for each in ran]
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_replacement_runs_beside_the_old_until_it_is_checked(world):
     (old,) = world.deploy(world.wanted("one"))
     seen = []
@@ -60,7 +60,7 @@ def test_replacement_runs_beside_the_old_until_it_is_checked(world):
     assert old.id not in {each.id for each in world.observe()}
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_failing_check_leaves_the_old_as_it_is(world):
     before = world.deploy(world.wanted("one"))
     with pytest.raises(LookupError):
@@ -68,7 +68,7 @@ def test_failing_check_leaves_the_old_as_it_is(world):
     assert world.observe() == before
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_container_that_does_not_get_ready_leaves_the_old_as_it_is(world):
     before = world.deploy(world.wanted("one"))
     deaf = world.wanted("two", health={"http": "/index.html", "port": 8001, "within": "2s"})
@@ -77,14 +77,14 @@ def test_container_that_does_not_get_ready_leaves_the_old_as_it_is(world):
     assert world.observe() == before
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_first_deployment_that_fails_leaves_nothing(world):
     with pytest.raises(LookupError):
         world.deploy(world.wanted("one"), fails)
     assert world.observe() == ()
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_older_promotion_is_refused(world):
     before = world.deploy(world.wanted("two", number=7))
     with pytest.raises(TargetError, match="older"):
@@ -92,7 +92,7 @@ def test_older_promotion_is_refused(world):
     assert world.observe() == before
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_command_that_runs_once_tells_its_exit_code(world):
     wanted = world.wanted("one")
     world.target.prepare(wanted)
@@ -101,7 +101,7 @@ def test_command_that_runs_once_tells_its_exit_code(world):
     assert world.observe() == ()
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_command_that_runs_once_has_variables_and_secrets_and_shows_none(world):
     wanted = world.wanted("one", env={"LEVEL": 'a "b" $HOME $$x'}, secrets={"TOKEN": "hunter2hunter2"})
     world.target.prepare(wanted)
@@ -112,7 +112,7 @@ def test_command_that_runs_once_has_variables_and_secrets_and_shows_none(world):
     assert "hunter2" not in done.output
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_command_beside_a_replica_has_its_network(world):
     needs_network(world)
     wanted = world.wanted("one")
@@ -127,7 +127,7 @@ def test_command_beside_a_replica_has_its_network(world):
     assert (seen[0].exit, seen[0].output.strip()) == (0, "one")
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_environment_is_told_by_digests_and_secrets_by_names(world):
     wanted = world.wanted("one", env={"LEVEL": "debug"}, secrets={"TOKEN": "hunter2hunter2"})
     (ran,) = world.deploy(wanted)
@@ -137,7 +137,7 @@ def test_environment_is_told_by_digests_and_secrets_by_names(world):
     assert "hunter2" not in repr(ran)
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_volume_outlives_the_containers(world):
     needs_network(world)
     volume = {"volumes": ({"name": "data", "to": "/data"},)}
@@ -152,7 +152,7 @@ def test_volume_outlives_the_containers(world):
     assert world.target.run_once(again, ["cat", "/data/file"], milliseconds=20_000).output.strip() == "kept"
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_scale_disturbs_nobody_who_stays(world):
     (first,) = world.deploy(world.wanted("one"))
     number = world.number
@@ -166,7 +166,7 @@ def test_scale_disturbs_nobody_who_stays(world):
     assert len(fewer) == 1
 
 
-@pytest.mark.bar("2 targets")
+@pytest.mark.bar("2 targets", slice=1)
 def test_removed_app_is_gone(world):
     world.deploy(world.wanted("one"))
     world.target.remove(world.app, "prod")

@@ -143,7 +143,7 @@ class EngineWorld(World):
         ways[what]()
 
     def pulled(self, version):
-        """Return the name of another image that the engine has then."""
+        """Return the name of another image that the engine has then, from the registry whatever ours came from."""
         digest = self.images(version)
         for _ in self.api.pull(self.images.repository, tag=str(digest), stream=True):
             pass
@@ -235,7 +235,7 @@ def kubernetes_world(folder, layout, images):
     registry = images.repository.partition("/")[0]
     with simulated_cluster.started_cluster(registry, authority, token) as (cluster, server):
         write_kubeconfig(folder / "config", server, authority, {"token": token})
-        target = KubernetesTarget(folder / "kept", {"KUBECONFIG": str(folder / "config")}, pulling=3)
+        target = KubernetesTarget(folder / "kept", {"KUBECONFIG": str(folder / "config")}, pulling=2, turning=0)
         world = ClusterWorld(target, layout, images, pulls=True)
         world.cluster, world.folder, world.server, world.authority = cluster, folder, server, authority
         yield world

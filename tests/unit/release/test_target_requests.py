@@ -1,7 +1,9 @@
 """What targets are asked for, and what is read back: the pure parts."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from pipeline.release.targets import confinement, kubernetes_manifests
 from pipeline.release.targets.compose_file import compose_file, keep_services, project_of, read_names, to_yaml
 from pipeline.release.targets.engine_facts import digests_of, facts_of, state_of
 from pipeline.release.targets.engine_files import differing
+from pipeline.release.targets.engine_images import require_same
 from pipeline.release.targets.engine_request import Place, once_request, replica_request
 from pipeline.release.targets.inside import look_inside
 from pipeline.release.targets.kubernetes_facts import digests_of as pod_digests
@@ -24,6 +27,10 @@ from runtime.digest import Digest
 from runtime.host import Host
 from runtime.oci.image import Image
 from runtime.plan import Plan, User
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from mutant import disabled
 
 LIMITS = frozenset({"memory", "processes"})
 PLACE = Place(image="registry.example/web@sha256:1", network="n", offers=LIMITS, has_init=True)
@@ -166,6 +173,48 @@ def test_digests_are_those_that_the_engine_resolved_not_what_was_typed():
     container = {"Image": Digest.of(b"config").text, "Config": {"Image": f"web@{other}"}}
     image = {"Id": Digest.of(b"config").text, "RepoDigests": [f"a/web@{MANIFEST}", "b/web@nonsense"]}
     assert digests_of(container, image) == {Digest.of(b"config"), MANIFEST}
+
+
+LAYERS = [Digest.of(b"layer").text]
+OTHERS = {
+    "neither digest": {"Id": Digest.of(b"x").text, "RootFS": {"Layers": []}},
+    "other layers": {"Id": Digest.of(b"config").text, "RootFS": {"Layers": LAYERS}},
+    "a digest of another": {"Id": Digest.of(b"x").text, "RepoDigests": [f"a/b@{Digest.of(b'y')}"]},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_image_in_place_of_another_is_refused(name):
+    with pytest.raises(TargetError, match="another image in place of"):
+        require_same(SimpleNamespace(name="docker"), wanted(), OTHERS[name])
+
+
+def test_image_is_the_same_by_either_digest():
+    for found in ({"Id": Digest.of(b"config").text}, {"Id": Digest.of(b"x").text, "RepoDigests": [f"a/b@{MANIFEST}"]}):
+        require_same(SimpleNamespace(name="docker"), wanted(), found)
+
+
+MUTANTS = {
+    "image": ("engine_images", "    if digests_of({}, found) & ", "    if True or digests_of({}, found) & "),
+    "older": ("marks", "    if wanted.number < latest:", "    if wanted.number < 0:"),
+    "port": ("marks", "    if len(ports) > 1 and deploy.port", "    if False and deploy.port"),
+    "layout": ("kubernetes_manifests", "    if not wanted.repository:", "    if False:"),
+}
+REFUSED = {
+    "image": lambda: [require_same(SimpleNamespace(name="docker"), wanted(), each) for each in OTHERS.values()],
+    "older": lambda: refuse_older(wanted(number=5), [6]),
+    "port": lambda: container_port(wanted(ports=("1/tcp", "2/tcp"), port=80)),
+    "layout": lambda: kubernetes_manifests.deployment(wanted(repository=""), "5-aa"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_target_without_a_check_takes_what_it_refuses(name):
+    with pytest.raises(TargetError):
+        REFUSED[name]()
+    module, old, new = MUTANTS[name]
+    with disabled(f"pipeline.release.targets.{module}", old, new):
+        REFUSED[name]()
 
 
 @pytest.mark.parametrize(
