@@ -155,10 +155,13 @@ def _live(store: StageStore) -> Digest | None:
 
 
 def _before(live: Digest, stage: StageFile, store: StageStore, place: Grounds) -> Digest:
-    claim = newest(evidence_of((live,), stage, store, place), stage, store)
-    if claim is None or claim.says.previous is None:
-        raise PromotionError(
-            f"nothing says what {stage.name} had before {live.short}",
-            hint="name a release: `--to sha256:…`",
-        )
-    return claim.says.previous
+    """Return what was live before a release; where that entered twice in a row, before it did first."""
+    said = [each.says for each in evidence_of((live,), stage, store, place).acceptances]
+    ours = [each for each in said if (each.stage, each.store) == (stage.name, store.place)]
+    for each in sorted(ours, key=lambda each: -each.number):
+        if each.previous is not None and each.previous != live:
+            return each.previous
+    raise PromotionError(
+        f"nothing says what {stage.name} had before {live.short}",
+        hint="name a release: `--to sha256:…`",
+    )

@@ -203,7 +203,8 @@ def _ask_all(begun: Promoted, approval: Approval, place: Grounds, wish: Wish) ->
 
 def _ask(image: AcceptedImage, said: Sequence[Portability], entry: Entry, place: Grounds, wish: Wish) -> Answer:
     own = [each for each in said if each.image == image.digest]
-    signed = Signed(image=image.digest, question=own[0].question, suite=image.suite, normalization=image.normalization)
+    known = next((each.question for each in own if each.question), None)
+    signed = Signed(image=image.digest, question=known, suite=image.suite, normalization=image.normalization)
     question = find_question(signed, entry.target)
     ground = _ground(question, entry.target, wish.options.store)
     hosts = [place.hosts.host(each.name) for each in entry.policy.hosts]
@@ -228,19 +229,18 @@ def _statements(bundles: Iterable[bytes], approval: Approval) -> tuple[Portabili
 
 def _earlier(image: AcceptedImage, said: Sequence[Portability], question: SuiteQuestion, store: StageStore) -> Earlier:
     """Return what was signed of each host, with the facts of the machine where it ran last."""
-    hosts = {}
-    for host in image.hosts:
-        ambient, at = next(
-            ((one.ambient, each.at) for each in said for one in each.hosts if one.behavior == host.behavior),
-            ({}, said[0].at),
-        )
-        hosts[host.name] = (host.digest, Before(behavior=host.behavior, ambient=ambient, at=at))
-    name = question.inquiry.reference.name
-    return Earlier(
-        reference=hosts[name][1],
-        hosts=dict(hosts.values()),
-        record=lambda digest: read_record(digest, store),
-    )
+    hosts = {each.digest: _before(each.digest, each.behavior, said) for each in image.hosts}
+    reference = question.inquiry.reference.digest
+    if reference not in hosts:  # a spec may have a reference of its own, which no policy names
+        behavior = next(found for each in said if (found := each.behavior) is not None)
+        hosts[reference] = _before(reference, behavior, said)
+    return Earlier(reference=hosts[reference], hosts=hosts, record=lambda digest: read_record(digest, store))
+
+
+def _before(host: Digest, behavior: Digest, said: Sequence[Portability]) -> Before:
+    words = ((word.ambient, each.at) for each in said for word in each.hosts if word.digest == host)
+    ambient, at = next(words, ({}, said[0].at))
+    return Before(behavior=behavior, ambient=ambient, at=at)
 
 
 def _ground(question: SuiteQuestion, store: StageStore, data: Path) -> Ground:

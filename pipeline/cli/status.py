@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the stages; exit 1 if one of them cannot be read."""
-    from pipeline.report.text import Ink, visible  # noqa: PLC0415 - keeps the imports of --help few
+    from pipeline.report.text import Ink, pad, visible  # noqa: PLC0415 - keeps the imports of --help few
     from pipeline.standings import standings  # noqa: PLC0415 - likewise
 
     with opened_place(arguments, makes_key=False) as place:
@@ -42,16 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps({"schema": "https://seatrial.dev/status/v1", "stages": stands}, indent=1) + "\n")
     else:
         ink = Ink.of(sys.stdout, os.environ)
+        width = max((len(f"{each.app}  {each.stage}") for each in found), default=0)
         for stand in found:
-            sys.stdout.writelines(f"{ink.plain(visible(line))}\n" for line in _lines(stand, at, is_whole=bool(app)))
+            name = pad(f"{stand.app}  {stand.stage}", width)
+            told = _lines(stand, name, at, is_whole=bool(app))
+            sys.stdout.writelines(f"{ink.plain(visible(line))}\n" for line in told)
         if not found:
             sys.stdout.write("no stage has a release yet\n")
     return faults.FAILED if any(each.problem for each in found) else faults.PASSED
 
 
-def _lines(stand: Stand, at: int, *, is_whole: bool) -> Iterator[str]:
+def _lines(stand: Stand, name: str, at: int, *, is_whole: bool) -> Iterator[str]:
     """Yield a line for a stage, and one for each thing that people have to know of it."""
-    name = f"{stand.app}  {stand.stage}"
     if stand.problem:
         yield f"{name}  cannot be read: {stand.problem}"
         return
@@ -59,17 +61,17 @@ def _lines(stand: Stand, at: int, *, is_whole: bool) -> Iterator[str]:
     if stand.live is None:
         yield f"{name}  nothing"
     elif claim is None:
-        yield f"{name}  {stand.live}  nobody who may says that it was let in"
+        yield f"{name}  {stand.live.short}  nobody who may says that it was let in"
     else:
-        since = f"number {claim.says.number}, since {age(at - claim.at)}, by {claim.holder.name}"
-        evidence = f", evidence {age(at - stand.verified)} old" if stand.verified is not None else ", no evidence"
-        yield f"{name}  {stand.live}  {since}{evidence}"
+        since = f"number {claim.says.number}, {age(at - claim.at)} ago, by {claim.holder.name}"
+        evidence = f", evidence of {age(at - stand.verified)} ago" if stand.verified is not None else ", no evidence"
+        yield f"{name}  {stand.live.short}  {since}{evidence}"
     if stand.deployed is not None:
         yield f"        deployed: {stand.deployed.release.short}, number {stand.deployed.number}{_apart(stand)}"
     if stand.unfinished is not None:
         step = stand.unfinished.steps[-1] if stand.unfinished.steps else "its beginning"
         since = age(at - stand.unfinished.at)
-        yield f"        unfinished: {stand.unfinished.release.short}, since {since}, at {step}; promote it again"
+        yield f"        unfinished: {stand.unfinished.release.short}, begun {since} ago, at {step}; promote it again"
     if is_whole:
         yield from (f"        before: {each}" for each in stand.others)
 

@@ -171,12 +171,14 @@ def two(project):
 
 def test_rollback_brings_back_what_was_live_before(project, two):
     first, second = two
+    project.run("verify", "web", "--fresh")
+    assert project.json("promote", "web", "--to", "dev")["number"] == 3  # the same once more: what was before stays so
     done = project.json("rollback", "web", "--stage", "dev")
-    assert (done["ending"], done["release"], done["previous"], done["number"]) == ("PROMOTED", first, second, 3)
+    assert (done["ending"], done["release"], done["previous"], done["number"]) == ("PROMOTED", first, second, 4)
     assert done["bytes"] == 0
     assert live(project, "dev").digest.text == first
     again = project.json("rollback", "web", "--stage", "dev", "--to", second)
-    assert (again["release"], again["number"]) == (second, 4)
+    assert (again["release"], again["number"]) == (second, 5)
     assert project.status("dev")["others"] == [first]
 
 

@@ -39,7 +39,11 @@ def project(tmp_path, debian):
 
 def test_release_goes_through_three_repositories(project, debian, connections):
     project.run("verify", "web", "--key", "tester.pem")
-    for stage in STAGES:
+    for stage, before in STAGES.items():
+        if before:
+            for name in ("web", f"{debian.address}/{project.folder.name}/{before}/web:current"):
+                asked = project.json("gate", name, "--stage", stage)
+                assert (asked["decision"], asked["release"]) == ("OPEN", project.image)
         done = project.json("promote", "web", "--to", stage, "--key", "ci.pem")
         assert (done["ending"], done["number"], done["release"]) == ("PROMOTED", 1, project.image)
         assert done["store"] == f"oci://{debian.address}/{project.folder.name}/{stage}/web"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.release.targets.native import NativeTarget
+
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "tutorial" / "promote.md"
 
@@ -36,8 +38,15 @@ def checkout(tmp_path, request):
     return tmp_path
 
 
-def test_commands_of_the_page_do_what_it_says(build, checkout):
-    built = build("web")
+@pytest.fixture
+def built(build):
+    """The web service as it is in `envs`; what the page deploys ends with the test, wherever that ends."""
+    made = build("web")
+    yield made
+    NativeTarget(made.store).remove("web", "prod")
+
+
+def test_commands_of_the_page_do_what_it_says(built, checkout):
     environment = {
         **os.environ,
         "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}",
