@@ -181,5 +181,8 @@ _TELLING: Mapping[str, Callable[[Json, Json], tuple[Kind, str]]] = {
     "capabilities": _of_capabilities,
     "kernel": lambda was, now: (Kind.KERNEL, f"the kernel was {was}, and is {now}"),
     "user": lambda was, now: (Kind.USER, f"its user was {was}, and is {now}"),
+    "given-argv": lambda was, now: (Kind.COMMAND, f"the command that it was given was {was}, and is {now}"),
+    "given-environment": _of_environment,
+    "given-user": lambda was, now: (Kind.USER, f"the user that it was given was {was}, and is {now}"),
 }
 """The facts that are told one by one: name → what it means that it was one thing and is another."""

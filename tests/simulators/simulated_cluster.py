@@ -13,10 +13,11 @@
   stored, no generation rises and no controller sees it.
 * What may not change is refused, 422: the selector of a Deployment, the template of a Job, a smaller claim.
 
-**Controllers**: a Deployment gets pods, which pull their image from the registry by its digest; ``imageID`` is what was
-pulled. What a deleted Deployment or Job had ends a moment after it. ``status`` follows the spec a moment later, with ``observedGeneration``. A pod is ready if its readiness probe
-asks for the port on which the app listens. The command of a Job, and of an ephemeral container, is really run on this
-machine, with the variables of the pod alone. There is no network.
+**Controllers**: a Deployment gets pods, which pull their image from the registry by its digest; ``imageID`` is what
+was pulled. What a deleted Deployment or Job had ends a moment after it. ``status`` follows the spec a moment later,
+with ``observedGeneration``. A pod is ready if its readiness probe asks for the port on which the app listens. The
+command of a Job, and of an ephemeral container, is really run on this machine, with the variables of the pod alone.
+There is no network.
 
 Source: Kubernetes API reference 1.30; the schemas are those of the PyPI package kubernetes-validate.
 """

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from pipeline.declare.errors import TargetError
@@ -30,7 +29,6 @@ from runtime.oci.temporary import write_whole
 LOCK = "compose.lock.yaml"
 _KEPT = 10
 _TIME = 300  # seconds
-_MISSING = "Docker Compose is not installed"
 _HINT = "run `sudo apt-get install docker-compose`, or install Docker's compose plug-in"
 
 
@@ -136,12 +134,21 @@ def compose_program(given: Sequence[str] = ()) -> tuple[str, ...]:
     Raises:
         TargetError: there is none.
     """
+    if given:
+        return tuple(given)
     docker, alone = shutil.which("docker"), shutil.which("docker-compose")
-    candidates = [tuple(given), (docker or "", "compose"), (alone or "",)]
-    for program in [each for each in candidates if each and each[0]][: 1 if given else None]:
-        with suppress(OSError, subprocess.TimeoutExpired):
-            command = [*program, "version"]
-            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False)  # noqa: S603
-            if done.returncode == 0:
-                return program
-    raise TargetError(_MISSING, hint=_HINT)
+    if docker and _has_plugin(docker):
+        return (docker, "compose")
+    if alone:
+        return (alone,)
+    raise TargetError("Docker Compose is not installed", hint=_HINT)
+
+
+def _has_plugin(docker: str) -> bool:
+    """Tell whether Docker's client knows ``compose``: only the client can tell where it looks for plug-ins."""
+    try:
+        command = [docker, "compose", "version"]
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIME, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

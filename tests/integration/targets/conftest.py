@@ -26,7 +26,7 @@ from runtime.oci.remote import parse_remote
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 ENGINES = ("docker", "loaded", "compose", "podman")
 KINDS = ("native", "kubernetes", *(pytest.param(each, marks=pytest.mark.slow) for each in ENGINES))
-"""A slice has engines in ``test_drifts``: each of them needs some seconds to start, and a test some more."""
+"""A slice has engines in ``test_deploying``: each of them needs some seconds to start, and a test some more."""
 
 
 @pytest.fixture(scope="module")

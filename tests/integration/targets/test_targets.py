@@ -167,6 +167,12 @@ def test_scale_disturbs_nobody_who_stays(world):
 
 
 @pytest.mark.bar("2 targets", slice=1)
+def test_nothing_is_seen_where_nothing_changed(world):
+    before = world.deploy(world.wanted("one", replicas=2))
+    assert world.observe() == before
+
+
+@pytest.mark.bar("2 targets", slice=1)
 def test_removed_app_is_gone(world):
     world.deploy(world.wanted("one"))
     world.target.remove(world.app, "prod")
