@@ -149,6 +149,22 @@ def test_files_are_valid(schema):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "first", ["# .github/workflows/verify.yml of your project", "# .github/workflows/release.yml of your project"]
+)
+def test_workflows_of_the_page_are_valid(first, tmp_path):
+    text = (ROOT / "docs/how-to/verify-in-github-actions.md").read_text(encoding="utf-8")
+    found = re.search(rf"^    {re.escape(first)}\n((?:(?:    .*)?\n)+)", text, re.MULTILINE)
+    file = tmp_path / "workflow.yml"
+    file.write_text("\n".join(line[4:] for line in found[1].splitlines()) + "\n", encoding="utf-8")
+    known = set(READ["inputs"])
+    for job in yaml.safe_load(file.read_text())["jobs"].values():
+        assert all(set(each["with"]) <= known for each in job["steps"] if "seatrial" in each.get("uses", ""))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_auditor_of_workflows_finds_nothing():
     program = Path(sys.executable).parent / "zizmor"
     command = [program, "--offline", "--no-progress", "--persona", "regular", str(ROOT / ".github")]
