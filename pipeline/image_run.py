@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 
 from pipeline.build.unpacked import trees_of
 from pipeline.verify.here import host_here
+from pipeline.verify.image_plan import image_plan
 from runtime.backends.native.backend import NativeBackend
-from runtime.backends.native.idmap import ARBITRARY, RANGE
 from runtime.data import dataclass
 from runtime.errors import BackendError, ImageError, StoreError
 from runtime.factors.architecture import ArchitectureFactor
 from runtime.factors.machinery import KernelFactor, RuntimeFactor
 from runtime.factors.user import UserFactor
 from runtime.host import Host
-from runtime.oci.accounts import find_account
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 from runtime.oci.platform import MACHINES, own_architecture
 from runtime.oci.reference import FORMS, Reference, find_image, parse_reference, wrong_platform
-from runtime.oci.stacked import read_stacked
 from runtime.outcome import Outcome
-from runtime.plan import Plan, User
+from runtime.plan import Plan
 
 if TYPE_CHECKING:
     from runtime.backends.catalogue import Backends
@@ -32,7 +30,6 @@ Listener = Callable[[bytes], None]
 REFERENCE = "reference"
 """The host that an image runs on if none is named."""
 
-_ANYBODY = User(uid=0, gid=0, home="/")
 _BESIDE = Path("envs", "spec.yaml")  # hosts are looked up as for a spec there
 
 
@@ -177,44 +174,12 @@ def plan_of(image: Image, layers: Sequence[Path], wish: Wish, *, has_own_user: b
     Raises:
         ImageError: it has nothing to run, or asks for what no run has.
     """
-    argv = wish.argv or (*image.entrypoint, *image.command)
-    if not argv:
+    if not (wish.argv or image.entrypoint or image.command):
         raise ImageError(
             f"{wish.image} has neither an entry point nor a command",
             hint=f"name one: `seatrial run {wish.image} -- COMMAND`",
         )
-    texts = {"a command": argv, "a variable": tuple(f"{key}={value}" for key, value in image.environment.items())}
-    for what, each in ((what, each) for what, found in texts.items() for each in found):
-        if not _is_text(each):
-            raise ImageError(f"{wish.image} has {what} that no program can be given: {each[:80]!a}")
-    if "" in image.environment:
-        raise ImageError(f"{wish.image} has a variable without a name")
-    workdir = image.workdir
-    if not workdir.startswith("/") or ".." in workdir.split("/") or not _is_text(workdir):
-        raise ImageError(f"{wish.image} has the working folder {workdir[:80]!a}, which is no absolute path")
-    user = _user_of(image, layers, wish.image) if has_own_user else _ANYBODY
-    return Plan(
-        image=image.digest,
-        suite=None,
-        argv=argv,
-        workdir=workdir,
-        environment=dict(image.environment),
-        user=user,
-        capabilities=(),
-    )
-
-
-def _user_of(image: Image, layers: Sequence[Path], name: str) -> User:
-    """Return who runs an image by its own words; a run has the ids of ``runtime.backends.native.idmap``, no others."""
-    account = find_account(image.user, lambda path: read_stacked(layers, path).decode("utf-8", "replace"))
-    groups = (account.gid, *account.groups)
-    if (account.uid >= RANGE - 1 and account.uid != ARBITRARY) or max(groups) >= RANGE:
-        raise ImageError(
-            f"{name} runs as {account.uid}:{account.gid}, and a run has users up to {RANGE - 2} and groups up to "
-            f"{RANGE - 1}",
-            hint="add `--set user=app` for another user",
-        )
-    return User(uid=account.uid, gid=account.gid, groups=account.groups, home=account.home, named=account.named)
+    return image_plan(image, layers, wish.image, wish.argv, has_own_user=has_own_user)
 
 
 def _architecture_of(host: Host) -> str:
@@ -231,14 +196,6 @@ def _is_redefined() -> bool:
     folders = (_BESIDE.parent / "hosts", project_tree(_BESIDE) / "specs" / "hosts")
     found = [each / name for each in folders if (each / name).is_file()]
     return any(each.read_bytes() != built_in.read_bytes() for each in found)
-
-
-def _is_text(text: str) -> bool:
-    """Tell whether the kernel takes it: no NUL, and nothing that UTF-8 has not."""
-    try:
-        return b"\x00" not in text.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 def _nothing(reference: Reference, store: Path, layout: Layout | None = None) -> StoreError:

@@ -15,10 +15,18 @@ OURS = 125
 
 
 def exit_code_of(error: SeatrialError) -> int:
-    """Return the exit code of an error: 2 for what the user can correct, 3 for a verdict that could not be reached."""
-    from pipeline.declare.errors import NotReproducibleError, SuiteError, VerifyError  # noqa: PLC0415 - errors only
+    """Return the exit code of an error: 2 for what the user can correct, 3 for a verdict that could not be reached.
 
-    if isinstance(error, NotReproducibleError):
+    A deployment that is refused or rolled back has failed, and so has a build that gives other bytes the second time.
+    """
+    from pipeline.declare.errors import (  # noqa: PLC0415 - errors only
+        DeployError,
+        NotReproducibleError,
+        SuiteError,
+        VerifyError,
+    )
+
+    if isinstance(error, NotReproducibleError | DeployError):
         return FAILED
     return INCONCLUSIVE if isinstance(error, BackendError | SuiteError | VerifyError) else USAGE
 

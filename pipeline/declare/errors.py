@@ -17,6 +17,8 @@ PipelineError
 ├── PromotionError            an image cannot enter a stage
 │   ├── TagMovedError         a tag means another image by now than whoever moves it has seen
 │   └── BusyStageError        another promotion into the stage is under way
+├── DeployError               a deployment is refused, or was rolled back
+│   └── TargetError           what runs the containers fails, or cannot be had
 └── VerifyError               a verification cannot come to a verdict
 """
 
@@ -118,6 +120,14 @@ class TagMovedError(PromotionError):
 
 class BusyStageError(PromotionError):
     """Another promotion into the stage is under way."""
+
+
+class DeployError(PipelineError):
+    """A deployment is refused, or was rolled back."""
+
+
+class TargetError(DeployError):
+    """What runs the containers fails, or cannot be had."""
 
 
 class VerifyError(PipelineError):

@@ -45,7 +45,7 @@ class World:
         self.archive.publish()
         self.add_wheel("blue")
         self.add_wheel("red", requires=("blue",))
-        self.authority = _Authority(folder)
+        self.authority = Authority(folder)
         self.answers = {}  # by the end of a path, what answers in place of the served file
         self.redirects = {}  # by the end of a path at any server that speaks TLS, where it leads
 
@@ -187,7 +187,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return
 
 
-class _Authority:
+class Authority:
     """Signs a certificate for any server."""
 
     def __init__(self, folder):
@@ -201,7 +201,8 @@ class _Authority:
         )
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def context(self, host):
+    def issue(self, host):
+        """Return the file of a certificate for a server or a client, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:60])])
         certificate = self._certificate(subject, key.public_key(), x509.SubjectAlternativeName([x509.DNSName(host)]))
@@ -210,8 +211,11 @@ class _Authority:
         both.write_bytes(
             key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(encoding)
         )
+        return both
+
+    def context(self, host):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(both)
+        context.load_cert_chain(self.issue(host))
         return context
 
     def _certificate(self, subject, key, extension):

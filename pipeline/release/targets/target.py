@@ -99,8 +99,17 @@ class Target(Protocol):
     def prepare(self, wanted: Wanted) -> None:
         """Have the image where the target runs it, by digest. Nothing runs yet; doing it again changes nothing."""
 
-    def run_once(self, wanted: Wanted, argv: Sequence[str], *, milliseconds: int) -> Once:
-        """Run a command in the new image, with the deployment's configuration, secrets and volumes, to its end."""
+    def run_once(
+        self, wanted: Wanted, argv: Sequence[str], *, milliseconds: int, beside: Replica | None = None
+    ) -> Once:
+        """Run a command in the new image, with the deployment's configuration, secrets and volumes, to its end.
+
+        Args:
+            wanted: the deployment.
+            argv: the command.
+            milliseconds: after which it is ended, and has failed.
+            beside: a container whose network it has, so that 127.0.0.1 is that container's; None for none.
+        """
 
     def replace(self, wanted: Wanted, check: Callable[[Sequence[Replica]], None]) -> tuple[Replica, ...]:
         """Start the new containers beside the old ones, give them the traffic, and end the old ones.
@@ -109,6 +118,18 @@ class Target(Protocol):
             wanted: what is to run.
             check: is called with the new containers when they are ready, before they get traffic. If it raises, or they
                 do not get ready, the new ones are ended, the old ones go on undisturbed, and the exception passes on.
+
+        Returns:
+            What runs then, as ``observe`` tells it.
+        """
+
+    def scale(self, wanted: Wanted, check: Callable[[Sequence[Replica]], None]) -> tuple[Replica, ...]:
+        """Run as many containers as ``wanted`` says, of what runs already; those that stay are not disturbed.
+
+        Args:
+            wanted: as it runs, but for the number of replicas.
+            check: is called with all containers, the new ones ready, before these get traffic; not when there are to be
+                fewer. If it raises, or they do not get ready, the new ones are ended, and the exception passes on.
 
         Returns:
             What runs then, as ``observe`` tells it.

@@ -143,6 +143,9 @@ class NativeBackend:
         evidence: bool = True,
         stdin: int | None = None,
         listeners: tuple[Listener | None, Listener | None] = (None, None),
+        volumes: Sequence[tuple[Path, str]] = (),
+        is_lasting: bool = False,
+        beside: NativeRunning | None = None,
     ) -> NativeRunning:
         """Start a run.
 
@@ -155,6 +158,9 @@ class NativeBackend:
             evidence: False saves the probes, where nobody judges the levels.
             stdin: an open descriptor, for a plan whose stdin is ``inherited``.
             listeners: called with each chunk of stdout and of stderr as it comes, in threads of their own.
+            volumes: folders of this machine, with their owners as inside, and where the run has them.
+            is_lasting: as of ``Order``; the deadline of the plan holds all the same.
+            beside: a run that lasts, whose network this one has.
 
         Raises:
             BackendError: it could not be started; nothing is left behind.
@@ -171,10 +177,13 @@ class NativeBackend:
             destinations=self._destinations,
             runtime=self._foreign(),
             services=tuple(Order(plan=each, layers=self._stack(each), evidence=False) for each in service_plans(plan)),
+            volumes=tuple((str(folder.resolve()), path) for folder, path in volumes),
+            is_lasting=is_lasting,
         )
         warm = self._process()
         number = next(self._numbers)
-        return NativeRunning(warm, number, order, self.ambient, stdin=stdin, listeners=listeners)
+        joined = beside.number if beside else None
+        return NativeRunning(warm, number, order, self.ambient, stdin=stdin, listeners=listeners, beside=joined)
 
     def close(self) -> None:
         """End all runs and the warm process; idempotent. Nothing can be started afterwards, from whatever thread."""

@@ -145,12 +145,13 @@ class Entry:
             self._take_order()
         plan = self.order.plan
         readers = self._show(plan, sandbox) if plan.terminal else self._redirect(plan)
-        outside = steps_outside(plan, self.machine, layers=layers, is_kept=is_kept, one_id=self.one_id)
+        paths = [path for _, path in self.order.volumes]
+        outside = steps_outside(plan, self.machine, layers=layers, is_kept=is_kept, one_id=self.one_id, volumes=paths)
         self._execute(outside[len(beginning) :], sandbox)
         self._hand_over(sandbox, readers)
         if self.order.evidence:
             self._hand_over_watch()
-        if plan.services:
+        if plan.services or self.order.is_lasting:
             self._let_join()
         if self.ahead is Ahead.NOTHING:
             self._await(GROUPS)  # with services: when all of them are ready
@@ -220,18 +221,21 @@ class Entry:
         for name in DEVICES:
             with suppress(FileNotFoundError):
                 devices[name] = os.open(f"/dev/{name}", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        volumes = tuple(os.open(each, folder) for each, _ in self.order.volumes)
         if self.stack:
             return Sandbox(
                 layers=self.stack.layers,
                 devices=devices,
                 stacked=os.open(f"{self.stack.place}/{TREE}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
                 upper=os.open(f"{self.stack.place}/upper", folder),
+                volumes=volumes,
             )
         return Sandbox(
             layers=tuple(os.open(each, folder) for each in self.order.layers),
             tree=os.open(self.order.tree, folder) if self.order.tree else -1,
             work=os.open(self.order.work, folder) if self.order.work else -1,
             devices=devices,
+            volumes=volumes,
         )
 
     def _redirect(self, plan: Plan) -> tuple[int, int]:
@@ -281,7 +285,7 @@ class Entry:
         send_json(self.control, {"watch": True}, watch)
 
     def _let_join(self) -> None:
-        """Give the warm process the namespaces that services share with us."""
+        """Give the warm process the namespaces that others share with us."""
         shared = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "net")]
         send_json(self.control, {"shared": True}, shared)
 

@@ -28,6 +28,9 @@ class Order:
             interrupt them, as it never does otherwise.
         runtime: who makes the container; None for ourselves.
         services: what runs beside it, each an order of its own, in the order of ``plan.services``.
+        volumes: folder of this machine → where the run has it, written in place: data that outlives the run.
+        is_lasting: whether it is a service that runs until somebody ends it: nobody waits to read what it leaves, and
+            whoever started it gets its namespaces.
     """
 
     plan: Plan
@@ -38,6 +41,8 @@ class Order:
     destinations: bool = False
     runtime: "ForeignRuntime | None" = None
     services: tuple["Order", ...] = ()
+    volumes: tuple[tuple[str, str], ...] = ()
+    is_lasting: bool = False
 
     @property
     def is_kept(self) -> bool:

@@ -1,5 +1,7 @@
 """From a plan to the steps that carry it out: pure, so that it can be shown and tested without a kernel."""
 
+from collections.abc import Sequence
+
 from runtime.backends.native.machine import Machine, cpuinfo_of
 from runtime.backends.native.one_id import as_one_id, is_root, seen_mode
 from runtime.backends.native.steps.kernel_files import (
@@ -28,6 +30,7 @@ from runtime.backends.native.steps.tree import (
     MakeFolder,
     MountBind,
     MountTmpfs,
+    MountVolume,
     Pivot,
     PrivateMounts,
     ReadOnlyRoot,
@@ -47,7 +50,13 @@ _CPU_LISTS = tuple(f"/sys/devices/system/cpu/{name}" for name in ("online", "pos
 
 
 def steps_outside(
-    plan: Plan, machine: Machine, *, layers: int, is_kept: bool = False, one_id: bool = False
+    plan: Plan,
+    machine: Machine,
+    *,
+    layers: int,
+    is_kept: bool = False,
+    one_id: bool = False,
+    volumes: Sequence[str] = (),
 ) -> tuple[Step, ...]:
     """Return the steps up to the moment in which the process leaves this machine's tree.
 
@@ -57,6 +66,7 @@ def steps_outside(
         layers: how many layers are stacked; 0 uses a given folder as the root.
         is_kept: whether what is written stays in a given folder; there is no folder for results then.
         one_id: whether the kernel has one id only.
+        volumes: where the run has folders of this machine.
     """
     owner, shown = (plan.user.uid, plan.user.gid), _shown(_FOLDER, plan, one_id=one_id)
     ahead = steps_ahead(plan, layers=layers, is_kept=is_kept, one_id=one_id)
@@ -69,6 +79,7 @@ def steps_outside(
         *remade(plan),
         *map(MountTmpfs, plan.tmpfs),
         *map(MountBind, plan.binds),
+        *(MountVolume(number, path) for number, path in enumerate(volumes)),
         MakeFolder(plan.user.home, *owner, _FOLDER),
         MakeFolder(plan.workdir, *ROOT, shown),
         *map(LayFile, kernel_files(plan, machine)),

@@ -14,8 +14,35 @@ from runtime.backends.native.order import Order, Report
 from runtime.backends.native.reading import to_outcome
 from runtime.backends.native.streams import MOST, Allowance, Listener, Pump
 from runtime.backends.native.warm import WarmProcess
+from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.outcome import Outcome
+
+
+@dataclass(slots=True, kw_only=True)
+class Lasting:
+    """What it takes to look at a run that lasts, and to reach it; open until the run is closed.
+
+    Args:
+        pid: of its process 1, as this machine counts.
+        user: descriptor of its user namespace.
+        network: of its network namespace.
+        written: what ``changed_paths`` takes, in descriptors: a file of the marks before the program began, the folder
+            that catches what it writes into its tree, and the layers; empty where that cannot be had.
+    """
+
+    pid: int
+    user: int
+    network: int
+    written: tuple[int, ...] = ()
+    is_closed: bool = False
+
+    def close(self) -> None:
+        """Close the descriptors; idempotent."""
+        if not self.is_closed:
+            self.is_closed = True
+            for each in (self.user, self.network, *self.written):
+                os.close(each)
 
 
 class NativeRunning:
@@ -28,6 +55,7 @@ class NativeRunning:
         ambient: facts of the machine, for the outcome.
         stdin: descriptor for the program's stdin if the plan inherits it; None for none.
         listeners: called with each chunk of stdout and of stderr, in threads of their own.
+        beside: the number of a run that lasts, whose network this one has; None for one of its own.
 
     Raises:
         BackendError: it could not be started; nothing is left behind.
@@ -42,7 +70,9 @@ class NativeRunning:
         *,
         stdin: int | None = None,
         listeners: tuple[Listener | None, Listener | None] = (None, None),
+        beside: int | None = None,
     ) -> None:
+        self.lasting: Lasting | None = None
         self._warm, self._number, self._order, self._ambient = warm, number, order, ambient
         self._listeners = listeners
         self._begun, self._ended = threading.Event(), threading.Event()
@@ -52,10 +82,18 @@ class NativeRunning:
         self._findings: Findings | None = None
         self._flooded = self._closed = False
         self._outcome: Outcome | None = None
-        warm.start(number, order, () if stdin is None else (stdin,), self._answer)
+        if beside is None:
+            warm.start(number, order, () if stdin is None else (stdin,), self._answer)
+        else:
+            warm.join(number, beside, order, self._answer)
         self._begun.wait()
         if self._error and not self._pumps:
             raise self._error
+
+    @property
+    def number(self) -> int:
+        """What names the run between client and warm process."""
+        return self._number
 
     def wait(self) -> Outcome:
         """Wait until the run has ended and return what the kernel reported; a second call returns the same.
@@ -98,6 +136,8 @@ class NativeRunning:
         self._ended.wait()
         for each in self._pumps:
             each.join()
+        if self.lasting:
+            self.lasting.close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,13 +150,11 @@ class NativeRunning:
     def _answer(self, message: tuple[Any, ...], descriptors: list[int]) -> None:
         match message:
             case "started", _:
-                allowance = Allowance(MOST, self._flood)
-                self._pumps = tuple(
-                    Pump(descriptor, allowance, listener, terminal=self._order.plan.terminal)
-                    for descriptor, listener in zip(descriptors, self._listeners, strict=True)
-                )
-                for each in self._pumps:
-                    each.start()
+                self._read(descriptors, Allowance(MOST, self._flood))
+            case "started", _, int(pid):
+                out, err, user, network, *written = descriptors
+                self.lasting = Lasting(pid=pid, user=user, network=network, written=tuple(written))
+                self._read([out, err], None)
             case "ended", _, Report() as report, found:
                 self._report = report
                 self._findings = found or _read_findings(descriptors[0])
@@ -131,6 +169,15 @@ class NativeRunning:
                 self._error = BackendError("the run was lost: the warm process says what cannot be understood")
                 self._finish()
         self._begun.set()
+
+    def _read(self, descriptors: list[int], allowance: Allowance | None) -> None:
+        """Begin to read the streams; what lasts may write without end."""
+        self._pumps = tuple(
+            Pump(descriptor, allowance, listener, terminal=self._order.plan.terminal)
+            for descriptor, listener in zip(descriptors, self._listeners, strict=True)
+        )
+        for each in self._pumps:
+            each.start()
 
     def _finish(self) -> None:
         self._warm.forget(self._number)

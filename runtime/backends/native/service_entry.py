@@ -55,7 +55,8 @@ class ServiceEntry(Entry):
         sandbox = self._open_sources()
         become_root_inside()
         self._redirect(plan)
-        steps = steps_outside(plan, self.machine, layers=len(self.order.layers), one_id=self.one_id)
+        layers, paths = len(self.order.layers), [path for _, path in self.order.volumes]
+        steps = steps_outside(plan, self.machine, layers=layers, one_id=self.one_id, volumes=paths)
         self._execute(tuple(each for each in steps if not isinstance(each, SetNetwork)), sandbox)
         self._await(GROUPS)
         processes.unshare(processes.CLONE_NEWCGROUP)

@@ -126,7 +126,8 @@ class Spares:
 
     def _likenesses(self, order: Order) -> Iterator[Likeness]:
         """Yield what spares may be like for this order, the most helpful first; nothing if none can serve it."""
-        if order.runtime or order.tree or order.services or order.plan.limits.cpu_quota:
+        is_own = order.is_lasting or order.volumes or order.tree
+        if is_own or order.runtime or order.services or order.plan.limits.cpu_quota:
             return
         comes_later = order.plan.stdin is Stdin.INHERITED or order.plan.tuning.uptime is not None
         if not comes_later:  # stdin comes with the order, and a clock that was set would have gone on

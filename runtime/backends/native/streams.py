@@ -42,13 +42,13 @@ class Pump(threading.Thread):
 
     Args:
         descriptor: the reading end of a pipe, or the other end of a terminal.
-        allowance: how much may be written.
+        allowance: how much may be written; None for no end, of which only the size and the digest are kept.
         listener: called with each chunk.
         terminal: whether it is one; what it has made of the program's line ends is undone then.
     """
 
     def __init__(
-        self, descriptor: int, allowance: Allowance, listener: Listener | None, *, terminal: bool = False
+        self, descriptor: int, allowance: Allowance | None, listener: Listener | None, *, terminal: bool = False
     ) -> None:
         super().__init__(name="seatrial-stream", daemon=True)
         self._descriptor = descriptor
@@ -63,7 +63,8 @@ class Pump(threading.Thread):
         """Read until the end."""
         try:
             while chunk := self._read():
-                self._allowance.spend(len(chunk))
+                if self._allowance:
+                    self._allowance.spend(len(chunk))
                 self._take(self._lines.undo(chunk) if self._lines else chunk)
             if self._lines:
                 self._take(self._lines.rest)
@@ -86,7 +87,7 @@ class Pump(threading.Thread):
     def _take(self, chunk: bytes) -> None:
         self._hash.update(chunk)
         self._size += len(chunk)
-        if len(self._kept) < KEPT:
+        if self._allowance and len(self._kept) < KEPT:
             self._kept += chunk[: KEPT - len(self._kept)]
         if self._listener and chunk:
             self._listener(chunk)

@@ -76,6 +76,7 @@ class Supervised:
     observer: Observer | None = None
     tracer: "Tracer | None" = None
     watch: list[int] = field(default_factory=list)
+    shared: list[int] = field(default_factory=list)
 
     @property
     def wakes_at(self) -> float:
@@ -145,6 +146,8 @@ class Supervised:
 
     def findings_at_once(self, id_map: IdMap) -> Findings | None:
         """Return what the run left if that can be read in a moment; None asks for ``start_collecting``."""
+        if self.order.is_lasting or self.remains is None:  # nobody reads it; what joined a run hands nothing over
+            return Findings(artifacts={})
         assert self.remains is not None  # noqa: S101 - a run that began has handed them over
         return collect_at_once(self.order.plan, self.remains, id_map)
 
@@ -179,6 +182,6 @@ class Supervised:
         os.close(self.pidfd)
         if self.remains:
             self.remains.close()
-        for each in (*(self.streams or ()), *self.watch, self.findings):
+        for each in (*(self.streams or ()), *self.watch, *self.shared, self.findings):
             if each >= 0:
                 os.close(each)

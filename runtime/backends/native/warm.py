@@ -76,6 +76,18 @@ class WarmProcess:
             else:
                 self._send(("again", number, place), descriptors)
 
+    def join(self, number: int, other: int, order: Order, answer: Answer) -> None:
+        """Order a run in the network of one that lasts; ``answer`` as of ``start``.
+
+        Raises:
+            BackendError: the warm process is gone.
+        """
+        with self._lock:
+            if not self._alive:
+                raise BackendError("the warm process is gone")
+            self._answers[number] = answer
+        self.order("join", number, other, order)
+
     def order(self, *message: object) -> None:
         """Order something about a run that was started.
 

@@ -38,6 +38,8 @@ _LAST = 1 << 20  # beyond any limit of open files
 ONE_ID = "one-id"
 """The argument that tells of it."""
 
+_LONGEST_PAUSE = 3600.0  # seconds; what lasts is due in years, and the kernel counts milliseconds in an int
+
 _IDLE = 0.002  # seconds without anything to do: the next order, if it comes at once, comes sooner
 
 
@@ -94,6 +96,8 @@ class Zygote:
                 self._start(number, order, descriptors)
             case "again", int(number), int(place):
                 self._start(number, self._recent.at(place), descriptors)
+            case "join", int(number), int(other), Order() as order:
+                self._join(number, other, order)
             case "signal", int(number), int(which):
                 if run := self._running(number):
                     with suppress(ProcessLookupError):
@@ -121,8 +125,25 @@ class Zygote:
                 os.close(each)
         self._watch(number, order, newborn)
 
+    def _join(self, number: int, other: int, order: Order) -> None:
+        """Start a run in the network of another one, which must last."""
+        try:
+            newborn = self._births.join(order, self._namespaces(other), 0)
+        except Exception as error:  # noqa: BLE001 - as above
+            wire.send(self._client, ("failed", number, *_told(error)))
+            return
+        self._watch(number, order, newborn)
+
+    def _namespaces(self, number: int) -> tuple[int, int]:
+        """Return what a run that lasts shares with others."""
+        run = self._running(number)
+        if run is None or not run.shared:
+            raise BackendError("the run to be joined has ended")
+        user, network = run.shared
+        return user, network
+
     def _watch(self, number: int, order: Order, newborn: Newborn) -> None:
-        complete = {"memory", "pids"} <= newborn.group.groups.keys()
+        complete = order.is_lasting or {"memory", "pids"} <= newborn.group.groups.keys()
         run = Supervised(
             number=number,
             order=order,
@@ -215,8 +236,12 @@ class Zygote:
                 run.watch = descriptors
             case {"listener": True}:
                 self._listen(run, descriptors[0])
+            case {"shared": True} if run.order.is_lasting:
+                run.shared = descriptors
             case {"shared": True}:
                 self._start_companions(run, descriptors)
+            case {"log": True}:
+                run.streams = (descriptors[0], os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
             case {"limit": True}:
                 self._limit(run, descriptors)
             case {"evidence": found}:
@@ -228,12 +253,12 @@ class Zygote:
                 run.due = run.began + run.order.plan.deadline / 1000
                 run.phase = Phase.RUNNING
                 self._begun += 1
-                self._expected = run.order
+                self._expected = None if run.order.is_lasting else run.order
                 if run.tracker:
                     run.tracker.sample()
                 run.evidence["pid1"] = "app" if pid == 1 else "init"
                 run.evidence["runtime"] = run.order.runtime.name if run.order.runtime else "native"
-                wire.send(self._client, ("started", run.number), run.streams or ())
+                self._tell_start(run)
             case {"status": status}:
                 run.status, run.ended = status, time.monotonic()
             case {"left": _}:
@@ -242,6 +267,17 @@ class Zygote:
                 run.error = (text, hint)
             case _:
                 run.error = (f"the run says what cannot be understood: {sorted(message)}", "")
+
+    def _tell_start(self, run: Supervised) -> None:
+        """Give the client the streams of a run; of one that lasts, what it takes to look at it and to reach it."""
+        streams = run.streams or ()
+        if not run.order.is_lasting:
+            wire.send(self._client, ("started", run.number), streams)
+            return
+        written: list[int] = []
+        if run.remains and run.remains.upper >= 0:
+            written = [run.remains.before, run.remains.upper, *run.remains.layers]
+        wire.send(self._client, ("started", run.number, run.pid), [*streams, *run.shared, *written])
 
     def _listen(self, run: Supervised, listener: int) -> None:
         """Have somebody answer the calls of a run that are handed on."""
@@ -302,7 +338,7 @@ class Zygote:
         wire.send(self._client, ("ended", run.number, run.report, run.found), [findings] if findings >= 0 else [])
         if findings >= 0:
             os.close(findings)
-        self._expected = run.order
+        self._expected = None if run.order.is_lasting else run.order
 
     def _prepare(self) -> None:
         """Make ready for the next order when there is nothing else to do, so that none waits for what only may come.
@@ -326,7 +362,7 @@ class Zygote:
             pauses.append(INTERVAL)
         now = time.monotonic()
         pauses.extend(max(0.0, run.wakes_at - now) for run in self._runs.values())
-        return min(pauses, default=None)
+        return min((*pauses, _LONGEST_PAUSE)) if pauses else None
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()

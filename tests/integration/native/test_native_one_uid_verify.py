@@ -2,27 +2,20 @@
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from nobody import ID, as_nobody, copy_for_all, packages_here, python_of_anybody
+
 ROOT = Path(__file__).parents[3]
-ID = 4242  # nobody's, and in no file of ranges
 HOSTS = "openshift,user-root,home-unwritable,umask-0077"
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
-
-
-def packages_here():
-    return [each for each in sys.path if each.endswith(("site-packages", "dist-packages")) and Path(each).is_dir()]
-
-
-def copy_for_all(source, target):
-    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 @pytest.fixture
@@ -32,33 +25,6 @@ def place():
     with tempfile.TemporaryDirectory(prefix="seatrial-one-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
-
-
-def python_of_anybody(environment):
-    """Return a Python of this version that any user may start, with this tree and its packages; empty if none can."""
-    shown = "import sys, pipeline.cli.main, pydantic; print(sys.version_info[:2])"
-    for each in (sys.executable, "/usr/bin/python3", f"/usr/bin/python3.{sys.version_info[1]}"):
-        try:
-            done = as_nobody([each, "-c", shown], environment, Path("/"))
-        except OSError:
-            continue
-        if done.stdout.strip() == str(sys.version_info[:2]):
-            return each
-    return ""
-
-
-def as_nobody(command, environment, folder):
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        user=ID,
-        group=ID,
-        extra_groups=(),
-    )
 
 
 @pytest.mark.parametrize("name", ["web", "schedule", "bottle", "itsdangerous"])

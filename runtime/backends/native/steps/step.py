@@ -16,6 +16,7 @@ class Sandbox:
         stacked: the layers as the machine's root has stacked them; -1 where the run does so itself.
         tree: a folder that is the root itself, or catches what is written over the layers, and keeps it; -1 for none.
         work: the folder that an overlay with ``tree`` works in; -1 for none.
+        volumes: folders of this machine that the run has as its own, in their order.
         devices: name in /dev → descriptor of the device on this machine.
         scratch: root of the run's private tmpfs, which holds the upper folder and small sources of mounts.
         upper: the folder that catches what the run writes, to be listed; -1 where ``tree`` does.
@@ -28,6 +29,7 @@ class Sandbox:
     stacked: int = -1
     tree: int = -1
     work: int = -1
+    volumes: tuple[int, ...] = ()
     devices: Mapping[str, int] = field(default_factory=dict)
     scratch: int = -1
     upper: int = -1

@@ -246,6 +246,25 @@ class MountBind:
 
 
 @dataclass(frozen=True, slots=True)
+class MountVolume:
+    """Show a folder of this machine, which outlives the run."""
+
+    number: int
+    path: str
+
+    def describe(self) -> str:
+        """Say it."""
+        return f"show volume {self.number} at {self.path}"
+
+    def execute(self, sandbox: Sandbox) -> None:
+        """Bind it by descriptor; no device and no set-user-id program in it counts."""
+        with mounts.directory(sandbox.root, self.path) as target:
+            refuse_kernel_file_system(target, self.path)
+            flags = MS_NOSUID | MS_NODEV
+            mounts.bind_with_flags(sandbox.volumes[self.number], target, flags, recursive=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOnlyRoot:
     """Forbid writing to the tree."""
 

@@ -1,0 +1,95 @@
+"""``Journal``: what containers write, and what becomes of them, in a file that never grows without end."""
+
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+MOST = 8 << 20
+"""Bytes from which on a new file is begun; one older file is kept."""
+
+HIDDEN = b"****"
+"""What stands in place of a secret."""
+
+_LONGEST_LINE = 1 << 16
+
+
+class Journal:
+    """The log of one app in one stage. Its methods may be called from several threads.
+
+    Args:
+        path: of the file; the older one has ``.1`` after its name.
+        most: bytes from which on a new one is begun.
+    """
+
+    def __init__(self, path: Path, *, most: int = MOST) -> None:
+        self._path, self._most = path, most
+        self._lock = threading.Lock()
+        self._secrets: tuple[bytes, ...] = ()
+        self._file = path.open("ab")
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Let no line hold one of these from now on; the longest is looked for first."""
+        found = {each.encode() for each in secrets if each} | set(self._secrets)
+        self._secrets = tuple(sorted(found, key=len, reverse=True))
+
+    def note(self, who: str, what: str) -> None:
+        """Write a line of our own."""
+        self._write(who, "note", what.encode(errors="replace"))
+
+    def stream(self, who: str, name: str) -> "Lines":
+        """Return what takes the chunks of one stream of a container."""
+        return Lines(self, who, name)
+
+    def close(self) -> None:
+        """Write no more."""
+        with self._lock:
+            self._file.close()
+
+    def _write(self, who: str, name: str, line: bytes) -> None:
+        when = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with self._lock:
+            self._file.write(f"{when} {who} {name} ".encode() + self.masked(line) + b"\n")
+            self._file.flush()
+            if self._file.tell() >= self._most:
+                self._turn()
+
+    def masked(self, content: bytes) -> bytes:
+        """Return bytes with every secret hidden."""
+        for each in self._secrets:
+            content = content.replace(each, HIDDEN)
+        return content
+
+    def _turn(self) -> None:
+        self._file.close()
+        self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        self._file = self._path.open("ab")
+
+
+class Lines:
+    """Cuts the chunks of one stream into lines: a secret that two chunks share is hidden all the same.
+
+    Args:
+        journal: takes the lines.
+        who: which container.
+        name: of the stream.
+    """
+
+    def __init__(self, journal: Journal, who: str, name: str) -> None:
+        self._journal, self._who, self._name = journal, who, name
+        self._rest = b""
+
+    def __call__(self, chunk: bytes) -> None:
+        """Take a chunk."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for each in lines:
+            self._journal._write(self._who, self._name, each)  # noqa: SLF001 - two halves of one thing
+        if len(self._rest) >= _LONGEST_LINE:
+            self.close()
+
+    def close(self) -> None:
+        """Write what has no end of line."""
+        if self._rest:
+            self._journal._write(self._who, self._name, self._rest)  # noqa: SLF001 - as above
+            self._rest = b""
