@@ -26,6 +26,8 @@ from pipeline.release.verdicts import PORTABILITY
 from runtime.digest import Digest
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
+_KINDS = (PORTABILITY, ACCEPTANCE, REBUILD, PROVENANCE)
+
 TOLERANCE = 300
 """Seconds by which another machine's clock may be ahead of this one's."""
 
@@ -138,9 +140,12 @@ def _newest_first(claim: Claim[Any]) -> tuple[int, Digest]:
 
 def _sort(digest: Digest, raw: bytes, found: Evidence, trusted: Trusted) -> None:
     envelope = parse_bundle(raw)
-    # What it says of its kind is not verified yet: whoever lies here takes out nothing but the own statement.
+    # What it says of its kind is not verified yet: whoever lies here takes out nothing but the own statement. What does
+    # not have such a word in it is not even read: a bill of an image may have a megabyte.
+    if not any(each.encode() in envelope.payload for each in _KINDS):
+        return
     kind = Statement.parse(envelope.payload).predicate_type
-    if kind not in (PORTABILITY, ACCEPTANCE, REBUILD, PROVENANCE):
+    if kind not in _KINDS:
         return
     signed = _verified(envelope, trusted)
     if kind == PROVENANCE:

@@ -99,6 +99,13 @@ def test_rubbish_beside_a_release_closes_no_gate():
     assert {each.code for each in found.rejected} == {"json-syntax", "json-depth", "signature-unknown"}
 
 
+def test_what_no_gate_asks_for_is_not_read():
+    w = World()
+    bill = {"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://cyclonedx.org/bom", "weight": 0.5}
+    w.raw.append(json.dumps(evidence.bundle(json.dumps(bill).encode(), evidence.MALLORY)).encode())
+    assert w.decide().rejected == ()
+
+
 def test_passed_after_a_failed_counts():
     w = World()
     w.require(max_age=None)
