@@ -3,6 +3,7 @@
 It goes by the name that the client called, so that the registry's own URLs lead through it too.
 """
 
+import contextlib
 import re
 import socket
 import threading
@@ -49,6 +50,7 @@ class FaultyProxy:
         harmed: the uploads of which the client was not told what became of them.
         lasting: whether all later requests of the step meet the fault too.
         held: set once a request is held.
+        busy: how many requests are under way.
         is_away: whether every request is cut, as since an outage.
         done: how often the fault was done.
         seen: the steps of all requests, in order.
@@ -58,7 +60,7 @@ class FaultyProxy:
         self.target = address
         self.fault, self.step, self.turn = "", "", 0
         self.lasting = self.is_away = False
-        self.seen, self.harmed, self.done = [], set(), 0
+        self.seen, self.harmed, self.done, self.busy = [], set(), 0, 0
         self.lock, self.held = threading.Lock(), threading.Event()
         outer = self
 
@@ -75,6 +77,27 @@ class FaultyProxy:
         self.fault, self.step, self.turn = fault, step, turn
         self.seen, self.harmed, self.done, self.is_away = [], set(), 0, False
         self.held.clear()
+
+    def wait_until_held(self):
+        """Wait until a request is held, and no other has been under way for a moment."""
+        assert self.held.wait(30), self.seen
+        quiet = 0
+        for _ in range(1000):
+            time.sleep(0.03)
+            quiet = quiet + 1 if self.busy == 1 else 0
+            if quiet == 10:
+                return
+        raise AssertionError(f"{self.busy} requests are under way")
+
+    @contextlib.contextmanager
+    def under_way(self):
+        with self.lock:
+            self.busy += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.busy -= 1
 
     def fault_of(self, step):
         with self.lock:
@@ -103,11 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def answer_any(self):
-        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.proxy.fault_of(step_of(self.command, self.path))
-        if fault in HARMING:
-            self.proxy.harm(self.path)
-        getattr(self, f"do_{fault.replace('-', '_')}" if fault else "hand_on")()
+        with self.proxy.under_way():
+            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            fault = self.proxy.fault_of(step_of(self.command, self.path))
+            if fault in HARMING:
+                self.proxy.harm(self.path)
+            getattr(self, f"do_{fault.replace('-', '_')}" if fault else "hand_on")()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer_any  # noqa: N815
 
