@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.declare.errors import SpecError
 from pipeline.declare.hosts import Catalogue
 from pipeline.declare.stage_catalogue import StageCatalogue
 from pipeline.declare.stage_file import LintDemand, StageFile
-from pipeline.registry.http import Connections
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.checks.lint import Findings
 from pipeline.release.checks.stage_before import Standing
@@ -30,6 +30,9 @@ from runtime.oci.layout import Layout
 from runtime.oci.reference import Reference, find_listed, listed_images, parse_reference
 from runtime.oci.remote import Remote, is_remote, parse_remote
 
+if TYPE_CHECKING:  # stages of this machine load no registry
+    from pipeline.registry.http import Connections
+
 _NO_END = 253_402_300_799
 """The last second of the year 9999: what was signed at whatever time is told of."""
 
@@ -50,7 +53,7 @@ class Grounds:
     stages: StageCatalogue
     hosts: Catalogue
     store: Path
-    connections: Connections
+    connections: "Connections"
     keyring: Keyring | None
     local: PublicKey | None
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.registry.repository import PARALLEL
-from pipeline.registry.tagging import moved
 from pipeline.release.stage_tags import is_image_tag, release_tag
 from runtime.data import replace
 from runtime.digest import Digest
@@ -44,6 +42,8 @@ class LayoutStage(AttachedLayout):
         if not self.layout.has(descriptor.digest):
             raise StoreError(f"manifest {descriptor.digest} is not in {self.place}, it cannot be tagged {name}")
 
+        from pipeline.registry.tagging import moved  # noqa: PLC0415 - whoever reads only loads no registry
+
         def change(before: Descriptor | None) -> Descriptor:
             found = before.digest if before else None
             if before is not None and found == descriptor.digest:
@@ -65,6 +65,8 @@ class LayoutStage(AttachedLayout):
 
     def take(self, blobs: Sequence[Descriptor], source: Blobs) -> None:
         """Have blobs of another store here; see ``StageStore.take``."""
+        from pipeline.registry.repository import PARALLEL  # noqa: PLC0415 - likewise
+
         wanted = {each.digest: each for each in blobs}.values()
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="take") as threads:
             for each in [threads.submit(self._take_one, blob, source) for blob in wanted]:

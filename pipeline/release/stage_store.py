@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.declare.errors import SpecError
-from pipeline.registry.http import Connections
-from pipeline.registry.retry import Patience
-from pipeline.registry.unfinished import Unfinished
 from pipeline.release.layout_stage import LayoutStage
-from pipeline.release.registry_stage import RegistryStage
 from runtime.digest import Digest
 from runtime.errors import DigestError, ImageError
 from runtime.oci.attached import Attachable
@@ -26,6 +22,8 @@ from runtime.oci.store import Blobs
 
 if TYPE_CHECKING:  # What it takes to read one is a fifth of a second, and moving bytes needs none of it.
     from pipeline.declare.stage_file import StageFile
+    from pipeline.registry.http import Connections
+    from pipeline.registry.retry import Patience
 
 _LAYOUT = "oci:"
 _APP = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -104,10 +102,10 @@ def open_stage_store(
     app: str,
     data: Path,
     *,
-    connections: Connections,
+    connections: "Connections",
     directory: Path = Path(),
     make: bool = True,
-    patience: Patience | None = None,
+    patience: "Patience | None" = None,
 ) -> StageStore:
     """Return where a stage has the images of an app.
 
@@ -138,6 +136,9 @@ def open_stage_store(
                 f"the store of the stage {stage.name} is {stage.store!a}, which names an image",
                 hint="write HOST/NAME without a tag or a digest: the app's name is added",
             )
+        from pipeline.registry.unfinished import Unfinished  # noqa: PLC0415 - stages of this machine load no registry
+        from pipeline.release.registry_stage import RegistryStage  # noqa: PLC0415 - likewise
+
         return RegistryStage(remote, connections, patience=patience, unfinished=Unfinished(data / "uploads"))
     own = data / "stages" / stage.name
     folder = own if stage.store is None else directory / stage.store.removeprefix(_LAYOUT)

@@ -1,6 +1,5 @@
 """The tags in a stage's store: of the live release, of every release that entered, and of the newest promotion."""
 
-from pipeline.registry.tagging import is_claim
 from runtime.digest import Digest
 from runtime.oci.referrers import is_list_tag
 
@@ -20,4 +19,6 @@ def release_tag(release: Digest) -> str:
 
 def is_image_tag(tag: str) -> bool:
     """Tell whether a tag names an image; those by which attachments are found, claims and the record name none."""
+    from pipeline.registry.tagging import is_claim  # noqa: PLC0415 - who reads no list of tags loads no registry
+
     return tag != RECORD and not is_list_tag(tag) and not is_claim(tag)
