@@ -19,7 +19,7 @@ def test_upload_that_fails_is_left_behind_where_it_is_not_deleted(simulated, han
     large = max(hands.there.digests(), key=lambda each: hands.there.path(each).stat().st_size)
     hands.there.path(large).write_bytes(hands.there.path(large).read_bytes()[:-1])
     with (
-        disabled("pipeline.registry.repository", "upload.cancel()\n", "pass\n"),
+        disabled("pipeline.registry.repository", "upload.cancel()\n                raise", "raise"),
         pytest.raises(RefusedError),
     ):
         hands.push(simulated.address, "app")
