@@ -1,40 +1,24 @@
 """How apps stand in their stages: what is live, by whose word, how old the evidence is, and what did not end."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.declare.errors import FetchError
+from pipeline.declare.errors import DeployError, FetchError
 from pipeline.declare.stage_file import StageFile
 from pipeline.gating import Grounds, evidence_of, newest
 from pipeline.release.acceptance import Acceptance
+from pipeline.release.deployment import Deployment
 from pipeline.release.gate_evidence import Claim
 from pipeline.release.journal import Journal, Promotion
 from pipeline.release.released import Released
 from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
 from runtime.digest import Digest
-from runtime.errors import DigestError, StoreError
-
-DEPLOYMENTS = "deployments"
-"""The folder of a store for what was deployed: ``APP/STAGE.json``."""
+from runtime.errors import StoreError
 
 _LAYOUT = "oci:"
 _RELEASE = "release-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
-    """What was written down when a release was deployed.
-
-    Args:
-        release: which.
-        number: of the promotion that it rests on.
-    """
-
-    release: Digest
-    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +46,7 @@ class Stand:
     verified: int | None = None
     others: tuple[Digest, ...] = ()
     unfinished: Promotion | None = None
-    deployed: Deployed | None = None
+    deployed: Deployment | None = None
     problem: str = ""
 
 
@@ -121,7 +105,7 @@ def _stand(place: Grounds, stage: StageFile, app: str, unfinished: Promotion | N
         others=others,
         accepted=newest(evidence, stage, store),
         verified=max((each.at for each in evidence.verdicts), default=None),
-        deployed=_deployed(place.store / DEPLOYMENTS / app / f"{stage.name}.json"),
+        deployed=_deployed(place.store, app, stage.name),
     )
 
 
@@ -132,9 +116,8 @@ def _releases(store: StageStore, live: Digest | None) -> Iterator[Digest]:
             yield found.digest
 
 
-def _deployed(path: Path) -> Deployed | None:
+def _deployed(store: Path, app: str, stage: str) -> Deployment | None:
     try:
-        found = json.loads(path.read_bytes())
-        return Deployed(release=Digest(found["release"]), number=int(found["number"]))
-    except (OSError, ValueError, KeyError, TypeError, DigestError):
-        return None
+        return Deployment.read(store, app, stage)
+    except DeployError:
+        return None  # `drift` and `deploy` tell of it
