@@ -170,7 +170,7 @@ def end_all(site: Site) -> None:
         TargetError: the target failed.
     """
     before = _recorded(site)
-    site.target.remove(site.app, site.stage.name)
+    target_of(before.target, site.grounds.store).remove(site.app, site.stage.name)
     replace(before, replicas={}).save(site.grounds.store)
 
 
@@ -182,7 +182,8 @@ def find_drift(site: Site) -> tuple[Deployment, tuple[Drift, ...]]:
         TargetError: the target does not tell.
     """
     record = _recorded(site)
-    return record, drifts(record, site.target.observe(site.app, site.stage.name), site.live)
+    target = target_of(record.target, site.grounds.store)  # which may be another than the stage says by now
+    return record, drifts(record, target.observe(site.app, site.stage.name), site.live)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ def _ask(arguments: argparse.Namespace) -> Asked:
             hosts=Catalogue.of(_BESIDE),
             store=store_path(arguments),
             connections=connections,
-            keyring=_keyring(Path(arguments.keyring), now),
+            keyring=_keyring(arguments.keyring, now),
             local=_machine(),
         )
         return ask_gate(arguments.image, arguments.stage, grounds, app=arguments.app, now=now)
@@ -164,9 +164,12 @@ def _refusal(refusal: GateRefusal) -> dict[str, object]:
     }
 
 
-def _keyring(path: Path, now: int) -> Keyring | None:
-    """Return the keyring, if there is one and it is to be trusted."""
-    if not path.exists() and str(path) == KEYRING:
+def _keyring(name: str, now: int) -> Keyring | None:
+    """Return the keyring that is named, or the project's if it has one; it has to be trusted."""
+    from pipeline.declare.tree import project_tree  # noqa: PLC0415 - likewise
+
+    path = project_tree(_BESIDE) / KEYRING if name == KEYRING else Path(name)
+    if not path.exists() and name == KEYRING:
         return None
     from pipeline.release.key_place import keys_folder  # noqa: PLC0415 - likewise
     from pipeline.release.keyring_file import Trust  # noqa: PLC0415 - likewise

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.gating import Grounds
     from pipeline.promoting import Promoted, Wish
     from pipeline.release.journal import Journal
+    from pipeline.release.public_key import PublicKey
     from pipeline.report.text import Ink
 
 JOURNALS = "promotions"
@@ -58,7 +59,7 @@ def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> It
 
     Raises:
         RefusedEvidenceError: the keyring is not to be trusted.
-        KeysError: this machine's key cannot be had.
+        KeysError: this machine's key, or the keyring, cannot be read.
     """
     from pipeline.build.sources import read_sources  # noqa: PLC0415 - likewise
     from pipeline.cli.keys import KEYRING  # noqa: PLC0415 - likewise
@@ -68,10 +69,9 @@ def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> It
     from pipeline.declare.tree import project_tree  # noqa: PLC0415 - likewise
     from pipeline.gating import Grounds  # noqa: PLC0415 - likewise
     from pipeline.registry.http import Connections  # noqa: PLC0415 - likewise
-    from pipeline.release.key_place import MACHINE, keys_folder  # noqa: PLC0415 - likewise
+    from pipeline.release.key_place import keys_folder  # noqa: PLC0415 - likewise
     from pipeline.release.keyring_file import Trust  # noqa: PLC0415 - likewise
     from pipeline.release.keyring_place import trusted_keyring  # noqa: PLC0415 - likewise
-    from pipeline.release.private_key import machine_key  # noqa: PLC0415 - likewise
     from pipeline.release.seen import Seen  # noqa: PLC0415 - likewise
 
     folder = keys_folder(os.environ, Path.home())
@@ -85,10 +85,27 @@ def opened_place(arguments: argparse.Namespace, *, makes_key: bool = True) -> It
             store=store_path(arguments),
             connections=connections,
             keyring=keyring,
-            local=machine_key(folder).public if makes_key or (folder / MACHINE).exists() else None,
+            local=_machine(folder, makes_key=makes_key),
         )
     finally:
         connections.close()
+
+
+def _machine(folder: Path, *, makes_key: bool) -> PublicKey | None:
+    """Return this machine's key; None where it has none, and none can be made: a registry's stages ask for none."""
+    from pipeline.declare.errors import KeysError  # noqa: PLC0415 - likewise
+    from pipeline.release.key_place import MACHINE  # noqa: PLC0415 - likewise
+    from pipeline.release.private_key import machine_key  # noqa: PLC0415 - likewise
+
+    is_there = (folder / MACHINE).exists()
+    if not is_there and not makes_key:
+        return None
+    try:
+        return machine_key(folder).public
+    except KeysError:
+        if is_there:
+            raise
+        return None
 
 
 def journal_of(place: Grounds) -> Journal:

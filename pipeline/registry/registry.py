@@ -146,13 +146,13 @@ class Registry:
         It raises as ``find``.
         """
         what = f"the list of what is attached to {subject}"
+        if not self._has_referrers:
+            return None
         try:
-            # The specification has it answer 200 for whatever digest, so one 404 tells enough.
-            pages = list(self._pages(f"referrers/{subject}", INDEX, what)) if self._has_referrers else None
+            pages = list(self._pages(f"referrers/{subject}", INDEX, what))
         except StoreError:
-            pages = None
-        if pages is None:
-            self._has_referrers = False
+            # Of a repository that is there, one 404 tells enough; of one that is not yet, nothing.
+            self._has_referrers = subject not in self._manifests
             return None
         found = (items(page.get("manifests"), what) for page in pages)
         return tuple(Descriptor.parse(each, what) for several in found for each in several)

@@ -96,8 +96,6 @@ def move_tag(move: Move, repository: Repository, *, times: Times | None = None) 
         BusyStageError: others move it without an end.
         FetchError: the registry cannot be reached, or refuses.
     """
-    if _is_there(move, repository):
-        return
     claims = _Claims(move.name, repository, times or Times())
     for _ in range(_ATTEMPTS):
         if not claims.take():

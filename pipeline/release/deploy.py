@@ -29,6 +29,7 @@ class DeployRefusal(StrEnum):
 
     OLDER = "deployment-older"
     UNAVAILABLE = "target-unavailable"
+    TARGET = "target-changed"
     BEFORE = "before-failed"
     NOT_READY = "not-ready"
     READ_BACK = "read-back"
@@ -81,7 +82,7 @@ class Deployer:
             RefusedDeploymentError: it is refused, or a check failed; what ran before goes on.
             TargetError: the target failed; likewise.
         """
-        self._refuse_older(wanted)
+        self._refuse_misfit(wanted)
         if missing := self.target.unavailable():
             message = f"{wanted.deploy.target.value} cannot run anything here: {missing}"
             raise RefusedDeploymentError(DeployRefusal.UNAVAILABLE, message)
@@ -130,8 +131,15 @@ class Deployer:
             message = f"the smoke command ended with {once.exit} beside {replica.id}{said}"
             raise RefusedDeploymentError(DeployRefusal.SMOKE, message)
 
-    def _refuse_older(self, wanted: Wanted) -> None:
+    def _refuse_misfit(self, wanted: Wanted) -> None:
+        """Refuse what is older than what was deployed, and what would run beside it for ever, on another target."""
         before = Deployment.read(self.store, wanted.app, wanted.stage)
+        if before and before.replicas and before.target is not wanted.deploy.target:
+            raise RefusedDeploymentError(
+                DeployRefusal.TARGET,
+                f"{wanted.app} runs on {before.target.value}, and {wanted.stage} says {wanted.deploy.target.value} now",
+                hint=f"`seatrial scale {wanted.app} --stage {wanted.stage} 0` ends what runs there",
+            )
         if before and wanted.number < before.number:
             raise RefusedDeploymentError(
                 DeployRefusal.OLDER,

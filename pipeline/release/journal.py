@@ -112,7 +112,7 @@ class Journal:
             left = _settle(lines, store, release)
             intent = Intent(lines, store, left or self._new(lines, store, release))
             try:
-                intent.reserve(least=max([least, *(each.number for each in lines.promotions)]), take_over=take_over)
+                intent.reserve(least=least, take_over=take_over)
                 yield intent
                 intent.require_live()
             except BaseException as error:
@@ -220,8 +220,14 @@ class Intent:
 
     def reserve(self, *, least: int, take_over: bool) -> None:
         """Have the number of the promotion; see ``reservation.reserve``."""
-        wanted = self._reservation
-        reserved = reserve(self._store, wanted, least=least, take_over=take_over)
+        known = self._lines.promotions
+        reserved = reserve(
+            self._store,
+            self._reservation,
+            least=max([least, *(each.number for each in known)]),
+            take_over=take_over,
+            ended={each.id for each in known if each.outcome is not None},
+        )
         self._lines.append({"event": "reserved", "number": reserved.number})
         self.promotion = replace(self.promotion, number=reserved.number)
 

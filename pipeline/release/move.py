@@ -10,9 +10,11 @@ Source: OCI distribution specification, spec.md, "Push"; OCI image specification
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipeline.declare.errors import PromotionError
+from pipeline.registry.repository import PARALLEL
 from pipeline.release.stage_store import StageStore
 from pipeline.release.survey import Document, LeftOut, Survey, survey
 from runtime.digest import Digest
@@ -113,9 +115,13 @@ def _attach(subject: Digest, beside: Mapping[Digest, list[Document]], target: St
 def _read_back(documents: Sequence[Document], target: StageStore) -> None:
     """Compare what the target has with what was put; blobs of what is attached were looked at before."""
     target.check(_blobs_of(each for each in documents if each.subject is None))
-    for each in documents:
-        if target.read(each.descriptor.digest, DOCUMENT_LIMIT) != each.raw:
-            raise PromotionError(f"{target.place} gives back another manifest for {each.descriptor.digest}")
+    digests = [each.descriptor.digest for each in documents]
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="read-back") as threads:
+        for each, raw in zip(
+            documents, threads.map(lambda digest: target.read(digest, DOCUMENT_LIMIT), digests), strict=True
+        ):
+            if raw != each.raw:
+                raise PromotionError(f"{target.place} gives back another manifest for {each.descriptor.digest}")
     for subject, put in _by_subject(documents).items():
         missing = {each.descriptor.digest for each in put} - {each.digest for each in target.referrers(subject)}
         if missing:

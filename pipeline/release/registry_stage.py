@@ -153,7 +153,7 @@ class RegistryStage:
     def keep(self, release: Descriptor) -> None:
         """Give a release a tag of its own; see ``StageStore.keep``."""
         raw = self.read(release.digest, DOCUMENT_LIMIT)
-        self.repository.put_manifest(raw, release.media_type, name=release_tag(release.digest))
+        self.repository.put_manifest(raw, release.media_type, name=release_tag(release.digest), is_read_back=False)
 
     def tags(self) -> tuple[str, ...]:
         """Return the tags of images; see ``StageStore.tags``."""
@@ -203,7 +203,8 @@ class RegistryStage:
         if expected not in (None, described.digest):
             raise DigestError(f"what is put there has the digest {described.digest}, expected {expected}")
         if media_type in MANIFESTS:
-            self.repository.put_manifest(content, media_type, name=described.digest.text)
+            # Whoever reads it next reads what the registry has.
+            self.repository.put_manifest(content, media_type, name=described.digest.text, is_read_back=False)
             self._learn(described.digest, content)
         else:
             self.repository.put_blob(described, Memory([content]))

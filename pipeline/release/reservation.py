@@ -7,6 +7,7 @@ passed over after a while; what it does later is refused, here and by all that c
 """
 
 import re
+from collections.abc import Collection
 
 from pipeline.declare.errors import BusyStageError, TagMovedError
 from pipeline.release.stage_store import StageStore
@@ -98,7 +99,9 @@ def find_reservation(store: StageStore) -> tuple[Reservation, Digest] | None:
     return Reservation.parse(store.read(found.digest, DOCUMENT_LIMIT)), found.digest
 
 
-def reserve(store: StageStore, wanted: Reservation, *, least: int, take_over: bool) -> Reservation:
+def reserve(
+    store: StageStore, wanted: Reservation, *, least: int, take_over: bool, ended: Collection[str] = ()
+) -> Reservation:
     """Have the next number.
 
     Args:
@@ -106,6 +109,7 @@ def reserve(store: StageStore, wanted: Reservation, *, least: int, take_over: bo
         wanted: what is to be promoted; its number is not looked at.
         least: the highest number that is known otherwise, as from acceptances.
         take_over: whether another promotion that has not ended is passed over at once.
+        ended: the ids of promotions that are known to have ended.
 
     Returns:
         The promotion with its number; the one that is there, where it has the same id.
@@ -119,7 +123,8 @@ def reserve(store: StageStore, wanted: Reservation, *, least: int, take_over: bo
     if found is not None and found[0].id == wanted.id:
         return found[0]
     before = found[0] if found else None
-    if before is not None and not take_over and _is_under_way(before, store, wanted.at):
+    is_known = before is None or take_over or before.id in ended
+    if before is not None and not is_known and _is_under_way(before, store, wanted.at):
         raise _busy(before, store, wanted.at)
     number = 1 + max(least, before.number if before else 0)
     reserved = replace(wanted, number=number, is_ended=False)

@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.paged(tags, lambda some: {"name": name, "tags": some}, "application/json")
 
     def referrers_get(self, name, digest):
-        if not self.registry.has_referrers:
+        if not self.registry.has_referrers or name not in self.registry.manifests:
             return self.unknown()
         found = []
         for key, (content, kind) in sorted(self.registry.manifests.get(name, {}).items()):

@@ -53,7 +53,7 @@ class Deployment:
     def wanted(self, number: int = 1, image: Image | None = None, **part: object) -> Wanted:
         values: Mapping[str, object] = {
             "port": self.port,
-            "health": {"http": "/healthz", "port": 8000, "within": "20s"},
+            "health": {"http": "/healthz", "port": 8000, "within": "60s"},
             "secrets": ["API_TOKEN"],
             **part,
         }

@@ -27,7 +27,7 @@ from runtime.oci.layout import Layout
 SERVE = ["/bin/busybox", "httpd", "-f", "-p", "8000", "-h", "/etc"]
 ASK = ["/bin/busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:8000/passwd"]
 POLICY = {"hosts": ["reference", "hardened"]}
-HEALTH = {"http": "/passwd", "port": 8000, "within": "20s"}
+HEALTH = {"http": "/passwd", "port": 8000, "within": "60s"}
 
 
 @pytest.fixture(scope="module")

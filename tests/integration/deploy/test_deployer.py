@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
 from mutant import disabled
 
+from pipeline.declare.stage_file import TargetKind
 from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError
 from pipeline.release.deployment import Deployment
 from pipeline.release.load import under_load
@@ -62,6 +63,14 @@ def test_failing_command_before_stops_the_deployment(deployment):
     assert error.reason is DeployRefusal.BEFORE
     assert "ended with 3" in error.message
     assert {each.id for each in deployment.observed()} == set(before.replicas)
+
+
+def test_other_target_than_the_one_that_has_the_containers_is_refused(deployment):
+    made = deployed(deployment)
+    other = deployment.wanted(2, target="docker")
+    assert refused(deployment, other).reason is DeployRefusal.TARGET
+    replace(made, replicas={}).save(deployment.store)  # nothing runs there any more
+    assert refused(deployment, deployment.wanted(0)).reason is DeployRefusal.OLDER
 
 
 @pytest.mark.slow
@@ -119,3 +128,22 @@ def test_deployment_that_has_to_be_refused_goes_on_without_its_check(deployment,
     ):
         deployer.deploy(deployment.wanted(**part), acceptance=None, at=1_800_000_000)
     assert deployment.ask()[0] == 200
+
+
+FORGED = {
+    DeployRefusal.TARGET: (
+        {"target": TargetKind.DOCKER},
+        "if before and before.replicas and before.target is not wanted.deploy.target:",
+    ),
+    DeployRefusal.OLDER: ({"number": 9}, "if before and wanted.number < before.number:"),
+}
+
+
+@pytest.mark.bar("6 mutants of deploying", slice=0)
+@pytest.mark.parametrize("code", FORGED, ids=str)
+def test_what_the_record_says_is_heeded_by_its_own_check(deployment, code):
+    changes, check = FORGED[code]
+    replace(deployed(deployment), **changes).save(deployment.store)
+    assert refused(deployment, deployment.wanted(2)).reason is code
+    with disabled("pipeline.release.deploy", check, "if False:"):
+        assert deployed(deployment, 2).number == 2

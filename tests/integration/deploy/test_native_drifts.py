@@ -50,7 +50,7 @@ def edit_task(deployment, change):
     path.write_text(json.dumps(task))
     before = pid_of(deployment)
     os.kill(before, signal.SIGKILL)
-    due = time.monotonic() + 20
+    due = time.monotonic() + 60
     while pid_of(deployment) == before or deployment.observed()[0].state is not ReplicaState.RUNNING:
         assert time.monotonic() < due
         time.sleep(0.05)

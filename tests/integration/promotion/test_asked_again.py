@@ -97,6 +97,7 @@ def test_what_the_clock_did_not_change_clears_it(ask):
     assert [(each.name, each.state) for each in change.suspects] == [("date", SuspectState.CLEARED)]
 
 
+@pytest.mark.slow
 def test_what_is_as_before_passes_and_changes_nothing(ask):
     asked = ask("import sys\nsys.exit(0)\n")
     answered = asked.again(asked.result.behavior, asked.result.records)
@@ -121,6 +122,7 @@ def test_test_that_became_flaky_is_no_change(ask):
     pytest.fail("no run was told as flaky")
 
 
+@pytest.mark.slow
 def test_test_that_was_flaky_and_is_steady_now_is_no_change(ask):
     asked = ask("import sys\nsys.exit(0)\n")
     known = Normalization(unstable=frozenset({"suite"}))

@@ -245,6 +245,15 @@ def test_tag_that_another_tool_moved_is_not_moved_back(journal, store, here):
     with pytest.raises(TagMovedError):
         promote(journal, store, here, second, suite=lambda _: store.tag(LIVE, foreign, first.digest))
     assert store.tagged(LIVE).digest == third.digest
+    # Of the record before this machine knows that it ended, though its release is not live.
+    assert promote(journal, store, here, second).number == 3
+
+
+def test_tag_that_another_tool_moved_is_seen_by_the_next_promotion(journal, store, here):
+    first, second, third = (write_image(here.layout, each) for each in (b"first", b"second", b"third"))
+    promote(journal, store, here, first)
+    store.tag(LIVE, move(here, store, third.digest).release, first.digest)
+    assert promote(journal, store, here, second).previous == third.digest
 
 
 def race(journal, store, here, release, barrier):

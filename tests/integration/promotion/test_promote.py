@@ -92,6 +92,15 @@ def test_what_nobody_signed_is_not_promoted(project):
     assert "nothing was verified here as web" in refused.stderr
 
 
+@pytest.mark.slow
+def test_key_that_cannot_be_made_keeps_nobody_from_verifying_and_one_that_was_named_does(project):
+    (project.folder / "keys").write_text("a file")
+    done = project.run("verify", "web")
+    assert "warning: nothing is signed: " in done.stderr
+    assert "PASSED" in done.stdout
+    assert "nothing.pem cannot be read" in project.run("verify", "web", "--key", "nothing.pem", code=2).stderr
+
+
 # Behavior that a machine changes and no factor of the run does: how long it is up.
 ONCE = """\
 read -r up _ < /proc/uptime

@@ -184,6 +184,14 @@ def test_attachments_are_found_and_are_no_tags(store, open_store, here):
     assert store.referrers(image.digest, artifact_type="another") == ()
 
 
+def test_question_for_attachments_before_the_repository_is_there_is_forgotten(store, here):
+    image = write_image(here.layout, b"image")
+    assert store.referrers(image.digest) == ()
+    put(store, here, "image")
+    own = attach_text(store, image.digest, "one")
+    assert [each.digest for each in store.referrers(image.digest)] == [own.digest]
+
+
 def test_artifact_about_another_image_is_not_attached(store, here):
     image = put(store, here, "image")
     with pytest.raises(RefusedError):

@@ -89,18 +89,24 @@ class Blobs:
         assert len(self.content[digest]) <= limit
         return self.content[digest]
 
-    def image(self, architecture="amd64", salt="", **changes):
-        """Put an image there, and return its digest."""
-        diff_id = Digest.of(f"archive {architecture}{salt}".encode())
+    def image(self, architecture="amd64", salt="", archive=None, **changes):
+        """Put an image there, and return its digest; of its layer nothing, unless its archive is given."""
+        diff_id = self.put(archive) if archive else Digest.of(f"archive {architecture}{salt}".encode())
         config = {"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id.text]}}
         described = self.put(config | changes)
-        layer = Digest.of(f"layer {architecture}{salt}".encode())
+        layer = diff_id if archive else Digest.of(f"layer {architecture}{salt}".encode())
         kind = "application/vnd.oci.image"
         return self.put(
             {
                 "schemaVersion": 2,
                 "config": self._descriptor(f"{kind}.config.v1+json", described),
-                "layers": [{"mediaType": f"{kind}.layer.v1.tar", "digest": layer.text, "size": 5}],
+                "layers": [
+                    {
+                        "mediaType": f"{kind}.layer.v1.tar",
+                        "digest": layer.text,
+                        "size": len(self.content.get(layer, b"12345")),
+                    }
+                ],
             }
         )
 

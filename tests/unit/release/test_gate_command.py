@@ -1,7 +1,9 @@
 """``seatrial gate``, as people type it: in layouts with real images, keys and bundles."""
 
+import io
 import json
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,7 +187,7 @@ def test_index_is_meant_where_the_image_was_built_for_several_architectures(proj
     assert (found["release"], [each["digest"] for each in found["images"]]) == (index.text, [image.text])
 
 
-def test_stage_with_a_keyring_counts_its_keys_alone(project, capsys):
+def test_stage_with_a_keyring_counts_its_keys_alone(project, capsys, monkeypatch):
     project.write("specs/stages/dev.yaml", DEV + "trust: keyring\n")
     project.built()
     assert gate("web", "--stage", "dev", "--json") == 1
@@ -196,6 +198,9 @@ def test_stage_with_a_keyring_counts_its_keys_alone(project, capsys):
     assert "signer-local" in codes(capsys)
     holder = make_holder("ci", project.key.public, (Role.VERIFIER,), NOW - 100_000, 200_000)
     project.write("specs/keyring.json", signed_by(with_holder(found.keyring, holder), project.key).to_bytes().decode())
+    assert gate("web", "--stage", "dev") == 0
+    (project.folder / "app").mkdir()
+    monkeypatch.chdir(project.folder / "app")
     assert gate("web", "--stage", "dev") == 0
 
 
@@ -223,6 +228,32 @@ def test_host_file_of_the_stage_before_that_was_emptied_makes_its_acceptance_ano
     project.write("specs/hosts/own.yaml", "seatrial: 1\nname: own\nfactors: {}\n")
     assert gate("web", "--stage", "prod", "--json") == 1
     assert codes(capsys) == {"acceptance-policy"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("app/notes.txt", b"nothing to hide", set()),
+        ("root/.ssh/id", b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + b"A" * 60 + b"\n", {"lint-found"}),
+    ],
+    ids=["clean", "private-key"],
+)
+def test_stage_that_asks_for_it_has_the_layers_looked_at(project, capsys, name, content, found):
+    project.write("specs/stages/dev.yaml", DEV.replace("own]", "own], lint: error"))
+    project.world.take(project.world.blobs.image(archive=archive(name, content)))
+    project.world.say(hosts=[host_word(world.REFERENCE, "REFERENCE"), host_word(world.HARDENED, name="own")])
+    project.built()
+    assert gate("web", "--stage", "dev", "--json") == bool(found)
+    assert codes(capsys) == found
+
+
+def archive(name, content):
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as opened:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode, entry.mtime = len(content), 0o600, NOW
+        opened.addfile(entry, io.BytesIO(content))
+    return raw.getvalue()
 
 
 def test_tag_that_was_moved_back_to_an_older_release_opens_no_gate(project, capsys):

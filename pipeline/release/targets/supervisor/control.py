@@ -24,7 +24,7 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from pipeline.release.targets.supervisor.service import main; main(sys.argv[2], sys.argv[3])"
 )
-_COMING_UP = 20.0  # seconds
+_COMING_UP = 60.0  # seconds
 _LOOKING = 0.02
 _KEPT = ("HOME", "LANG", "PATH", "XDG_RUNTIME_DIR")  # the rest of who deploys is no business of what lasts
 
