@@ -139,6 +139,7 @@ def _asked(question: SuiteQuestion, hosts: Sequence[Host], options: Options) -> 
         seed=options.seed,
         milliseconds=options.budget,
         predicts=options.predict,
+        alone=not others,
     )
 
 

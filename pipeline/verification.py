@@ -112,8 +112,19 @@ class Interrupted(Exception):  # noqa: N818 - not an error: what was found until
         self.partial = partial
 
 
-def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
+def verify(
+    paths: Sequence[Path],
+    options: Options,
+    tell: Tell,
+    on_built: Callable[[Path, Built], None] = lambda _path, _built: None,
+) -> Verification:
     """Verify every spec: lock if needed, build, run on the hosts, compare, explain, judge.
+
+    Args:
+        paths: the specs.
+        options: what is wished.
+        tell: is told what happens.
+        on_built: takes what each spec was built to.
 
     Raises:
         SpecFaults, SpecError, LockError, BuildError, FetchError: there is nothing to judge; the message says why.
@@ -125,7 +136,7 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     done: list[EnvironmentResult] = []
     try:
         for each, chosen in zip(specs, hosts, strict=True):
-            done.append(_verify_one(each, chosen, options, tell))
+            done.append(_verify_one(each, chosen, options, tell, on_built))
     except (environment.Interrupted, KeyboardInterrupt) as stop:
         cause: BaseException | None = stop
         if isinstance(stop, environment.Interrupted):
@@ -139,11 +150,14 @@ def verify(paths: Sequence[Path], options: Options, tell: Tell) -> Verification:
     return conclude(done, duration=_clock() - begin, seed=options.seed)
 
 
-def _verify_one(spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Tell) -> EnvironmentResult:
+def _verify_one(
+    spec: EnvSpec, hosts: Sequence[Host], options: Options, tell: Tell, on_built: Callable[[Path, Built], None]
+) -> EnvironmentResult:
     lock = _lock_of(spec, options, tell)
     reference = options.images.get(str(spec.path))
     instead = ExistingImage(from_=reference) if reference else None
     builder, built = _build(spec, lock, options, tell, instead=instead)
+    on_built(spec.path, built)
     told = _told(spec, built, options, instead)
     asked = ask(
         told.declare(spec),

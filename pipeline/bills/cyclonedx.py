@@ -64,7 +64,7 @@ def _component(bill: Bill, package: LockedPackage) -> dict[str, Json]:
         "type": "library",
         "bom-ref": file.source,
         "name": package.name,
-        "version": package.version,
+        **({"version": package.version} if package.version else {}),
         "hashes": [{"alg": _ALGORITHMS[name], "content": digits} for name, digits in sorted(hashes(file).items())],
         "purl": bill.url(package),
         "properties": _properties({"size": str(file.size), "source": file.source}),

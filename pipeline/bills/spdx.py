@@ -61,7 +61,7 @@ def _package(bill: Bill, package: LockedPackage) -> dict[str, Json]:
     return {
         "SPDXID": _identifier(package),
         "name": package.name,
-        "versionInfo": package.version,
+        **({"versionInfo": package.version} if package.version else {}),
         "packageFileName": file.name,
         "sourceInfo": f"{file.source}, {file.size} bytes",
         "checksums": [

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pipeline.build.essential import unpack_packages
 from pipeline.build.first_use import after_scripts, before_scripts
 from pipeline.build.keystore import clamp_keystore
 from pipeline.build.left_out import PACKAGES
-from pipeline.build.strata import Stratum
+from pipeline.build.strata import LATE, Stratum
 from pipeline.declare.errors import BuildError
 from runtime.backends.native.backend import run_in_tree
 from runtime.backends.native.idmap import BASE
@@ -90,9 +90,11 @@ def bootstrap(
 
     names = stratum.packages
     _copy({name: packages[name] for name in names}, folder / PACKAGES)
+    known: tuple[str, ...] = ()
     if ground is None:
-        run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
-    install = _BEGIN + "".join(_stage(each) for each in stratum.stages) + after_scripts(names) + _END
+        known = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
+    stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
+    install = _BEGIN + stages + after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch), architecture=architecture, deadline=deadline)
     below, work = (ground.below, ground.work) if ground else ((), None)
@@ -118,16 +120,35 @@ def _copy(packages: Mapping[str, Path], to: Path) -> None:
             os.chown(each, BASE, BASE)
 
 
-def _stage(names: Sequence[str]) -> str:
-    """Return the lines of shell that install one stage of the packages."""
-    files = " ".join(f"/debs/{name}.deb" for name in names)
-    return f"{_ACT} --unpack {files}\n{before_scripts(names)}{_ACT} --configure -a\n"
+def _stage(names: Sequence[str], late: Sequence[str], known: Collection[str]) -> str:
+    """Return the lines of shell that install one stage of the packages.
+
+    Args:
+        names: of the packages.
+        late: those that are unpacked only.
+        known: those of which dpkg knows already that they are unpacked.
+    """
+    files = " ".join(f"/debs/{name}.deb" for name in names if name not in known)
+    unpack = (f"{_ACT} --unpack {files}\n" if files else "") + before_scripts(names)
+    if not late:
+        return f"{unpack}{_ACT} --configure -a\n"
+    chosen = " ".join(name for name in names if name not in late)
+    configure = f"{_ACT} --no-triggers --configure {chosen}\n" if chosen else ""
+    return f"{unpack}{configure}{_ACT} --triggers-only -a\n"
 
 
-def _unpack(root: int, names: Sequence[str], epoch: int) -> None:
+def _caches(late: Sequence[str]) -> str:
+    """Return the lines that configure what comes late, over everything else."""
+    folders = [folder for name in late for folder in LATE[name]]
+    # Links to folders are followed, as fc-cache does; one that leads nowhere is no reason to stop.
+    touch = (f"find -L {each} -xdev -type d -exec touch {{}} + 2>/dev/null || :\n" for each in folders)
+    return f"{''.join(touch)}{_ACT} --configure -a\n"
+
+
+def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[str, ...]:
     """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files."""
     os.fchdir(root)
-    unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
+    return unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
 
 
 def _plan(script: str, epoch: int) -> Plan:

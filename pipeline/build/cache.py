@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.build.artifact import Artifact
@@ -61,6 +62,37 @@ class Cache:
         except OSError as error:
             raise self._unwritten(error) from error
         return target
+
+    def pinned(self, source: str, wanted: str) -> Artifact | None:
+        """Return the pin of a file of which the hash alone is known, if it is here and whole, else None."""
+        pin = Artifact(source=source, size=0, hash=wanted)
+        try:
+            pin = replace(pin, size=self._path(pin).stat().st_size)
+        except OSError:
+            return None
+        return pin if self.find(pin) else None
+
+    def put_unsized(self, source: str, wanted: str, blocks: Iterable[bytes], *, most: int) -> Artifact:
+        """Write a file whose size nobody knew, as ``put`` does, and return its pin.
+
+        Args:
+            source: as of ``Artifact``.
+            wanted: its hash, as of ``Artifact``.
+            blocks: its bytes.
+            most: how many these may be.
+
+        Raises:
+            FetchError: it has another hash, is longer, or the disk takes no more; nothing is kept of it.
+        """
+        limit = Artifact(source=source, size=most, hash=wanted)
+        target = self._path(limit)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._write(target, _hashed(limit, blocks))
+            self._write(_stamp_path(target), _stamp(target.stat()).encode())
+            return replace(limit, size=target.stat().st_size)
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def remember(self, name: str, content: bytes) -> None:
         """Keep a small note under ``name``, atomically, in place of an earlier one.
@@ -127,6 +159,22 @@ def _verified(artifact: Artifact, blocks: Iterable[bytes]) -> Iterable[bytes]:
     if second is not None and second.hexdigest() != artifact.sha256:
         message = f"its hash is sha256:{second.hexdigest()} and sha256:{artifact.sha256} is locked"
         raise FetchError(message, reason=Reason.FILE_SHA256)
+
+
+def _hashed(limit: Artifact, blocks: Iterable[bytes]) -> Iterable[bytes]:
+    """Pass blocks on while hashing them; the file may have any size up to that of ``limit``."""
+    algorithm, _, digits = limit.hash.partition(":")
+    found = hashlib.new(algorithm)
+    left = limit.size
+    for block in blocks:
+        left -= len(block)
+        if left < 0:
+            raise FetchError(f"it is longer than {limit.size} bytes", reason=Reason.FILE_LONG)
+        found.update(block)
+        yield block
+    if found.hexdigest() != digits:
+        message = f"its hash is {algorithm}:{found.hexdigest()} and {limit.hash} is wanted"
+        raise FetchError(message, reason=Reason.FILE_HASH)
 
 
 def _stamp_path(path: Path) -> Path:

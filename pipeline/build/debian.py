@@ -52,7 +52,7 @@ class DebianLayers:
         found: tuple[Layer, ...] = ()
         newest = 0
         for each in strata(packages):
-            newest = max(newest, *(packages[name].newest for name in each.packages))
+            newest = max([newest, *(packages[name].newest for name in each.packages)])
             epoch = min(newest, self.epoch)
             found += self._stratum(each, found, epoch, locales if _SOURCES in each.packages else ())
         return found
@@ -83,6 +83,8 @@ class DebianLayers:
             "locales": list(locales),
             "epoch": epoch,
         }
+        if stratum.late:
+            key["late"] = list(stratum.late)
 
         def fill(folder: Path, _: Conditions) -> None:
             trees = self.workshop.trees

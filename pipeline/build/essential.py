@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.build.dpkg_database import NEW, Unpacked, conffiles, database, told
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.ecosystems.debian.relations import parse_relations
 from pipeline.declare.errors import PackageError
@@ -61,48 +62,80 @@ def answers_of(field: str, providers: Mapping[str, str]) -> list[str]:
     return [names[0] for names in answers if names]
 
 
-def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> None:
+def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> tuple[str, ...]:
     """Unpack packages into an empty directory, in their order, with the modes and owners that they say.
 
-    A folder keeps what the first package says of it, as with dpkg. Links are never followed.
+    A folder keeps what the first package says of it, as with dpkg. Links are never followed. dpkg's database then says
+    of most of them that they are unpacked; of the others it knows nothing.
 
     Args:
         root: descriptor of the directory, as user 0 of the mapped ids.
-        packages: what to unpack.
+        packages: what to unpack; each file has the name of its package.
         epoch: the time of the few entries that no package brings.
+
+    Returns:
+        The names of those that dpkg knows.
 
     Raises:
         PackageError: a package holds what is refused, or a file that another one holds too.
     """
     limits = Limits()
+    names = told(packages)
+    known: list[Unpacked] = []
     with Folder(root) as folder:
         for name in _MERGED:
             folder.add(_link(name, epoch))
             folder.add(_folder(b"usr/" + name, epoch))
         for package in packages:
+            state = Unpacked(package=package) if package.path.stem in names else None
+            known += [state] if state else []
             try:
-                _unpack(folder, package, limits)
+                _unpack(folder, package, limits, state)
             except (RefusedError, PackageError) as error:
                 owner = package.path.name.removesuffix(".deb")
                 raise PackageError(
                     f"the Debian package {owner} is refused: {error.message}",
                     hint=f"it is damaged or hostile; see where it came from, or run `seatrial lock --upgrade {owner}`",
                 ) from error
+        _tell(folder, known, epoch)
         for path in _EMPTY:
             if not folder.has(path):
                 folder.add(Entry(path=path, kind=Kind.FILE, mode=0o644, uid=0, gid=0, mtime=epoch))
         folder.finish()
+    return tuple(each.package.path.stem for each in known)
 
 
-def _unpack(folder: Folder, package: Deb, limits: Limits) -> None:
+def _tell(folder: Folder, known: Sequence[Unpacked], epoch: int) -> None:
+    """Write into dpkg's database what it is to know."""
+    for path, mode, content, mtime in database(known, epoch=epoch):
+        size = len(content)
+        file = Entry(path=path.encode(), kind=Kind.FILE, mode=mode, uid=0, gid=0, mtime=mtime, size=size)
+        try:
+            folder.add(file, (content,))
+        except RefusedError as error:
+            message = f"a Debian package is refused: it holds a file of dpkg's database: {error.message}"
+            hint = "it is damaged or hostile; see which package has that file"
+            raise PackageError(message, hint=hint) from error
+
+
+def _unpack(folder: Folder, package: Deb, limits: Limits, state: Unpacked | None) -> None:
+    """Unpack one package; what dpkg is to know of it is added to ``state``."""
+    waiting = conffiles(package) if state else frozenset()
     with package.open_data() as archive:
         for member in archive:
             entry = _entry(member, limits)
+            if state:
+                state.listed.append("/" + (member.name.removeprefix("./").strip("/") or "."))
             if not entry.path or entry.path in _MERGED:
                 continue
             if entry.kind is Kind.DIRECTORY and folder.is_given(entry.path):
                 continue
-            folder.add(entry, _content(archive, member))
+            if entry.kind is Kind.FILE and entry.path in waiting:
+                content = b"".join(_content(archive, member))
+                folder.add(entry, (content,))
+                folder.add(replace(entry, path=entry.path + NEW), (content,))
+            else:
+                folder.add(entry, _content(archive, member))
 
 
 def _entry(member: tarfile.TarInfo, limits: Limits) -> Entry:

@@ -29,6 +29,8 @@ Locate: TypeAlias = Callable[[Artifact, "Fetcher"], tuple[str, ...]]
 THREADS = 4
 """Downloads at once: few, since public archives limit the connections of a client."""
 
+_MOVED = "see whether its server has another version there now, and write its URL and `sha256:` in the spec"
+
 _PAUSES = (0.5, 1.0, 2.0)
 """Seconds between rounds over all places of one file: four rounds in all."""
 
@@ -121,6 +123,32 @@ class Fetcher(AbstractContextManager["Fetcher"]):
                 if progress is not None:
                     progress(wanted[key])
         return tuple(paths[artifact.hash] for artifact in listed)
+
+    def pin(self, source: str, wanted: str, url: str, *, most: int) -> Artifact:
+        """Return the pin of a file of which nobody but its server knows the size; the file is in the cache afterwards.
+
+        Args:
+            source: how a lock names it.
+            wanted: its hash.
+            url: where it is.
+            most: bytes that it may have.
+
+        Raises:
+            FetchError: it cannot be had, or is another file.
+            LockError: ``source`` or ``wanted`` is none.
+        """
+        found = self.cache.pinned(source, wanted)
+        if found is not None:
+            return found
+
+        def download(url: str) -> Artifact:
+            with self.connections.open(url) as blocks:
+                return self.cache.put_unsized(source, wanted, self._until_stopped(blocks), most=most)
+
+        try:
+            return self._first((url,), download)
+        except FetchError as error:
+            raise type(error)(f"cannot fetch {error.message}", hint=error.hint or _MOVED) from error
 
     def read(self, url: str, limit: int, *, accept: str = "*/*") -> bytes:
         """Return what ``url`` holds, for indexes and the like: never cached, never more than ``limit`` bytes.
@@ -217,6 +245,8 @@ def _summary(problems: Mapping[str, FetchError]) -> FetchError:
 
 
 def _upgrade(artifact: Artifact) -> str:
+    if artifact.archive == "url":
+        return _MOVED
     if artifact.archive == "npm":
         return f"seatrial lock --upgrade {artifact.path.rpartition('@')[0]}"
     package = artifact.name.partition("_" if artifact.archive in PUBLIC_ARCHIVES else "-")[0]

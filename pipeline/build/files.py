@@ -36,6 +36,8 @@ class LocalFile:
         mode: permission bits; of a link 0.
         target: of a link; empty for a file.
         content: digest of a file's bytes; empty as long as nobody read them.
+        owner: what its entry says, ``UID:GID``; None for root's.
+        top: where its entry goes, relative to the tree.
     """
 
     path: str
@@ -43,6 +45,8 @@ class LocalFile:
     mode: int
     target: str = ""
     content: str = ""
+    owner: str | None = None
+    top: str = ""
 
 
 def find_files(
@@ -143,7 +147,8 @@ def _local(
     path = "/".join(part for part in (top, below) if part)
     status = file.lstat() if source is not None else file.stat()
     if stat.S_ISLNK(status.st_mode):
-        return LocalFile(path=path, source=file, mode=0, target=_target(file, source or file.parent))
+        target = _target(file, source or file.parent)
+        return LocalFile(path=path, source=file, mode=0, target=target, owner=entry.owner, top=top)
     if not stat.S_ISREG(status.st_mode):
         raise BuildError(
             f"{file} is neither a file nor a folder nor a link; an image cannot hold it",
@@ -151,7 +156,7 @@ def _local(
         )
     executable = bool(status.st_mode & stat.S_IXUSR)
     mode = int(entry.mode, 8) if entry.mode is not None else (0o755 if executable else 0o644)
-    return LocalFile(path=path, source=file, mode=mode)
+    return LocalFile(path=path, source=file, mode=mode, owner=entry.owner, top=top)
 
 
 def _target(link: Path, source: Path) -> str:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 MAKERS: Mapping[str, str] = MappingProxyType(
     {
+        "bind9-utils": "/usr/sbin/rndc-confgen",  # the key by which a name server is controlled
         "mariadb-server-core": "/usr/bin/mysql_install_db",  # databases, with an identifier of their own
         "openssh-client": "/usr/bin/ssh-keygen",  # the keys by which a host is known
         "postgresql-common": "/usr/bin/pg_createcluster",  # a cluster, with an identifier of its own
@@ -17,11 +18,14 @@ MAKERS: Mapping[str, str] = MappingProxyType(
 )
 """Package → its program."""
 
+MADE: Mapping[str, str] = MappingProxyType({"bind9-utils": "/etc/bind/rndc.key"})
+"""Package → the file that has to be there, empty, while scripts run: they go on only where it was made."""
+
 
 def before_scripts(packages: Collection[str]) -> str:
     """Return the lines of shell that run before the scripts of packages; none where no package makes such things."""
     return "".join(
-        f"mv {maker} {maker}.kept\nprintf '#!/bin/sh\\n' > {maker} && chmod 755 {maker}\n"
+        f"mv {maker} {maker}.kept\nprintf '#!/bin/sh\\n{_making(package)}' > {maker} && chmod 755 {maker}\n"
         for package, maker in MAKERS.items()
         if package in packages
     )
@@ -29,4 +33,12 @@ def before_scripts(packages: Collection[str]) -> str:
 
 def after_scripts(packages: Collection[str]) -> str:
     """Return those that run after them."""
-    return "".join(f"mv {maker}.kept {maker}\n" for package, maker in MAKERS.items() if package in packages)
+    return "".join(
+        f"mv {maker}.kept {maker}\n" + (f"rm -f {MADE[package]}\n" if package in MADE else "")
+        for package, maker in MAKERS.items()
+        if package in packages
+    )
+
+
+def _making(package: str) -> str:
+    return f": > {MADE[package]}\\n" if package in MADE else ""

@@ -1,4 +1,4 @@
-"""What images, suites and stages are made of alike: trees of Debian packages, and files of source distributions."""
+"""What images, suites and stages are made of alike: trees of Debian packages, and files from elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import LockedPackage
 from pipeline.build.fetch import Fetcher
+from pipeline.build.given import Gift
 from pipeline.build.lock import LockedTree
+from pipeline.build.sections import locked_source
 from pipeline.build.twice import Workshop
-from pipeline.declare.image import FilesEntry, SdistFiles
+from pipeline.declare.errors import LockError
+from pipeline.declare.image import FilesEntry, SdistFiles, UrlFile
 from runtime.canonical import Json
 from runtime.oci.image import Layer
 
@@ -55,13 +58,29 @@ class Forge:
             architecture=self.foreign,
         )
 
-    def unpack_sources(self, folder: Path, entries: Sequence[FilesEntry], tree: LockedTree) -> None:
-        """Lay the files of source distributions that some entries name, which are locked in ``tree``."""
-        locked = {f"{each.name.lower().replace('_', '-')}=={each.version}": each for each in tree.sources}
-        for entry in entries:
-            if isinstance(entry, SdistFiles):
-                from pipeline.build.ecosystems.pypi.sdist import unpack_sdist  # noqa: PLC0415 - likewise
+    def lay_sources(self, folder: Path, entries: Sequence[FilesEntry], tree: LockedTree) -> tuple[Gift, ...]:
+        """Lay what some entries take from source distributions and from URLs, which are locked in ``tree``.
 
-                package = locked[entry.sdist.lower().replace("_", "-")]
-                archive = self.fetcher.fetch(package.artifact)
-                unpack_sdist(archive, folder, to=entry.to.strip("/"), only=entry.only, name=package.artifact.name)
+        Returns:
+            What was laid for each of these entries, in their order; see ``pipeline.build.given``.
+
+        Raises:
+            PackageError: an archive is damaged or hostile, or has not what an entry takes from it.
+            FetchError: one cannot be had.
+        """
+        return tuple(self._lay(folder, each, tree) for each in entries if isinstance(each, SdistFiles | UrlFile))
+
+    def _lay(self, folder: Path, entry: SdistFiles | UrlFile, tree: LockedTree) -> Gift:
+        package = locked_source(entry, tree)
+        if package is None:  # whoever read the lock saw that it is there
+            raise LockError(f"the lock does not have what goes to {entry.to}")
+        file, to = self.fetcher.fetch(package.artifact), entry.to.strip("/")
+        if isinstance(entry, UrlFile):
+            from pipeline.build.ecosystems.url.lay import lay_url  # noqa: PLC0415 - likewise
+
+            return Gift.of(entry, lay_url(file, folder, entry, epoch=self.epoch))
+        from pipeline.build.ecosystems.pypi.sdist import unpack_sdist  # noqa: PLC0415 - likewise
+
+        mode = int(entry.mode, 8) if entry.mode is not None else None
+        laid = unpack_sdist(file, folder, to=to, only=entry.only, name=package.artifact.name, mode=mode)
+        return Gift.of(entry, tuple(f"{to}/{each}".lstrip("/") for each in laid))

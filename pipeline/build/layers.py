@@ -12,6 +12,7 @@ from pipeline.build.artifact import Artifact
 from pipeline.build.fetch import Fetcher
 from pipeline.build.files import files_digest, find_files, lay_files, with_content
 from pipeline.build.forge import Forge
+from pipeline.build.given import Gift, gifts_of, give
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
@@ -147,8 +148,9 @@ class Making:
             refuse_links((each.path for each in local), lower)
             add_user(folder, lower, image, epoch=epoch)
             lay_files(local, folder, epoch=epoch)
-            self._forge.unpack_sources(folder, image.files, tree)
+            laid = self._lay_sources(folder, image.files, tree, lower)
             adopt(folder, lower)
+            give(folder, lower, (*gifts_of(local), *laid))
             give_home(folder, image)
 
         return self.workshop.layers(
@@ -193,8 +195,10 @@ class Making:
             self._install_modules(folder, platform.suite.node, to, self._paths(below))
             refuse_links((each.path for each in local), self._paths(below)[::-1])
             lay_files(local, folder, epoch=epoch)
-            self._forge.unpack_sources(folder, suite.files, platform.suite)
+            lower = self._paths(below)[::-1]
+            laid = self._lay_sources(folder, suite.files, platform.suite, lower)
             self._finish(folder, below, platform.suite, top)
+            give(folder, lower, (*gifts_of(local), *laid))
 
         own = self.workshop.layers(
             "suite", key, fill, epoch=epoch, needs=lambda: self.fetcher.fetch_all(_artifacts(platform.suite))
@@ -234,6 +238,14 @@ class Making:
             suite=self.spec.suite.files if image is self.spec.image else (),
         )
         return stages.taken(entries)
+
+    def _lay_sources(
+        self, folder: Path, entries: Sequence[FilesEntry], tree: LockedTree, lower: Sequence[Path]
+    ) -> tuple[Gift, ...]:
+        """Lay what is fetched for some entries, and refuse what leads through a link of the image."""
+        laid = self._forge.lay_sources(folder, entries, tree)
+        refuse_links((path for each in laid for path in each.paths), lower)
+        return laid
 
     @property
     def _is_python(self) -> bool:

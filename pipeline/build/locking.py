@@ -18,6 +18,8 @@ from pipeline.build.ecosystems.pypi.index import lock_sdist
 from pipeline.build.ecosystems.pypi.resolve import Wanted, lock_pypi, lock_tools
 from pipeline.build.ecosystems.pypi.target import Target
 from pipeline.build.ecosystems.pypi.wheel import newest_time
+from pipeline.build.ecosystems.url.lock import ARCHIVE as URL
+from pipeline.build.ecosystems.url.lock import lock_url
 from pipeline.build.existing import Ways, interpreter_of, pin, target_of
 from pipeline.build.fetch import Fetcher
 from pipeline.build.interpreter import Interpreter
@@ -37,6 +39,7 @@ from pipeline.declare.image import (
     PythonPart,
     SdistFiles,
     Stage,
+    UrlFile,
     parse_epoch,
 )
 from pipeline.declare.spec import EnvSpec
@@ -155,7 +158,7 @@ class _Resolver:
                 preferred=self._preferred(old.python),
             )
         node = self._node(part.node, architecture, old)
-        return LockedTree(python=python, sources=self._sources(part.files), node=node)
+        return LockedTree(python=python, sources=self._sources(part.files, old), node=node)
 
     def _universe(self, part: BuiltImage, architecture: str) -> Universe:
         return read_universe(self._request(part, architecture), self.fetcher, now=self.now)
@@ -181,7 +184,9 @@ class _Resolver:
             )
             for name, stage in part.stages.items()
         }
-        return LockedTree(debian=debian, python=python, sources=self._sources(part.files), node=node, stages=stages)
+        return LockedTree(
+            debian=debian, python=python, sources=self._sources(part.files, old), node=node, stages=stages
+        )
 
     def _stage(
         self,
@@ -199,7 +204,7 @@ class _Resolver:
         named = {each.name for each in image}
         keep = (*image, *(each for each in self.upgrade.kept(old.debian) if each.name not in named))
         debian = lock_debian(request, self.fetcher, now=self.now, keep=keep, universe=universe)
-        return LockedTree(debian=debian, sources=self._sources(stage.files))
+        return LockedTree(debian=debian, sources=self._sources(stage.files, old))
 
     def _suite(
         self, built: BuiltImage, architecture: str, universe: Universe, image: LockedTree, old: LockedTree
@@ -221,7 +226,7 @@ class _Resolver:
                 preferred=self._preferred(old.python),
             )
         node = self._node(part.node, architecture, old)
-        return LockedTree(debian=debian, python=python, sources=self._sources(part.files), node=node)
+        return LockedTree(debian=debian, python=python, sources=self._sources(part.files, old), node=node)
 
     def _node(self, part: NodePart | None, architecture: str, old: LockedTree) -> tuple[LockedModule, ...]:
         if part is None:
@@ -249,9 +254,11 @@ class _Resolver:
     def _preferred(self, old: tuple[LockedPackage, ...]) -> dict[str, str]:
         return {each.name: each.version for each in self.upgrade.kept(old)}
 
-    def _sources(self, entries: tuple[FilesEntry, ...]) -> tuple[LockedPackage, ...]:
+    def _sources(self, entries: tuple[FilesEntry, ...], old: LockedTree) -> tuple[LockedPackage, ...]:
         wanted = dict.fromkeys(each.sdist for each in entries if isinstance(each, SdistFiles))
-        return tuple(lock_sdist(each, self.fetcher) for each in wanted)
+        named = {each.sha256: each for each in entries if isinstance(each, UrlFile)}
+        files = (lock_url(each, self.fetcher, old.sources) for each in named.values())
+        return (*(lock_sdist(each, self.fetcher) for each in wanted), *files)
 
 
 def _at_its_line(spec: EnvSpec, error: PipelineError, named: str, key: str) -> PipelineError:
@@ -292,12 +299,14 @@ def _epoch(image: AnyImage, platforms: Iterable[Platform], fetcher: Fetcher) -> 
 
 
 def _newest(package: LockedPackage, path: Path) -> int:
-    """Return the newest time inside a package; a source distribution's files are the suite's, and clamped like all."""
+    """Return the newest time inside a package; files of source distributions and from URLs are clamped like all."""
     try:
         if package.artifact.archive.startswith("debian"):
             return newest_mtime(path)
         if package.artifact.archive == "npm":
             return newest_in_tarball(path, package.artifact.source)
+        if package.artifact.archive == URL:
+            return 0
         return newest_time(path) if package.artifact.name.endswith(".whl") else 0
     except PackageError as error:  # it knows the file by its name in the cache only
         raise PackageError(

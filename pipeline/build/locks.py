@@ -2,14 +2,16 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.build.artifact import Artifact
-from pipeline.build.fetch import Fetcher
+from pipeline.build.fetch import Fetcher, Locate
 from pipeline.build.lock import Lock, check_answers, lock_path, read_lock, write_lock
+from pipeline.build.sections import lacking_section, urls
 from pipeline.build.sources import read_sources
 from pipeline.build.upgrade import Upgrade
 from pipeline.declare.dependencies import answers
@@ -34,12 +36,15 @@ def current_lock(spec: EnvSpec) -> Lock:
     except FileNotFoundError:
         raise LockError(f"{spec.path} has no lock {path}", hint=f"run `seatrial lock {spec.path}`") from None
     check_answers(found, spec.path, answers(spec))
+    hint = f"somebody changed it by hand: run `seatrial lock {spec.path}` and commit the result"
     lacking = [each for each in spec.architectures if each not in found.platforms]
     if lacking:
-        raise LockError(
-            f"{path} has nothing for {lacking[0]}, which {spec.path} is built for; it has {', '.join(found.platforms)}",
-            hint=f"somebody changed it by hand: run `seatrial lock {spec.path}` and commit the result",
-        )
+        has = ", ".join(found.platforms)
+        raise LockError(f"{path} has nothing for {lacking[0]}, which {spec.path} is built for; it has {has}", hint=hint)
+    for architecture in spec.architectures:
+        missing = lacking_section(spec, found.platforms[architecture])
+        if missing:
+            raise LockError(f"{path} has no {missing} for {architecture}, which {spec.path} has", hint=hint)
     return found
 
 
@@ -103,7 +108,7 @@ def fetcher_of(spec: EnvSpec, store: Path, lock: Lock | None) -> Fetcher:
     sources = read_sources(os.environ, Path.home(), mirror)
     snapshot = datetime.fromtimestamp(lock.locked, UTC) if lock else None
     vendored = _vendored(lock) if lock and lock.vendored else None
-    locate = {"pypi": _locate, "npm": _locate_module}
+    locate: dict[str, Locate] = {"pypi": _locate, "npm": _locate_module, "url": partial(_locate_url, urls(spec))}
     return Fetcher(store / "cache", sources, locate=locate, snapshot=snapshot, vendored=vendored)
 
 
@@ -129,6 +134,11 @@ def _locate(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:
     from pipeline.build.ecosystems.pypi.index import locate  # noqa: PLC0415 - only for what is not in the cache
 
     return locate(artifact, fetcher)
+
+
+def _locate_url(urls: Mapping[str, str], artifact: Artifact, _: Fetcher) -> tuple[str, ...]:
+    """Return where the spec says that a file is: a lock keeps no query of a URL."""
+    return (urls.get(artifact.hash, artifact.path),)
 
 
 def _locate_module(artifact: Artifact, fetcher: Fetcher) -> tuple[str, ...]:

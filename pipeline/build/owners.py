@@ -27,8 +27,16 @@ def adopt(folder: Path, below: Sequence[Path]) -> None:
     if os.geteuid() == 0:
         for path, folders, files in os.walk(folder):
             for name in (*folders, *files):
-                os.lchown(os.path.join(path, name), BASE, BASE)  # noqa: PTH118
+                _take(os.path.join(path, name))  # noqa: PTH118
     run_mapped(_keep_folders, directories=(folder, *below))
+
+
+def _take(path: str) -> None:
+    """Give what is at a path to user 0 inside; the kernel takes set-user-id bits for that, and they are set again."""
+    status = os.lstat(path)
+    os.lchown(path, BASE, BASE)
+    if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+        os.chmod(path, stat.S_IMODE(status.st_mode))  # noqa: PTH101
 
 
 def give_home(folder: Path, image: BuiltImage) -> None:

@@ -16,7 +16,7 @@ from pipeline.build.owners import adopt
 from pipeline.build.taking import take, takings
 from pipeline.build.twice import Conditions
 from pipeline.declare.errors import BuildError
-from pipeline.declare.image import BuiltImage, FilesEntry, SdistFiles, Stage, StageFiles
+from pipeline.declare.image import BuiltImage, FilesEntry, SdistFiles, Stage, StageFiles, UrlFile
 from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
 from runtime.oci.copies import merge_trees
@@ -87,8 +87,8 @@ class Stages:
         return forge.workshop.trees.path(layers)
 
     def _sources(self, name: str) -> Json:
-        """Return what decides the files of source distributions."""
-        entries = (each for each in self.image.stages[name].files if isinstance(each, SdistFiles))
+        """Return what decides the files of source distributions and from URLs."""
+        entries = (each for each in self.image.stages[name].files if isinstance(each, SdistFiles | UrlFile))
         return {
             "files": [each.model_dump(mode="json") for each in entries],
             "locked": [each.artifact.hash for each in self.locked[name].sources],
@@ -104,7 +104,7 @@ class Stages:
         epoch = self.forge.epoch
         with self.forge.workshop.trees.new_folder() as laid:
             lay_files(local, laid, epoch=epoch)
-            self.forge.unpack_sources(laid, self.image.stages[name].files, self.locked[name])
+            self.forge.lay_sources(laid, self.image.stages[name].files, self.locked[name])
             adopt(laid, ())
             with _told_of(name):
                 run_mapped(lambda root, files: lay_over(root, files, epoch=epoch), directories=(work, laid))

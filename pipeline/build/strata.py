@@ -3,10 +3,14 @@
 The essential packages are the same in every image of a day. What runs programs, such as Python, comes next with all
 that it needs, then other packages with scripts and what these need. All others bring files alone; one more of them
 leaves all that lies below as it is. Any order in which no package is configured before what it depends on is dpkg's.
+
+Some packages fill a cache of what all others bring, and fill it up where it is there already: what they make hangs on
+how often they were run. They are unpacked where they belong, and configured once, over everything else.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.essential import answers_of, essential_closure, providers_of
@@ -14,10 +18,20 @@ from pipeline.build.stages import unpack_stages
 from pipeline.declare.errors import BuildError
 
 ESSENTIAL, RUNTIMES, SCRIPTED, PLAIN = "debian-essential", "debian-runtimes", "debian-scripts", "debian"
+CACHES = "debian-caches"
 """The names of the strata, the lowest first."""
 
 _RUNNING = ("ca-certificates", "nodejs", "perl", "php-common", "python3", "ruby")
 """What runs programs in many images, and what it trusts; each name stands for all that it depends on."""
+
+LATE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"fontconfig": ("/usr/share/fonts", "/usr/local/share/fonts"), "man-db": ()}
+)
+"""Packages that fill such a cache, and the folders whose time has to be that of the making, as after one run of dpkg.
+
+``fc-cache`` keeps what it wrote for a folder that is no newer than SOURCE_DATE_EPOCH, and throws away the rest: what it
+left would say in which stratum a folder was made. No package's script needs what the two make.
+"""
 
 ADDED = "suite-debian"
 """The name of one that a suite lays over an image."""
@@ -30,12 +44,14 @@ class Stratum:
     """Packages that are installed together, over the strata below.
 
     Args:
-        name: one of ``ESSENTIAL``, ``RUNTIMES``, ``SCRIPTED``, ``PLAIN`` and ``ADDED``.
+        name: one of ``ESSENTIAL``, ``RUNTIMES``, ``SCRIPTED``, ``PLAIN``, ``CACHES`` and ``ADDED``.
         stages: their names; each stage is unpacked, and configured before the next.
+        late: those in it and below it that are not configured yet; ``CACHES`` configures them.
     """
 
     name: str
-    stages: tuple[tuple[str, ...], ...]
+    stages: tuple[tuple[str, ...], ...] = ()
+    late: tuple[str, ...] = ()
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -62,9 +78,14 @@ def strata(packages: Mapping[str, Deb]) -> tuple[Stratum, ...]:
     running = _closure(_RUNNING, packages)
     scripted = _closure([name for name, each in packages.items() if _has_script(each)], packages) - running
     plain = packages.keys() - running - scripted
-    groups = ((RUNTIMES, running), (SCRIPTED, scripted), (PLAIN, plain))
-    above = (Stratum(name=name, stages=_of(others, chosen)) for name, chosen in groups)
-    return (Stratum(name=ESSENTIAL, stages=(essential,)), *(each for each in above if each.stages))
+    found = [Stratum(name=ESSENTIAL, stages=(essential,))]
+    late: tuple[str, ...] = ()
+    for name, chosen in ((RUNTIMES, running), (SCRIPTED, scripted), (PLAIN, plain)):
+        late = tuple(sorted({*late, *((LATE.keys() & chosen) - set(needed))}))
+        found.append(Stratum(name=name, stages=_of(others, chosen), late=late))
+    if late:
+        found.append(Stratum(name=CACHES, late=late))
+    return tuple(each for each in found if each.stages or each.name == CACHES)
 
 
 def _of(stages: Iterable[tuple[str, ...]], chosen: Collection[str]) -> tuple[tuple[str, ...], ...]:

@@ -24,7 +24,7 @@ from runtime.oci.pack import clamp, pack_tree
 from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
 
-FORMAT = 5
+FORMAT = 6
 """Of the assembly: another number where the same lock gives other bytes."""
 
 

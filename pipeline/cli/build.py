@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build; stdout gets the image's digest and nothing else, stderr the suite's."""
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
+    from pipeline.cli.signer import leave_origin  # noqa: PLC0415 - as above
     from pipeline.cli.specs import one_spec  # noqa: PLC0415 - as above
     from pipeline.report.live import progress  # noqa: PLC0415 - as above
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
         built = build(path, wishes, arguments.check, shown.tell)
-    _keep_origin(path, built, wishes.store)
+    leave_origin(path, built, wishes.store)
     if arguments.json:
         sys.stdout.write(json.dumps(_document(path, built, arguments.check), indent=1) + "\n")
         return 0
@@ -53,25 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     if built.index is not None and not arguments.quiet:
         sys.stderr.write(f"index {built.index}\n")
     return 0
-
-
-def _keep_origin(path: Path, built: Built, store: Path) -> None:
-    """Leave beside the image what it can be built again from, and its signed provenance.
-
-    An image is whole without: where this machine's own key cannot be made, that is said. A key that somebody has named
-    has to sign.
-    """
-    from pipeline.cli.bill import own_version  # noqa: PLC0415 - as above
-    from pipeline.cli.signer import chosen_signer, is_named  # noqa: PLC0415 - as above
-    from pipeline.declare.errors import KeysError  # noqa: PLC0415 - as above
-    from pipeline.origin import keep_origin  # noqa: PLC0415 - as above
-
-    try:
-        keep_origin(path, built, store, lambda: chosen_signer(""), version=own_version, clock=lambda: int(time.time()))
-    except KeysError as error:
-        if is_named():
-            raise
-        sys.stderr.write(f"warning: no provenance is signed: {error.message}\n")
 
 
 def _document(path: Path, built: Built, is_checked: bool) -> dict[str, object]:  # noqa: FBT001 - a flag

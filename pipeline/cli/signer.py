@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.release.signing import Signer
+    from pipeline.verification import Built
 
 
 def chosen_signer(wanted: str) -> Signer:
@@ -33,3 +35,32 @@ def is_named() -> bool:
     from pipeline.release.key_place import KEY  # noqa: PLC0415 - keeps the imports of --help few
 
     return bool(os.environ.get(KEY))
+
+
+def leave_origin(path: Path, built: Built, store: Path, wanted: str = "") -> None:
+    """Leave beside an image what it can be built again from, and where it came from and what it holds, signed.
+
+    An image is whole without: where this machine's own key cannot be made, that is said. A key that somebody has named
+    has to sign.
+
+    Args:
+        path: the spec.
+        built: what it was built to.
+        store: its folder.
+        wanted: the key, as for ``chosen_signer``.
+
+    Raises:
+        KeysError: the key that was named cannot sign.
+    """
+    from pipeline.cli.bill import own_version  # noqa: PLC0415 - not for --help
+    from pipeline.declare.errors import KeysError  # noqa: PLC0415 - likewise
+    from pipeline.origin import keep_origin  # noqa: PLC0415 - likewise
+
+    try:
+        keep_origin(
+            path, built, store, lambda: chosen_signer(wanted), version=own_version, clock=lambda: int(time.time())
+        )
+    except KeysError as error:
+        if wanted or is_named():
+            raise
+        sys.stderr.write(f"warning: no provenance is signed: {error.message}\n")

@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify, print the report, keep it as a file, and return the exit code of the verdict."""
     from pipeline.cli import stopping  # noqa: PLC0415 - as above
     from pipeline.cli.options import options  # noqa: PLC0415 - as above
+    from pipeline.cli.signer import leave_origin  # noqa: PLC0415 - as above
     from pipeline.cli.specs import named_specs  # noqa: PLC0415 - as above
     from pipeline.report.live import progress  # noqa: PLC0415 - as above
 
@@ -61,14 +62,17 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     silent = arguments.quiet or arguments.no_progress
+    built: list[tuple[Path, verification.Built]] = []
     try:
         with progress(sys.stderr, os.environ, silent=silent) as shown:
-            result = verification.verify(named.paths, wishes, shown.tell)
+            result = verification.verify(named.paths, wishes, shown.tell, lambda *each: built.append(each))
     except verification.Interrupted as stop:
         show(arguments, stop.partial)
         return stopping.exit_code(stop.__cause__)
     show(arguments, result)
     if not arguments.no_sign:
+        for path, each in built:
+            leave_origin(path, each, wishes.store, arguments.key)
         _sign(result, wishes.store, arguments)
     return exit_code(result)
 

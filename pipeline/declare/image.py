@@ -177,7 +177,13 @@ class UrlFile(_Entry):
     sha256: Annotated[str, Like(r"[0-9a-f]{64}", "a SHA-256 in 64 hexadecimal digits")]
     """Its SHA-256 in hexadecimal digits."""
     unpack: Switch = False
-    """Whether it is an archive whose content is wanted."""
+    """Whether it is an archive, of tar or ZIP, whose content is wanted, with all of its folders."""
+
+    @model_validator(mode="after")
+    def _takes_a_part_of_an_archive(self) -> "UrlFile":
+        if self.only and not self.unpack:
+            raise ValueError("'only' takes a part of an archive: it needs 'unpack: true'")
+        return self
 
 
 class SdistFiles(_Entry):

@@ -12,7 +12,6 @@ from runtime.oci.remote import is_remote
 _SOURCES = ("oci:", "docker-archive:", "docker-daemon:")
 _SUITE_KEYS = (("secrets", "secrets"),)
 _VALUES: tuple[tuple[KeyPath, str, str], ...] = ((("suite", "network"), "outbound", "suites that reach the network"),)
-_ENTRIES = (("url", "files from URLs"), ("owner", "files that are not root's"))
 
 
 def unsupported(spec: EnvSpec) -> tuple[Fault, ...]:
@@ -39,9 +38,8 @@ def _found(root: Node) -> Iterator[tuple[KeyPath, str]]:
         node = _at(root, path)
         if isinstance(node, Scalar) and node.text == value:
             yield path, what
-    stages = ((*image, "stages", name) for image in images for name in _names(root, (*image, "stages")))
-    for part in (*images, *stages, ("suite",)):
-        yield from _entries(root, part)
+    for stage in ((*image, "stages", name) for image in images for name in _names(root, (*image, "stages"))):
+        yield from _owned(root, stage)
     architectures = _at(root, ("architectures",))
     for index, node in enumerate(architectures.items if isinstance(architectures, Items) else ()):
         if isinstance(node, Scalar) and node.text not in MACHINES:
@@ -69,14 +67,12 @@ def _names(root: Node, path: KeyPath) -> tuple[str, ...]:
     return tuple(found.values) if isinstance(found, Table) else ()
 
 
-def _entries(root: Node, part: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    files = _at(root, (*part, "files"))
+def _owned(root: Node, stage: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the owners of what a stage works on: its commands run as root, and no owner there reaches an image."""
+    files = _at(root, (*stage, "files"))
     for index, entry in enumerate(files.items if isinstance(files, Items) else ()):
-        for key, what in _ENTRIES:
-            if _at(entry, (key,)) is not None:
-                yield (*part, "files", index, key), what
-        if _at(entry, ("sdist",)) is not None and _at(entry, ("mode",)) is not None:
-            yield (*part, "files", index, "mode"), "a mode for files of a source distribution"
+        if _at(entry, ("owner",)) is not None:
+            yield (*stage, "files", index, "owner"), "an owner of what a stage works on"
 
 
 def _at(node: Node | None, path: KeyPath) -> Node | None:

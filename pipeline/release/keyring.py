@@ -99,7 +99,8 @@ class Keyring:
         """
         found = next((each for each in self.holders if each.key == key), None)
         if found is None:
-            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN, f"the keyring has no key {key.id}")
+            hint = "`seatrial keys add NAME KEY.pub --role ROLE` lets its signatures count"
+            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN, f"the keyring has no key {key.id}", hint=hint)
         revocation = self.revocation(key.id)
         if revocation is not None:
             message = f"the key '{found.name}' was revoked at {print_time(revocation.at)}: {revocation.reason}"

@@ -40,7 +40,8 @@ def conclude_environment(
     """
     everything = (reference, *hosts)
     verdict = worst([each.verdict for each in everything])
-    if verdict is VerdictWord.PASSED and all(each.state is State.UNAVAILABLE for each in hosts):
+    is_compared = inquiry.alone or any(each.state is not State.UNAVAILABLE for each in hosts)
+    if verdict is VerdictWord.PASSED and not is_compared:
         verdict = VerdictWord.INCONCLUSIVE
         reason = "no host beside the reference could be tried" if hosts else "there is no host beside the reference"
         everything = (replace(reference, verdict=verdict, reasons=(reason, *reference.reasons)), *hosts)

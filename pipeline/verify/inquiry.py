@@ -56,6 +56,7 @@ class Inquiry:
         fail_fast: whether the first host that fails ends it.
         predicts: whether a traced run of the reference says where to look first.
         normalization: under which behavior is compared where it was learned earlier; None learns one here.
+        alone: whether the reference alone is an answer: it is, where it is held against an earlier one.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Inquiry:
     fail_fast: bool = False
     predicts: bool = True
     normalization: Normalization | None = None
+    alone: bool = False
 
 
 def ask(

@@ -6,7 +6,7 @@ Each script writes what it got to ``/var/lib/hostile/NAME`` of the tree, where t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hostile_runs import NATIVE, POWERFUL, allow
+from hostile_runs import NATIVE, OTHERS_PROC, POWERFUL, allow
 
 CANARY = "content of a file of this machine"
 SECRET = "SEATRIAL_SECRET_OF_THE_CALLER"  # noqa: S105 - the name of a variable
@@ -36,16 +36,36 @@ def refused(text, _):
     return text.strip() == "refused"
 
 
+KERNEL_FILES = NATIVE + "steps/kernel_files.py"
+SHARED_NETWORK = (  # who has no network of their own can neither set it up nor mount /sys
+    (NATIVE + "births.py", "    | processes.CLONE_NEWNET\n", ""),
+    (NATIVE + "recipe.py", "        SetNetwork(plan.network.state, plan.network.ipv6),\n", ""),
+    (KERNEL_FILES, '        MountKernel("/sys", "sysfs", _ALL | MS_RDONLY),\n', ""),
+)
+SHARED_NAME = (
+    (NATIVE + "births.py", "    | processes.CLONE_NEWUTS\n", ""),
+    (NATIVE + "recipe.py", "        SetHostname(plan.hostname),\n", ""),
+)
+ROOT_THAT_CAN_BE_LEFT = (
+    (
+        NATIVE + "mounts.py",
+        '    call("pivot_root", b".", b".")\n    call("umount2", b".", MNT_DETACH)\n',
+        '    os.chroot(".")\n',
+    ),
+)
+
 SCRIPTS = {
     "network_is_dialed": Script(
         check="no server of this machine is reached",
         lines="bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>/dev/null && echo connected || echo refused",
         proof=lambda text, machine: refused(text, machine) and not machine.dialed(),
+        mutant=SHARED_NETWORK,
     ),
     "network_is_dialed_by_address": Script(
         check="there is no way to another network",
         lines="bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null && echo connected || echo refused",
         proof=lambda text, machine: refused(text, machine) and not machine.dialed(),
+        mutant=SHARED_NETWORK,
     ),
     "names_are_resolved": Script(
         check="no name is resolved",
@@ -56,6 +76,7 @@ SCRIPTS = {
         check="no socket of this machine is reached",
         lines='perl -e \'socket S, 1, 1, 0; print connect(S, pack "Sa*", 1, "\\0{socket}") ? "connected" : "refused"\'',
         proof=lambda text, machine: refused(text, machine) and not machine.dialed(),
+        mutant=SHARED_NETWORK,
     ),
     "files_of_the_host_by_path": Script(
         check="the tree is the root",
@@ -69,6 +90,7 @@ SCRIPTS = {
             'open F, "<", ".{canary}" and print <F>; print "end"\''
         ),
         proof=lambda text, _: text.strip() == "end",
+        mutant=ROOT_THAT_CAN_BE_LEFT,
     ),
     "environment_of_the_caller": Script(
         check="the caller's environment stays there",
@@ -86,6 +108,7 @@ SCRIPTS = {
         check="the machine's name stays there",
         lines="hostname; cat /proc/sys/kernel/hostname /etc/hostname /etc/hosts 2>/dev/null; uname -n; echo end",
         proof=lambda text, machine: machine.name not in text.split() and "end" in text,
+        mutant=SHARED_NAME,
     ),
     "settings_of_the_kernel": Script(
         check="the kernel's settings are read-only",
@@ -101,9 +124,11 @@ SCRIPTS = {
         check="the kernel's devices are read-only",
         lines=(
             "(echo mem > /sys/power/state) 2>/dev/null && echo written; "
-            "mkdir /sys/fs/cgroup/x 2>/dev/null && echo made; echo refused"
+            "mkdir /sys/fs/cgroup/x 2>/dev/null && echo made; "
+            "(echo x > /sys/class/net/lo/ifalias) 2>&1 | grep -q Read-only && echo refused"
         ),
         proof=refused,
+        mutant=((KERNEL_FILES, '"sysfs", _ALL | MS_RDONLY', '"sysfs"'),),
     ),
     "device_is_made": Script(
         check="no device is made",
@@ -126,6 +151,7 @@ SCRIPTS = {
         check="other processes are not seen",
         lines="cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo end",
         proof=lambda text, _: SLEEPER not in text and text.strip().endswith("end"),
+        mutant=OTHERS_PROC,
     ),
     "processes_are_killed": Script(
         check="other processes are not killed",
@@ -162,6 +188,17 @@ SCRIPTS = {
 }
 """Those that end well: one build holds all of them."""
 
+UNTOLD = {
+    "names_are_resolved": "without a network nothing is resolved, and that a name would be hangs on the machine's own",
+    "files_of_the_host_by_path": "without the tree as its root no script of it runs",
+    "device_is_made": "the kernel makes no device for who is root of a user namespace only",
+    "processes_are_killed": "the kernel lets nobody signal what belongs to another user namespace, seen or not",
+    "process_outlives_the_script": "control groups end what its namespace of processes would not",
+    "clock_is_set": "the kernel asks for capabilities of the machine's own user namespace",
+    "identity_of_the_host": "no file of the machine is in the tree, and what the kernel tells it shows to its own root",
+}
+"""Script → why no mutant tells its check apart: nothing of ours can be disabled, or the kernel stands behind it."""
+
 FATAL = {
     "never_ends": ("a build has a deadline", "while :; do :; done", "(they did not end within 20 s)"),
     "multiplies_for_ever": (
@@ -177,3 +214,14 @@ FATAL = {
     ),
 }
 """Check, lines, and what the refusal says; one build each."""
+
+FATAL_MUTANTS = {
+    "never_ends": ("runtime.backends.native.reading", "if code == -signal.SIGKILL and report.deadline:", "if False:"),
+    "writes_to_its_output_for_ever": (
+        "runtime.backends.native.reading",
+        "if code == -signal.SIGKILL and flooded:",
+        "if False:",
+    ),
+    "fails_and_blames_others": ("pipeline.build.bootstrap", "if outcome.exit_code != 0:", "if False:"),
+}
+"""Of each the check disabled: module, old, new. Without a limit of processes the machine itself would be at its end."""

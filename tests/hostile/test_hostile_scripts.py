@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1] / "simulators"))
 
 from debian_archive import make_deb
-from hostile_scripts import CANARY, FATAL, SCRIPTS, SECRET, SLEEPER
+from hostile_scripts import CANARY, FATAL, FATAL_MUTANTS, SCRIPTS, SECRET, SLEEPER, UNTOLD
+from mutant import disabled
 
 from pipeline.build.bootstrap import Ground, bootstrap
 from pipeline.build.ecosystems.debian.archive import DebianRequest
@@ -101,10 +103,12 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    made = Machine(tmp_path_factory.mktemp("machine"))
-    yield made
-    made.close()
+def machine():
+    """Give the machine; its file lies where whoever gets out of a tree can read it: a run has a /tmp of its own."""
+    with tempfile.TemporaryDirectory(prefix="seatrial-machine-", dir="/var/tmp") as folder:
+        made = Machine(Path(folder))
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +178,22 @@ def test_script_that_does_not_end_well_ends_the_build_with_its_reason(  # noqa: 
 
 
 @pytest.mark.bar("5 hostile script mutants", slice=0)
+@pytest.mark.parametrize("name", FATAL_MUTANTS)
+def test_script_does_not_end_the_build_with_its_reason_without_the_check(
+    name, store, packages, essential, tmp_path
+):
+    _, lines, part = FATAL[name]
+    deb = _write(tmp_path / "hostile.deb", "hostile", lines)
+    told = ""
+    with trees_of(store).new_folder() as tree, disabled(*FATAL_MUTANTS[name]):
+        try:
+            _install(store, tree, essential, {**packages, "hostile": deb}, FATAL_DEADLINE)
+        except BuildError as error:
+            told = error.message
+    assert part not in told
+
+
+@pytest.mark.bar("5 hostile script mutants", slice=0)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_script_is_not_contained_as_before_without_its_check(  # noqa: PLR0917 - fixtures
     name, store, machine, packages, essential, tmp_path
@@ -229,6 +249,11 @@ def test_no_two_scripts_are_equal_in_check_and_input():
     listed = [(each.check, each.lines) for each in SCRIPTS.values()] + [each[:2] for each in FATAL.values()]
     assert len(set(listed)) == len(SCRIPTS) + len(FATAL)
     assert len({check for check, _ in listed}) == len(listed)
+
+
+def test_every_check_has_a_mutant_or_the_reason_why_none_tells_it_apart():
+    assert set(MUTANTS) | UNTOLD.keys() == SCRIPTS.keys()
+    assert not set(MUTANTS) & UNTOLD.keys()
 
 
 def _stratum(packages, name):

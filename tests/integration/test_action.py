@@ -81,6 +81,30 @@ def test_step_verifies_and_tells_the_verdict_and_the_digest(step):
 
 @pytest.mark.network
 @pytest.mark.usefixtures("installed")
+def test_what_passed_enters_a_stage_and_a_gate_is_asked(step, store, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEATRIAL_KEYS", str(tmp_path / "keys"))
+    shutil.rmtree(store / "stages" / "dev" / "schedule", ignore_errors=True)
+    assert step("Verify", hosts="read-only,hardened,umask-0077")[0].returncode == 0
+    done, outputs, _ = step("Gate", specs="schedule", gate="test")
+    assert (done.returncode, outputs.splitlines()[-1]) == (2, "verdict=FAILED")
+    assert "seatrial promote schedule --to dev" in done.stderr
+    done, _, summary = step("Promote", stage="dev")
+    assert done.returncode == 0, done.stderr
+    assert "dev has schedule sha256:" in summary
+    done, outputs, summary = step("Gate", specs="schedule", gate="test")
+    assert (done.returncode, outputs.splitlines()[-1]) == (0, "verdict=PASSED"), done.stderr
+    assert "open" in summary
+
+
+def test_one_of_verify_and_gate_runs():
+    conditions = {name: each.get("if", "") for name, each in STEPS.items()}
+    assert conditions["Verify"] == "inputs.gate == ''"
+    assert conditions["Promote"] == "inputs.gate == '' && inputs.stage != ''"
+    assert conditions["Gate"] == "inputs.gate != ''"
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("installed")
 def test_step_fails_as_verify_does(step, project):
     spec = project / "project/envs/schedule.yaml"
     spec.write_text(spec.read_text().replace("packages: [tzdata]", "packages: [tzdata, hello]"))
@@ -106,7 +130,7 @@ def test_input_is_never_a_command(step, project):
 @pytest.mark.slow
 @pytest.mark.network
 def test_all_steps_run_from_nothing(step):
-    for name in STEPS:
+    for name in ("Install Seatrial", "Allow user namespaces", "Verify"):
         done, outputs, _ = step(name, hosts="umask-0077")
         assert done.returncode == 0, (name, done.stderr)
     assert outputs.startswith("verdict=PASSED\n")

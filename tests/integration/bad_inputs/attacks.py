@@ -5,6 +5,7 @@ import hashlib
 import time
 
 import pysequoia
+import yaml
 
 APP = "/app_1_all.deb"
 RELEASE = "/bookworm/InRelease"
@@ -31,6 +32,15 @@ def package_cut(world, project):
 def package_endless(world, project):
     content = _served(world, APP)
     world.answers[APP] = lambda handler: _send(handler, content, b"\0" * (1 << 20), *[b"\0" * (1 << 20)] * 8)
+
+
+def url_swapped(world, project):
+    (world.served / "tool").write_bytes(b"another")
+    path = project / "spec.yaml"
+    spec = yaml.safe_load(path.read_text())
+    digits = hashlib.sha256(b"tool").hexdigest()
+    spec["image"]["files"] = [{"url": f"{world.url}/tool", "sha256": digits, "to": "/tool"}]
+    path.write_text(yaml.safe_dump(spec))
 
 
 def release_endless(world, project):

@@ -33,6 +33,10 @@ def lock_unknown_key(world, project):
     _package(project, lambda package: package.update(url="https://example.org/app.deb"))
 
 
+def lock_lacks_a_stage(world, project):
+    _lock(project, lambda lock: [each["image"].pop("stages") for each in lock["architectures"].values()])
+
+
 def lock_path_leaves(world, project):
     _package(project, lambda package: package.update(source="debian:pool/../../../etc/passwd"))
 

@@ -18,9 +18,6 @@ from pipeline.build.unpacked import trees_of
 from runtime.oci.layout import Layout
 from runtime.oci.unpack import OPAQUE_WHITEOUT
 
-EPOCH = 1_700_000_000
-"""Of both: SOURCE_DATE_EPOCH."""
-
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 _NAMED = ("unshare", "--uts", "sh", "-c", 'echo seatrial > /proc/sys/kernel/hostname && exec "$@"', "sh")
 """Some scripts write the name of the machine: it is the same for both trees."""
@@ -95,12 +92,17 @@ def differences(mine: Mapping[str, Node], other: Mapping[str, Node]) -> tuple[Di
     return tuple(found)
 
 
+def epoch_of(packages: Mapping[str, Path]) -> int:
+    """Return SOURCE_DATE_EPOCH of both: the newest time of the packages, as a lock has it, so that none is clamped."""
+    return max(read_deb(path).newest for path in packages.values())
+
+
 def ours(store: Path, packages: Mapping[str, Path], folder: Path) -> dict[str, Node]:
     """Build the layers of the packages, and return the tree that they stack to."""
     layout = Layout(folder / "oci")
     workshop = Workshop(layout=layout, trees=trees_of(store, layout), records=folder / "builds")
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in packages.items()}
-    layers = DebianLayers(workshop=workshop, hashes=hashes, files=packages, epoch=EPOCH).make()
+    layers = DebianLayers(workshop=workshop, hashes=hashes, files=packages, epoch=epoch_of(packages)).make()
     out = folder / "ours.tar"
     with ExitStack() as stack:
         stacked = stack.enter_context(tarfile.open(out, "w", format=tarfile.PAX_FORMAT))
@@ -133,7 +135,7 @@ def mmdebstraps(suite: str, packages: Mapping[str, Path], folder: Path) -> Path:
     command = [*(_NAMED if os.geteuid() == 0 else ()), "mmdebstrap", "--variant=apt", f"--hook-dir={_MERGED_USR}"]
     command += [f"--include={','.join(sorted(packages))}"]
     command += [suite, str(out), f"deb [trusted=yes] copy://{archive} ./"]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch_of(packages)), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=3600)
     assert done.returncode == 0, done.stderr[-3000:]
     return out

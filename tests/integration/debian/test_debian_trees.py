@@ -60,7 +60,8 @@ def compared(store, locked, tmp_path_factory, request):
             packages = locked(group)
             mine = ours(store, packages, folder)
             with manager.global_and_fixture_disabled():
-                print(f"\n{group}: {len(packages)} packages, {count_scripts(packages)} scripts, all run in the sandbox")
+                scripts = count_scripts(packages)
+                print(f"\n{group}: {len(packages)} packages, {scripts} scripts: 0 natively, {scripts} in the sandbox")
             other = mmdebstraps(SUITE, packages, folder)
             known[group] = differences(mine, read_tree(other))
             shutil.rmtree(folder)

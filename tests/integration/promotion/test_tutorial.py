@@ -6,11 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
-
-from pipeline.release.targets.native import NativeTarget
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "tutorial" / "promote.md"
@@ -19,6 +19,12 @@ DEMANDED = " --hosts read-only,hardened,umask-0077,timezone-kolkata,locale-c"
 """What `verify` is given beside what the page says, to try only the hosts that the stages demand."""
 
 pytestmark = [pytest.mark.network, pytest.mark.bar("1 tutorial")]
+
+
+def answers():
+    """Ask the service where the page says that it is."""
+    with urllib.request.urlopen("http://127.0.0.1:8000/healthz", timeout=10) as answer:
+        return answer.status
 
 
 @pytest.fixture(params=[DEMANDED, pytest.param("", marks=pytest.mark.slow)], ids=["demanded", "all"])
@@ -38,15 +44,8 @@ def checkout(tmp_path, request):
     return tmp_path
 
 
-@pytest.fixture
-def built(build):
-    """The web service as it is in `envs`; what the page deploys ends with the test, wherever that ends."""
-    made = build("web")
-    yield made
-    NativeTarget(made.store).remove("web", "prod")
-
-
-def test_commands_of_the_page_do_what_it_says(built, checkout):
+def test_commands_of_the_page_do_what_it_says(build, checkout):
+    built = build("web")
     environment = {
         **os.environ,
         "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}",
@@ -65,17 +64,32 @@ def test_commands_of_the_page_do_what_it_says(built, checkout):
         stages = json.loads(run("seatrial status web --json"))["stages"]
         return {each["stage"]: each["live"] for each in stages}
 
+    def deployed():
+        return json.loads(run("seatrial drift web --stage prod --json"))["image"]
+
     commands = re.findall(r"^    (\S.*)$", PAGE.read_text(), re.MULTILINE)
     first = commands.index("seatrial status web")
-    for each in commands[: first + 1]:
-        run(each)
-    assert live() == dict.fromkeys(("dev", "test", "prod"), built.image.text)
+    changed = commands.index('echo "# second version" >> envs/examples/web/app/serve.py')
     back = commands.index("seatrial rollback web --stage prod")
-    for each in commands[first + 1 : back]:
-        run(each)
-    (second,) = set(live().values())
-    assert second != built.image.text
-    for each in commands[back:]:
-        shown = run(each)
-    assert live() == {"dev": second, "test": second, "prod": built.image.text}
-    assert "open" in shown
+    last = commands.index("seatrial scale web --stage prod 0")
+    try:
+        for each in commands[: first + 1]:
+            run(each)
+        assert live() == dict.fromkeys(("dev", "test", "prod"), built.image.text)
+        for each in commands[first + 1 : changed]:
+            run(each)
+        assert answers() == 200
+        for each in commands[changed:back]:
+            run(each)
+        (second,) = set(live().values())
+        assert second != built.image.text
+        assert deployed() == second
+        shown = [run(each) for each in commands[back:last]]
+        assert live() == {"dev": second, "test": second, "prod": built.image.text}
+        assert deployed() == built.image.text
+        assert answers() == 200
+        assert sum("no drift" in each for each in shown) == 1
+    finally:
+        run(commands[last])
+    with pytest.raises(urllib.error.URLError):
+        answers()

@@ -1,5 +1,6 @@
 """What packages would make for one machine is not made in an image, and can be made in a run."""
 
+import re
 import subprocess
 
 import pytest
@@ -20,8 +21,11 @@ def test_maker_does_nothing_in_between_and_is_as_it_was_afterwards(package, tmp_
         each.write_text("#!/bin/sh\necho made\n")
         each.chmod(0o755)
 
+    (tmp_path / "etc" / "bind").mkdir(parents=True)
+
     def shell(lines: str) -> None:
-        subprocess.run(["/bin/sh", "-ec", lines.replace("/usr/", f"{tmp_path}/usr/")], check=True)
+        there = re.sub("/(usr|etc)/", rf"{tmp_path}/\1/", lines)
+        subprocess.run(["/bin/sh", "-ec", there], check=True)
 
     def said() -> str:
         return "".join(subprocess.run([each], capture_output=True, text=True, check=True).stdout for each in makers)
@@ -31,3 +35,19 @@ def test_maker_does_nothing_in_between_and_is_as_it_was_afterwards(package, tmp_
     shell(first_use.after_scripts([package]))
     assert said() == "made\n" * len(makers)
     assert sorted(each for each in tmp_path.rglob("*") if each.is_file()) == sorted(makers)
+
+
+def test_file_that_scripts_go_on_with_is_there_only_while_they_run(tmp_path):
+    program, key = tmp_path / "usr/sbin/rndc-confgen", tmp_path / "etc/bind/rndc.key"
+    for each in (program, key):
+        each.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nexit 7\n")
+
+    def shell(lines: str) -> None:
+        subprocess.run(["/bin/sh", "-ec", re.sub("/(usr|etc)/", rf"{tmp_path}/\1/", lines)], check=True)
+
+    shell(first_use.before_scripts(["bind9-utils"]))
+    subprocess.run([program], check=True)
+    assert key.read_bytes() == b""
+    shell(first_use.after_scripts(["bind9-utils"]))
+    assert not key.exists()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.build.strata import ESSENTIAL, PLAIN, RUNTIMES, SCRIPTED, strata
+from pipeline.build.strata import CACHES, ESSENTIAL, PLAIN, RUNTIMES, SCRIPTED, strata
 from pipeline.declare.errors import BuildError
 
 
@@ -58,6 +58,31 @@ def test_one_more_plain_package_leaves_what_is_below():
 def test_stages_of_scripts_are_kept_in_their_stratum():
     packages = {"a": package("preinst", pre_depends="b"), "b": package("postinst"), "c": package()}
     assert of(packages)[SCRIPTED] == (("b",), ("a",))
+
+
+def late(packages):
+    return {each.name: (each.packages, each.late) for each in strata({**BASE, **packages})}
+
+
+def test_what_fills_a_cache_is_unpacked_in_its_place_and_configured_over_all_others():
+    packages = {"man-db": package("postinst"), "a": package("postinst"), "b": package()}
+    assert late(packages) == {
+        ESSENTIAL: (("dpkg", "libc6"), ()),
+        SCRIPTED: (("a", "man-db"), ("man-db",)),
+        PLAIN: (("b",), ("man-db",)),
+        CACHES: ((), ("man-db",)),
+    }
+
+
+def test_stratum_below_what_fills_a_cache_is_as_it_is_without_it():
+    packages = {"python3": package("postinst"), "fontconfig": package("postinst", depends="python3")}
+    found, without = late(packages), late({"python3": packages["python3"]})
+    assert found[RUNTIMES] == without[RUNTIMES] == (("python3",), ())
+    assert found[CACHES] == ((), ("fontconfig",))
+
+
+def test_essential_package_is_configured_with_the_others():
+    assert CACHES not in late({"dpkg": package("postinst", essential="yes", depends="man-db"), "man-db": package()})
 
 
 def test_packages_without_dpkg_cannot_be_installed():

@@ -149,8 +149,8 @@ MUTANTS = {
     Refusal.KEY_UNKNOWN: [
         (
             KEYRING,
-            "if found is None:\n            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN",
-            "if False:\n            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN",
+            "if found is None:\n            hint = ",
+            "if False:\n            hint = ",
         )
     ],
     Refusal.KEY_REVOKED: [(KEYRING, "if revocation is not None:", NEVER)],

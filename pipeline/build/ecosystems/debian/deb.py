@@ -32,12 +32,14 @@ class Deb:
         path: the file; it must stay as it is while this is used.
         control: the fields of its control file by lower-case name.
         control_files: every file of ``control.tar`` by name, as ``control``, ``postinst``, ``md5sums``, ``triggers``.
-        newest: the newest modification time in ``control.tar``, in seconds since 1970.
+        control_times: the modification time of each of them, in seconds since 1970.
+        newest: the newest modification time in ``control.tar``, likewise.
     """
 
     path: Path
     control: Mapping[str, str]
     control_files: Mapping[str, bytes] = field(repr=False)
+    control_times: Mapping[str, int] = field(repr=False)
     newest: int
     _data: tuple[int, int, str] = field(repr=False)
 
@@ -69,12 +71,13 @@ def read_deb(path: Path) -> Deb:
         if "control" not in by_kind or "data" not in by_kind:
             raise PackageError(f"{path.name}: has no control.tar or no data.tar", reason=Reason.DEB_FORMAT)
         name, start, size = by_kind["control"]
-        files, newest = _control_files(file, (start, size, name), path)
+        files, times, newest = _control_files(file, (start, size, name), path)
     if "control" not in files:
         raise PackageError(f"{path.name}: its control.tar holds no file 'control'", reason=Reason.DEB_FORMAT)
     name, start, size = by_kind["data"]
     control = parse_stanza(files["control"].decode("utf-8", errors="replace"))
-    return Deb(path=path, control=control, control_files=files, newest=newest, _data=(start, size, name))
+    data = (start, size, name)
+    return Deb(path=path, control=control, control_files=files, control_times=times, newest=newest, _data=data)
 
 
 def newest_mtime(path: Path) -> int:
@@ -117,8 +120,9 @@ def _read(file: io.BufferedReader, member: tuple[str, int, int], limit: int) -> 
 
 def _control_files(
     file: io.BufferedReader, member: tuple[int, int, str], path: Path
-) -> tuple[Mapping[str, bytes], int]:
+) -> tuple[Mapping[str, bytes], Mapping[str, int], int]:
     files: dict[str, bytes] = {}
+    times: dict[str, int] = {}
     newest = 0
     with _tar(file, member, _CONTROL_LIMIT, path) as archive:
         for entry in archive:
@@ -131,7 +135,8 @@ def _control_files(
                 message = f"{path.name}: its control.tar holds {entry.name!r}, which is refused"
                 raise PackageError(message, reason=Reason.DEB_CONTROL)
             files[name] = content.read()
-    return files, newest
+            times[name] = int(entry.mtime)
+    return files, times, newest
 
 
 @contextlib.contextmanager

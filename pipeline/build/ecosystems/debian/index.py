@@ -1,7 +1,7 @@
 """What an archive offers: of each package name the newest version, over all pockets."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -206,6 +206,11 @@ class Universe:
         # The whole archive has too many names for difflib; a slip seldom changes the first letter and the length.
         alike = [known for known in self._names() if known[:1] == name[:1] and abs(len(known) - len(name)) <= 2]
         return next(iter(difflib.get_close_matches(name, sorted(alike), n=1, cutoff=0.75)), "")
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all packages that an index lists, in no order."""
+        return self._stanzas.keys()
 
     def _names(self) -> Iterable[str]:
         return self._stanzas.keys() | self._providers.keys()

@@ -1,0 +1,146 @@
+"""What dpkg's database says of packages that are unpacked and not yet configured, without dpkg having unpacked them.
+
+dpkg unpacks in processes of its own, five for each package; who has unpacked them already needs to say so only. When
+it configures them it writes all of its database anew, in its own order of fields.
+
+Source: dpkg(1), "Package states"; deb-triggers(5); Debian policy, section 6.6, "Details of unpack phase".
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.build.ecosystems.debian.deb import Deb
+
+DATABASE = "var/lib/dpkg"
+NEW = b".dpkg-new"
+"""The end of the name under which a file of configuration waits until its package is configured."""
+
+_INTERESTS = {"interest": "", "interest-await": "", "interest-noawait": "/noawait"}
+_OTHERS = frozenset({"activate", "activate-await", "activate-noawait"})
+"""They tell packages that are configured of this one, and among those that are unpacked first there is none."""
+
+_OF_DPKG = frozenset({"status", "conffiles", "config-version", "triggers-awaited", "triggers-pending"})
+"""Fields of its database that are no package's."""
+
+_KEPT = frozenset({"File", "Lock", "Unincorp"})
+"""Files beside those of triggers."""
+
+_WORD = re.compile(r"[a-z0-9][a-z0-9+.-]*")
+_TRIGGER = re.compile(r"(/[!-~]+|[A-Za-z0-9][A-Za-z0-9+._:-]*)")
+_PATH = re.compile(r"/[!-~]+")
+_SCRIPTS = frozenset({"preinst", "postinst", "prerm", "postrm", "config"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """One package whose files are all there.
+
+    Args:
+        package: the package.
+        listed: the paths of its members, absolute, in the order of its archive; the first is ``/.``.
+    """
+
+    package: Deb
+    listed: list[str] = field(default_factory=list)
+
+
+def told(packages: Sequence[Deb]) -> frozenset[str]:
+    """Return the names of those packages of which dpkg can be told here; see ``is_told``.
+
+    dpkg keeps the packages that want to know of a trigger in the order in which it unpacked them: either all of these
+    are told, or none.
+    """
+    usual = [each for each in packages if is_told(each)]
+    interested = [each for each in packages if _interests([Unpacked(package=each)])]
+    if not all(each in usual for each in interested):
+        usual = [each for each in usual if each not in interested]
+    return frozenset(each.path.stem for each in usual)
+
+
+def is_told(package: Deb) -> bool:
+    """Tell whether all that unpacking a package means can be told here; whatever is unusual is left to dpkg.
+
+    That is so if no script runs before its files are there, and its control data can add nothing to the database but
+    what is its own: it is as hostile as its author.
+    """
+    control, name = package.control, package.path.stem
+    lines = [line.split() for line in _lines(package, "triggers")]
+    interests = [words for words in lines if words[0] in _INTERESTS]
+    return (
+        "preinst" not in package.control_files
+        and control.get("package") == name
+        and all(_WORD.fullmatch(each) for each in (name, control.get("architecture", ""), *package.control_files))
+        and not control.keys() & _OF_DPKG
+        and b"\n\n" not in package.control_files["control"].strip(b"\n")
+        and all(len(words) == 2 and words[0] in {*_INTERESTS, *_OTHERS} for words in lines)
+        and all(_TRIGGER.fullmatch(words[1]) and words[1] not in _KEPT for words in interests)
+        and not (interests and control.get("multi-arch") == "same")
+        and all(_PATH.fullmatch(line) for line in _lines(package, "conffiles"))
+    )
+
+
+def conffiles(package: Deb) -> frozenset[bytes]:
+    """Return the paths of a package's files of configuration, relative to the tree."""
+    return frozenset(line.strip("/").encode() for line in _lines(package, "conffiles"))
+
+
+def database(unpacked: Sequence[Unpacked], *, epoch: int) -> Iterator[tuple[str, int, bytes, int]]:
+    """Yield path, mode, content and time of the files of dpkg's database that say that packages are unpacked.
+
+    Args:
+        unpacked: the packages, in their order.
+        epoch: the time of what no package brings, in seconds since 1970.
+    """
+    for each in unpacked:
+        package = each.package
+        name = _name(package)
+        yield f"{DATABASE}/info/{name}.list", 0o644, _text(each.listed), epoch
+        for kind, content in sorted(package.control_files.items()):
+            if kind != "control":
+                mode = 0o755 if kind in _SCRIPTS else 0o644
+                yield f"{DATABASE}/info/{name}.{kind}", mode, content, max(0, package.control_times[kind])
+    yield f"{DATABASE}/info/format", 0o644, b"1\n", epoch
+    yield f"{DATABASE}/status", 0o644, b"\n".join(_stanza(each.package) for each in unpacked), epoch
+    for trigger, lines in sorted(_interests(unpacked).items()):
+        yield f"{DATABASE}/triggers/{trigger}", 0o644, _text(lines), epoch
+
+
+def _name(package: Deb) -> str:
+    """Return how a package's files are called in the database: with the architecture where several may be there."""
+    own = package.control["package"]
+    is_same = package.control.get("multi-arch") == "same"
+    return f"{own}:{package.control['architecture']}" if is_same else own
+
+
+def _stanza(package: Deb) -> bytes:
+    control = package.control_files["control"].decode("utf-8", "surrogateescape").strip("\n")
+    status = "Status: install ok unpacked\n"
+    changed = "".join(f"\n {line} newconffile" for line in _lines(package, "conffiles"))
+    told = f"{control}\n{status}" + (f"Conffiles:{changed}\n" if changed else "")
+    return told.encode("utf-8", "surrogateescape")
+
+
+def _interests(unpacked: Sequence[Unpacked]) -> dict[str, list[str]]:
+    """Return the file of each trigger → the packages that want to be told; of paths all are in one file."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in unpacked:
+        name = each.package.control.get("package", "")
+        for line in _lines(each.package, "triggers"):
+            kind, *named = line.split()
+            if kind in _INTERESTS and named:
+                told = f"{name}{_INTERESTS[kind]}"
+                is_path = named[0].startswith("/")
+                found["File" if is_path else named[0]].append(f"{named[0]} {told}" if is_path else told)
+    return found
+
+
+def _lines(package: Deb, name: str) -> list[str]:
+    """Return the lines of a control file that say anything."""
+    lines = package.control_files.get(name, b"").decode("utf-8", "replace").split("\n")
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def _text(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")

@@ -1,0 +1,79 @@
+"""The essential packages: dpkg's database as it is written here, beside what dpkg makes of the same packages itself."""
+
+import hashlib
+import os
+import stat
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from mutant import disabled
+
+from pipeline.build.bootstrap import bootstrap
+from pipeline.build.dpkg_database import is_told
+from pipeline.build.ecosystems.debian.archive import DebianRequest
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.ecosystems.debian.lock import lock_debian
+from pipeline.build.fetch import Fetcher
+from pipeline.build.left_out import LEFT_OUT, PACKAGES
+from pipeline.build.sources import read_sources
+from pipeline.build.strata import ESSENTIAL, strata
+from pipeline.build.unpacked import trees_of
+from runtime.backends.native.mapped import run_mapped
+from runtime.oci.platform import own_architecture
+
+BY_DPKG = ("pipeline.build.dpkg_database", '"preinst" not in package.control_files', "False")
+"""The change with which dpkg unpacks every package itself."""
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_essential_tree_is_the_same_when_dpkg_unpacks_all_of_it(store, suite):
+    request = DebianRequest(suite=suite, packages=(), architecture=own_architecture())
+    with Fetcher(store / "cache", read_sources(os.environ, Path.home())) as fetcher:
+        found = lock_debian(request, fetcher, now=datetime.now(UTC))
+        paths = fetcher.fetch_all([each.artifact for each in found])
+    files = {each.name: path for each, path in zip(found, paths, strict=True)}
+    packages = {name: read_deb(path) for name, path in files.items()}
+    (stratum, *_) = strata(packages)
+    assert stratum.name == ESSENTIAL
+    epoch = max(packages[name].newest for name in stratum.packages)
+    ours = _tree(store, stratum, files, epoch)
+    with disabled(*BY_DPKG):
+        assert not any(is_told(each) for each in packages.values())
+        other = _tree(store, stratum, files, epoch)
+    assert {path: (ours.get(path), other.get(path)) for path in ours | other if ours.get(path) != other.get(path)} == {}
+
+
+def _tree(store, stratum, files, epoch):
+    """Return path → what the stratum has there, with times as layers hold them."""
+    with trees_of(store).new_folder() as folder:
+        bootstrap(folder, stratum, files, epoch=epoch)
+        return run_mapped(lambda root: _read(root, epoch), directories=(folder,))
+
+
+def _read(root, epoch):
+    os.fchdir(root)
+    found = {}
+    for folder, folders, names in os.walk("."):
+        for name in (*folders, *names):
+            path = Path(folder, name)
+            if os.fsencode(path) not in LEFT_OUT and path.parts[0] != PACKAGES:
+                found[str(path)] = _node(path, epoch)
+    return found
+
+
+def _node(path, epoch):
+    status = path.lstat()
+    about = (oct(status.st_mode), status.st_uid, status.st_gid, status.st_nlink)
+    if stat.S_ISDIR(status.st_mode):
+        return about[:3]
+    time = min(int(status.st_mtime), epoch)
+    if stat.S_ISLNK(status.st_mode):
+        return (*about, time, str(path.readlink()))
+    return (*about, time, hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(status.st_mode) else "")

@@ -1,0 +1,121 @@
+"""What dpkg's database says of packages that it did not unpack itself; what could add anything else is left to it."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from debian_archive import make_deb
+
+from pipeline.build.dpkg_database import Unpacked, conffiles, database, is_told, told
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.essential import unpack_packages
+from pipeline.declare.errors import PackageError
+
+EPOCH = 1_750_000_000
+CONTROL = {"Package": "app", "Version": "1", "Architecture": "amd64", "Maintainer": "a <a@example.org>"}
+
+
+def package(folder, *, name="app", scripts=None, files=None, **fields):
+    control = {**CONTROL, **{key.replace("_", "-"): value for key, value in fields.items()}}
+    path = folder / f"{name}.deb"
+    path.write_bytes(make_deb(control, files or {"etc/app.conf": b"1\n", "usr/bin/app": b"2"}, scripts=scripts or {}))
+    return read_deb(path)
+
+
+def shown(deb, *listed):
+    found = database([Unpacked(package=deb, listed=[*listed])], epoch=EPOCH)
+    return {path: (mode, content) for path, mode, content, _ in found}
+
+
+def test_unpacked_package_is_told_with_its_files_scripts_and_files_of_configuration(tmp_path):
+    scripts = {"postinst": "#!/bin/sh\n", "conffiles": "/etc/app.conf\n"}
+    deb = package(tmp_path, scripts=scripts, Description="an app\n of two lines")
+    assert is_told(deb)
+    found = shown(deb, "/.", "/etc", "/etc/app.conf")
+    info = "var/lib/dpkg/info/app."
+    assert found[f"{info}list"] == (0o644, b"/.\n/etc\n/etc/app.conf\n")
+    assert found[f"{info}postinst"] == (0o755, b"#!/bin/sh\n")
+    assert found[f"{info}conffiles"] == (0o644, b"/etc/app.conf\n")
+    assert f"{info}control" not in found
+    stanza = found["var/lib/dpkg/status"][1].decode()
+    assert stanza.startswith("Package: app\n")
+    assert "\n of two lines\nStatus: install ok unpacked\nConffiles:\n /etc/app.conf newconffile\n" in stanza
+
+
+def test_files_of_a_package_that_may_be_there_for_several_architectures_have_its_own_in_their_name(tmp_path):
+    found = shown(package(tmp_path, Multi_Arch="same"))
+    assert "var/lib/dpkg/info/app:amd64.list" in found
+
+
+def test_interests_are_told_by_path_and_by_name(tmp_path):
+    triggers = "# a comment\ninterest-noawait /usr/share/app\ninterest run-app\nactivate-noawait ldconfig\n"
+    found = shown(package(tmp_path, scripts={"triggers": triggers}))
+    assert found["var/lib/dpkg/triggers/File"] == (0o644, b"/usr/share/app app/noawait\n")
+    assert found["var/lib/dpkg/triggers/run-app"] == (0o644, b"app\n")
+    assert "var/lib/dpkg/triggers/ldconfig" not in found
+
+
+UNUSUAL = {
+    "script before": {"scripts": {"preinst": "#!/bin/sh\n"}},
+    "name of another package": {"name": "other"},
+    "name that leaves": {"Package": "../../../etc/app"},
+    "architecture that leaves": {"Architecture": "../x", "Multi_Arch": "same"},
+    "control file of another name": {"scripts": {"Postinst": "x"}},
+    "state": {"Status": "install ok installed"},
+    "files of configuration": {"Conffiles": "\n /etc/passwd 0"},
+    "second stanza": {"Description": "x\n\nPackage: other\nStatus: install ok installed"},
+    "trigger that leaves": {"scripts": {"triggers": "interest ../../../etc/cron.d/x\n"}},
+    "trigger that is kept for others": {"scripts": {"triggers": "interest Unincorp\n"}},
+    "trigger without a name": {"scripts": {"triggers": "interest\n"}},
+    "trigger of an unknown kind": {"scripts": {"triggers": "interest-perhaps x\n"}},
+    "interest of several architectures": {"scripts": {"triggers": "interest x\n"}, "Multi_Arch": "same"},
+    "file of configuration that goes": {"scripts": {"conffiles": "remove-on-upgrade /etc/app.conf\n"}},
+}
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_what_is_unusual_is_left_to_dpkg(tmp_path, what):
+    assert not is_told(package(tmp_path, **UNUSUAL[what]))
+
+
+def test_packages_that_want_to_know_of_triggers_are_all_told_or_none(tmp_path):
+    plain = package(tmp_path, name="plain", Package="plain")
+    triggers = {"triggers": "interest /usr/share/x\n"}
+    first, second = (package(tmp_path, name=each, Package=each, scripts=triggers) for each in ("first", "second"))
+    assert told([first, plain, second]) == {"first", "plain", "second"}
+    before = package(tmp_path, name="second", Package="second", scripts={**triggers, "preinst": "x"})
+    assert told([first, plain, before]) == {"plain"}
+
+
+def test_unpacking_tells_dpkg_of_a_package_and_keeps_its_new_file_of_configuration(tmp_path):
+    deb = package(tmp_path, scripts={"conffiles": "/etc/app.conf\n"})
+    other = package(tmp_path, name="before", Package="before", scripts={"preinst": "x"}, files={"usr/bin/before": b"3"})
+    root = tmp_path / "root"
+    root.mkdir()
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        assert unpack_packages(descriptor, [deb, other], epoch=EPOCH) == ("app",)
+    finally:
+        os.close(descriptor)
+    assert conffiles(deb) == {b"etc/app.conf"}
+    assert (root / "etc/app.conf.dpkg-new").read_bytes() == (root / "etc/app.conf").read_bytes() == b"1\n"
+    listed = (root / "var/lib/dpkg/info/app.list").read_text().splitlines()
+    assert [each for each in listed if "app" in each] == ["/etc/app.conf", "/usr/bin/app"]
+    assert (root / "usr/bin/before").is_file()
+    assert "before" not in (root / "var/lib/dpkg/status").read_text()
+
+
+def test_package_that_holds_the_database_is_refused(tmp_path):
+    deb = package(tmp_path, files={"var/lib/dpkg/status": b"Package: x\n"})
+    root = tmp_path / "root"
+    root.mkdir()
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        with pytest.raises(PackageError, match="dpkg's database"):
+            unpack_packages(descriptor, [deb], epoch=EPOCH)
+    finally:
+        os.close(descriptor)
