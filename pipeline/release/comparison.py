@@ -8,7 +8,7 @@ from runtime.digest import Digest
 from runtime.factors.privileges import DOCKER_CAPABILITIES
 from runtime.oci.descriptor import Descriptor
 
-_OWN = frozenset({"HOME", "HOSTNAME", "LANG", "PATH", "PYTHONHASHSEED", "container"})
+_OWN = frozenset({"HOME", "HOSTNAME", "LANG", "PATH", "PYTHONHASHSEED", "TERM", "container"})
 """Variables that targets give their containers by themselves."""
 
 

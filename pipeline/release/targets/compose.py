@@ -106,9 +106,7 @@ class ByCompose(ByRequest):
 
     def _run(self, engine: EngineClient, wanted: Wanted, *arguments: str) -> None:
         """Run Compose; it takes the values of secrets from its environment."""
-        environment = {**os.environ, **wanted.secrets}
-        if engine.address:
-            environment["DOCKER_HOST"] = engine.address
+        environment = {**os.environ, **wanted.secrets, "DOCKER_HOST": engine.address}
         try:
             done = subprocess.run(  # noqa: S603 - Compose's own command
                 [*self._program, *arguments],

@@ -26,7 +26,7 @@ class EngineClient:
     Args:
         name: ``docker`` or ``podman``.
         api: an ``APIClient`` of the docker SDK.
-        address: where it listens, for programs that are to talk to the same one; empty for their own default.
+        address: where it listens, for programs that are to talk to the same one.
         kernel: the release of the kernel that containers run on.
         offers: the limits that it can enforce.
         has_init: whether it has a first process that reaps and forwards signals.
@@ -73,7 +73,7 @@ def connected(name: str, address: str = "") -> Iterator[EngineClient]:
         try:
             api, _ = service.connect()
             with api:
-                yield _described(name, api, address)
+                yield _described(name, api, service.address)
         finally:
             service.close()
 

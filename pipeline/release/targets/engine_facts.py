@@ -15,6 +15,8 @@ from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.errors import DigestError
 
+_INITS = (["/dev/init"], ["/run/podman-init"])
+
 _OF_ONE_CONTAINER = ("HOSTNAME",)
 """Variables that an engine sets to the container's own name."""
 
@@ -40,7 +42,7 @@ def facts_of(inspected: Mapping[str, Any], marks: Marks, inside: Inside | None) 
     config, host = inspected.get("Config") or {}, inspected.get("HostConfig") or {}
     security = tuple(host.get("SecurityOpt") or ())
     told: dict[str, Json] = {
-        "argv": [str(each) for each in (inspected.get("Path"), *(inspected.get("Args") or ()))],
+        "argv": _argv([str(each) for each in (inspected.get("Path"), *(inspected.get("Args") or ()))]),
         "user": config.get("User") or "0",
         "environment": _environment(config.get("Env") or (), marks.secrets),
         "workdir": config.get("WorkingDir") or "/",
@@ -79,6 +81,12 @@ def _digest(text: object) -> Digest | None:
         return Digest(text if ":" in text else f"sha256:{text}")
     except DigestError:
         return None
+
+
+def _argv(told: list[str]) -> list[str]:
+    """Return the program and its arguments: Podman tells the init before them, which Docker does not."""
+    is_init = told[:1] in _INITS and told[1:2] == ["--"]
+    return told[2:] if is_init else told
 
 
 def _environment(listed: Iterable[str], secrets: Iterable[str]) -> Json:

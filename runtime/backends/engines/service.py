@@ -33,6 +33,11 @@ class Service:
     ) -> None:
         self._name, self._address, self._process, self._folder = name, address, process, folder
 
+    @property
+    def address(self) -> str:
+        """Where the engine listens, as other programs of its kind are told by their environment."""
+        return self._address
+
     def connect(self) -> tuple[Any, str]:
         """Return a client and the engine's version.
 

@@ -232,6 +232,19 @@ def test_digest_of_a_pod_is_read_in_each_form(told, found):
     assert pod_digests({"status": {"containerStatuses": [{"imageID": told}]}}) == found
 
 
+@pytest.mark.parametrize(
+    ("told", "argv"),
+    [
+        (["/bin/app", "--", "x"], ["/bin/app", "--", "x"]),
+        (["/run/podman-init", "--", "/bin/app", "x"], ["/bin/app", "x"]),
+        (["/run/podman-init", "x"], ["/run/podman-init", "x"]),
+    ],
+)
+def test_command_is_told_without_the_init_before_it(told, argv):
+    inspected = {"Path": told[0], "Args": told[1:]}
+    assert facts_of(inspected, Marks(app="", stage="", role=""), None)["argv"] == argv
+
+
 def test_capabilities_of_an_engine_begin_as_dockers():
     def capabilities(**host):
         return facts_of({"HostConfig": host}, Marks(app="", stage="", role=""), None)["capabilities"]
