@@ -24,7 +24,7 @@ _NAMED = ("unshare", "--uts", "sh", "-c", 'echo seatrial > /proc/sys/kernel/host
 
 _SCRIPTS = ("preinst", "postinst")
 _UNORDERED = frozenset(f"etc/{name}" for name in ("passwd", "group", "shadow", "gshadow", "shells"))
-_UNORDERED |= {"var/lib/dpkg/triggers/File"}
+_UNORDERED |= {"var/lib/dpkg/triggers/File", "var/lib/ucf/hashfile", "var/lib/ucf/registry"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
