@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from pipeline.release.deployment import Deployment
     from pipeline.standings import Stand
 
 EXAMPLES = """\
@@ -67,13 +68,21 @@ def _lines(stand: Stand, name: str, at: int, *, is_whole: bool) -> Iterator[str]
         evidence = f", evidence of {age(at - stand.verified)} ago" if stand.verified is not None else ", no evidence"
         yield f"{name}  {stand.live.short}  {since}{evidence}"
     if stand.deployed is not None:
-        yield f"        deployed: {stand.deployed.release.short}, number {stand.deployed.number}{_apart(stand)}"
+        yield f"        {_deployed(stand.deployed)}{_apart(stand)}"
     if stand.unfinished is not None:
         step = stand.unfinished.steps[-1] if stand.unfinished.steps else "its beginning"
         since = age(at - stand.unfinished.at)
         yield f"        unfinished: {stand.unfinished.release.short}, begun {since} ago, at {step}; promote it again"
     if is_whole:
         yield from (f"        before: {each}" for each in stand.others)
+
+
+def _deployed(deployment: Deployment) -> str:
+    """Return what runs by the record; what really does, `drift` tells."""
+    what = f"{deployment.release.short}, number {deployment.number}"
+    if not deployment.replicas:
+        return f"deployed: nothing; the last was {what}"
+    return f"deployed: {what}, {len(deployment.replicas)} container{'s' * (len(deployment.replicas) != 1)}"
 
 
 def _apart(stand: Stand) -> str:
@@ -104,6 +113,12 @@ def _document(stand: Stand, at: int) -> dict[str, object]:
         "evidence-age": at - stand.verified if stand.verified is not None else None,
         "others": [each.text for each in stand.others],
         "unfinished": {"release": left.release.text, "at": left.at, "steps": list(left.steps)} if left else None,
-        "deployed": {"release": deployed.release.text, "number": deployed.number} if deployed else None,
+        "deployed": {
+            "release": deployed.release.text,
+            "number": deployed.number,
+            "containers": len(deployed.replicas),
+        }
+        if deployed
+        else None,
         "problem": stand.problem,
     }

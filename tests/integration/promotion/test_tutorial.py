@@ -93,3 +93,4 @@ def test_commands_of_the_page_do_what_it_says(build, checkout):
         run(commands[last])
     with pytest.raises(urllib.error.URLError):
         answers()
+    assert "deployed: nothing; the last was" in run("seatrial status web")
