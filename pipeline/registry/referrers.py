@@ -34,7 +34,7 @@ _ROUNDS = 100
 """How often a list is written again, since others write it; 64 writers at once needed fewer than ten."""
 
 _PAUSE = 0.05
-"""Seconds before the list is looked at again, at most, times the round."""
+"""Seconds before the list is looked at again, at most, times the rounds before this one: the first waits for nobody."""
 
 _LONGEST_PAUSE = 2.0
 
@@ -146,7 +146,7 @@ def _complete(repository: Repository, subject: Digest, own: tuple[Descriptor, ..
             return
         if not is_listed:
             repository.put_manifest(write_list(seen), INDEX, name=list_tag(subject), is_read_back=False)
-        repository.patience.pause(min(_PAUSE * count, _LONGEST_PAUSE) * repository.patience.chance())
+        repository.patience.pause(min(_PAUSE * (count - 1), _LONGEST_PAUSE) * repository.patience.chance())
     raise FetchError(
         f"the list of what is attached to {subject} was written {_ROUNDS} times, and others still change it",
         hint="run it again: what was attached is kept",

@@ -260,14 +260,19 @@ class Upload:
 
 def parts(content: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Yield bytes in parts of one size, but for the last, which may be shorter; none is empty."""
-    gathered = bytearray()
+    gathered: list[bytes] = []
+    missing = size
     for block in content:
-        gathered += block
-        while len(gathered) >= size:
-            yield bytes(gathered[:size])
-            del gathered[:size]
+        rest = block
+        while len(rest) >= missing:
+            yield b"".join((*gathered, rest[:missing]))
+            rest = rest[missing:]
+            gathered, missing = [], size
+        if rest:
+            gathered.append(rest)
+            missing -= len(rest)
     if gathered:
-        yield bytes(gathered)
+        yield b"".join(gathered)
 
 
 def ahead(content: Iterator[bytes]) -> Iterator[bytes]:

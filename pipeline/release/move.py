@@ -60,8 +60,7 @@ def move(source: Attachable, target: StageStore, release: Digest) -> Moved:
     """
     found = survey(release, source)
     own = tuple(each for each in found.documents if each.subject is None)
-    target.take(_blobs_of(own), source)
-    attached, left_out = _take_attached(found, source, target)
+    attached, left_out = _take(own, found, source, target)
     documents = (*own, *attached)
     _put(own, attached, target)
     _read_back(documents, target)
@@ -74,15 +73,20 @@ def move(source: Attachable, target: StageStore, release: Digest) -> Moved:
     )
 
 
-def _take_attached(
-    found: Survey, source: Attachable, target: StageStore
+def _take(
+    own: Sequence[Document], found: Survey, source: Attachable, target: StageStore
 ) -> tuple[tuple[Document, ...], tuple[LeftOut, ...]]:
-    """Have the blobs of what is attached; return what has all of its own now, and what has not."""
+    """Have all blobs; return what is attached and has all of its own now, and what has not.
+
+    All are taken at once. Only if that fails, it is found out of whom: the release's own have to be there, and what is
+    attached is left out where it is not whole.
+    """
     attached = tuple(each for each in found.documents if each.subject is not None)
     with contextlib.suppress(RefusedError, StoreError, DigestError):
-        target.take(_blobs_of(attached), source)
+        target.take(_blobs_of((*own, *attached)), source)
         target.check(_blobs_of(attached))
         return attached, ()
+    target.take(_blobs_of(own), source)
     taken, left_out = [], []
     for each in attached:
         try:
