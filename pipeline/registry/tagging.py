@@ -105,15 +105,15 @@ def move_tag(move: Move, repository: Repository, *, times: Times | None = None) 
         try:
             if claims.is_first():
                 state = _DONE
-                _move_claimed(move, repository, claims)
-                return
+                if _move_claimed(move, repository, claims):
+                    return
         finally:
             with contextlib.suppress(FetchError):  # Others wait for it a little, and pass over it then.
                 claims.close(state)
         repository.patience.pause(_PAUSE * (1 + 4 * repository.patience.chance()))
     raise BusyStageError(
         f"{repository.remote.text}: the tag {move.name} was claimed {_ATTEMPTS} times, and others claim it too",
-        hint="run it again when their promotions are done",
+        hint="run it again when nobody else promotes",
     )
 
 
@@ -142,15 +142,15 @@ def moved(place: str, name: str, found: Digest | None, expected: Digest | None) 
     )
 
 
-def _move_claimed(move: Move, repository: Repository, claims: "_Claims") -> None:
+def _move_claimed(move: Move, repository: Repository, claims: "_Claims") -> bool:
+    """Move a tag; tell False, and change nothing, where the claim on it was held for too long."""
     if _is_there(move, repository):
-        return
+        return True
     if claims.is_late():
-        raise BusyStageError(
-            f"{repository.remote.text}: the claim on the tag {move.name} was held for too long", hint="run it again"
-        )
+        return False
     repository.put_manifest(move.raw, move.media_type, name=move.name, is_read_back=False)
     _check(move, repository)
+    return True
 
 
 def _move_under_condition(move: Move, repository: Repository) -> None:

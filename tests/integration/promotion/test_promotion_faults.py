@@ -33,7 +33,7 @@ LAYER = 5 * PART // 2
 
 REQUESTS = {
     "docker-registry": {
-        "GET manifests": 17,
+        "GET manifests": 16,
         "HEAD blobs": 10,
         "PUT manifests": 12,
         "GET tags": 7,
@@ -44,7 +44,7 @@ REQUESTS = {
     },
     "simulated registry": {
         "HEAD blobs": 10,
-        "GET manifests": 11,
+        "GET manifests": 10,
         "PUT manifests": 8,
         "POST upload": 4,
         "PUT upload": 4,

@@ -5,6 +5,7 @@ from mutant import disabled
 from release_world import attach_text, machine_store, promote, write_image
 
 from pipeline.declare.errors import BusyStageError, PromotionError, TagMovedError
+from pipeline.registry.retry import Patience
 from pipeline.registry.tagging import Times, _Claims
 from pipeline.release.journal import Journal
 from pipeline.release.move import move
@@ -98,6 +99,7 @@ def moved_by_a_sleeper(store, here):
     first = write_image(here.layout, b"first")
     move(here, store, first.digest)
     store._times = Times(owned=-1.0)
+    store.repository.patience = Patience(pause=lambda _: None)
     store.tag(LIVE, first, None)
     return store.tagged(LIVE) is not None
 
