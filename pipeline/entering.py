@@ -59,6 +59,16 @@ class Entry:
         is_valid = claim.says.expires is None or now < claim.says.expires
         return is_valid and (claim.says.release, claim.says.policy) == (self.live, self.policy.digest)
 
+    def last_number(self, place: Grounds, stage: StageFile) -> int:
+        """Return the number by which the stage took what it has; 0 where nobody who may says so.
+
+        It keeps numbers rising where both the record in the store and the journal of this machine are gone.
+        """
+        if self.live is None:
+            return 0
+        claim = newest(evidence_of((self.live,), stage, self.target, place), stage, self.target)
+        return claim.says.number if claim else 0
+
     def decide(self, place: Grounds, now: int, lint: Mapping[Digest, Findings]) -> Decision:
         """Ask the gate."""
         question = Question(

@@ -69,6 +69,7 @@ class Wish:
         clock: gives the seconds since 1970.
         tell: is told what happens.
         version: of this program; empty where it is not installed.
+        takes_over: whether a promotion that another machine began and did not end is passed over.
     """
 
     signer: Signer
@@ -77,6 +78,7 @@ class Wish:
     clock: Callable[[], int]
     tell: Tell
     version: str
+    takes_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,10 @@ def promote(entry: Entry, place: Grounds, wish: Wish) -> Promoted:
         return begun
     release = entry.released.digest
     try:
-        with wish.journal.begin(entry.target, stage.name, entry.app, release) as intent:
+        least = entry.last_number(place, stage)
+        with wish.journal.begin(
+            entry.target, stage.name, entry.app, release, least=least, take_over=wish.takes_over
+        ) as intent:
             intent.step("move")
             begun = replace(begun, moved=None if entry.is_back else move(entry.source, entry.target, release))
             intent.step("ask")

@@ -224,6 +224,7 @@ def _wish(arguments: argparse.Namespace, place: Grounds, tell: Callable[[object]
         clock=now,
         tell=tell,
         version=own_version(),
+        takes_over=arguments.take_over,
     )
 
 

@@ -168,5 +168,5 @@ def _busy(before: Reservation, store: StageStore, now: int) -> BusyStageError:
     since, left = max(0, now - before.at), before.at + LEASE - now
     return BusyStageError(
         f"promotion {before.number} into {store.place}, of {before.release}, is under way since {since} s",
-        hint=f"wait for it; if it was killed on another machine, it is passed over in {left} s",
+        hint=f"wait for it; if it was killed on another machine, `--take-over` passes over it, or {left} s of time do",
     )

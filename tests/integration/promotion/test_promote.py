@@ -15,6 +15,9 @@ sys.path.append(str(Path(__file__).parent))
 from busybox_image import lay_layout
 from project import PASSES, Project
 
+from pipeline.release.layout_stage import LayoutStage
+from pipeline.release.reservation import Reservation, reserve
+from pipeline.release.stage_tags import RECORD
 from runtime.digest import Digest
 from runtime.oci.layout import Layout
 
@@ -54,6 +57,36 @@ def test_release_goes_through_all_stages_without_the_files_of_its_project(projec
         (stage, project.image, 1) for stage in STAGES
     ]
     assert {each["key"]["name"] for each in found} == {"this machine"}
+
+
+def test_promotion_that_another_machine_began_is_waited_for_or_taken_over(project):
+    project.run("verify", "web")
+    project.run("promote", "web", "--to", "dev")
+    store = LayoutStage(Layout(project.store / "stages" / "dev" / "web"), "oci-layout:dev/web")
+    other = Reservation(id="0" * 32, number=0, release=Digest.of(b"another"), at=int(time.time()))
+    assert reserve(store, other, least=0, take_over=False).number == 2
+    project.stage("dev", policy={"hosts": ["reference"]})  # another policy than the one that took it
+    done = project.run("promote", "web", "--to", "dev", code=2)
+    assert "promotion 2 into oci-layout:dev/web" in done.stderr
+    assert "--take-over" in done.stderr
+    assert project.json("promote", "web", "--to", "dev", "--take-over")["number"] == 3
+
+
+def test_number_goes_on_where_every_record_of_it_is_lost(project):
+    project.run("verify", "web")
+    project.run("promote", "web", "--to", "dev")
+    shutil.rmtree(project.store / "promotions")
+    layout = Layout(project.store / "stages" / "dev" / "web")
+    index = layout.root / "index.json"
+    listed = json.loads(index.read_text())
+    listed["manifests"] = [
+        each
+        for each in listed["manifests"]
+        if each.get("annotations", {}).get("org.opencontainers.image.ref.name") != RECORD
+    ]
+    index.write_text(json.dumps(listed))
+    project.stage("dev", policy={"hosts": ["reference"]})
+    assert project.json("promote", "web", "--to", "dev")["number"] == 2
 
 
 @pytest.mark.slow
