@@ -34,7 +34,7 @@ EMPTY = LockedTree()
 
 
 @pytest.fixture(scope="session")
-def packages(store):
+def packages(own_store):
     """Keep the tree of no package at all in the store."""
     if not BUSYBOX.is_file():
         pytest.skip("busybox-static is not installed")
@@ -50,9 +50,9 @@ def packages(store):
         (folder / "sbin").symlink_to("bin")
         adopt(folder, ())
 
-    workshop = Workshop(layout=Layout(store / "oci"), trees=trees_of(store), records=store / "builds")
+    workshop = Workshop(layout=Layout(own_store / "oci"), trees=trees_of(own_store), records=own_store / "builds")
     workshop.layers("debian", {"debian": [], "locales": [], "epoch": EPOCH}, fill, epoch=EPOCH)
-    return store
+    return own_store
 
 
 class Desk:
