@@ -13,7 +13,19 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from pipeline.declare.image import AnyImage, FilesEntry, NodePart, PythonPart
 from pipeline.declare.inline_host import InlineHost
-from pipeline.declare.values import FORMAT, AnyText, Duration, FlakyPolicy, Name, Part, Port, Text, Variable, Whole
+from pipeline.declare.values import (
+    FORMAT,
+    AnyText,
+    Duration,
+    FlakyPolicy,
+    Name,
+    Part,
+    Port,
+    Text,
+    Variable,
+    Whole,
+    written_as,
+)
 from pipeline.declare.yaml_reader import Node
 from runtime.canonical import Json
 
@@ -79,8 +91,8 @@ class Suite(Part):
     """The program that runs the tests, and its arguments."""
     results: Results = ResultsFormat.PYTEST
     """How it tells its results: pytest, tap, exit or {junit: PATH}."""
-    timeout: Duration = 600_000
-    """How long one run may take (10m by default)."""
+    timeout: Annotated[Duration, written_as("10m")] = 600_000
+    """How long one run may take."""
     artifacts: tuple[Text, ...] = Field(default=(), examples=[["out/*.json"]])
     """Glob patterns of files whose digests are behavior; relative to the working folder."""
     output: tuple[OutputStream, ...] = ()
@@ -100,8 +112,8 @@ class Ready(Part):
 
     tcp: Port
     """It accepts connections on this port of 127.0.0.1."""
-    within: Duration = 30_000
-    """How long that may take (30s by default)."""
+    within: Annotated[Duration, written_as("30s")] = 30_000
+    """How long that may take."""
 
 
 class Service(Part):

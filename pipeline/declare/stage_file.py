@@ -24,6 +24,7 @@ from pipeline.declare.values import (
     Text,
     Variable,
     Whole,
+    written_as,
 )
 from pipeline.declare.yaml_reader import read_yaml
 
@@ -130,7 +131,7 @@ class HealthPart(Part):
     """A path that answers 200 to 399; null where a connection is enough."""
     port: Port
     """The container's TCP port."""
-    within: Duration = 30_000
+    within: Annotated[Duration, written_as("30s")] = 30_000
     """How long the first answer may take."""
 
 

@@ -156,3 +156,8 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}(ms|s|m|h|d)$", "examples": ["90s", "10m"]}),
 ]
 """Milliseconds; written as a whole number and a unit."""
+
+
+def written_as(default: str) -> object:
+    """Tell editors a default as people write it, where the value behind it is of another type."""
+    return Field(json_schema_extra={"default": default})

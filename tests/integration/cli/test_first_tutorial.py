@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "tutorial" / "find-a-difference.md"
 LOCK = Path(__file__).with_name("shop.lock.json")
-"""What `verify` locked when this was written: packages that other tests use too. If it fits no more, another is made."""
+"""What `verify` locked when this was written. If it fits what `init` writes no more, `verify` makes another."""
 
 DEMANDED = " --hosts hardened,umask-0077,locale-c"
 """What `verify` is given beside what the page says, to try few hosts."""
@@ -55,7 +55,9 @@ def test_commands_of_the_page_do_what_it_says(store, shop):
     assert run(init).returncode == 0
     found = run(first)
     assert found.returncode == 1, found.stderr
-    assert re.search(r"^FAILED +shop behaves differently where umask is 0077 and where locale is C\.$", found.stdout, re.M)
+    assert re.search(
+        r"^FAILED +shop behaves differently where umask is 0077 and where locale is C\.$", found.stdout, re.MULTILINE
+    )
     assert "it fails 8 of 8 times with umask=0077, 0 of 8 without" in found.stdout
     assert run(reproducer).returncode == 1
     assert run(reproducer.replace(" --set umask=0077", "")).returncode == 0
