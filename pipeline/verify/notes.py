@@ -10,6 +10,7 @@ from pipeline.verify.shutdowns import shutdown_notes
 _MIB = 1024 * 1024
 _NOTABLE_MEMORY = 64 * _MIB
 _NOTABLE_WAIT = 100  # milliseconds
+_CACHES = frozenset({"__pycache__", ".pytest_cache"})  # left by whoever may write beside the code, and said by nobody
 
 
 class NoteKind(StrEnum):
@@ -38,9 +39,7 @@ class Note:
 def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, ...]:
     """Return the traces of a run that no run of the reference shows."""
     known = {path for each in references for path in each.changed}
-    new = [
-        path for path in other.changed if path not in known and not path.endswith(".pyc") and "__pycache__" not in path
-    ]
+    new = [path for path in other.changed if path not in known and not _is_cache(path)]
     found = []
     if new and FILES not in other.artifacts:  # there it is behavior
         found.append(Note(kind=NoteKind.FILE, text=f"it writes files that the reference does not: {_shown(new)}"))
@@ -54,6 +53,10 @@ def notes(references: Sequence[Observation], other: Observation) -> tuple[Note, 
     found += [Note(kind=NoteKind.NETWORK, text=text) for text in _attempts(references, other)]
     found += [Note(kind=NoteKind.SHUTDOWN, text=text) for text in _shutdowns(references, other)]
     return tuple(found)
+
+
+def _is_cache(path: str) -> bool:
+    return path.endswith(".pyc") or not _CACHES.isdisjoint(path.split("/"))
 
 
 def _shown(texts: Sequence[str]) -> str:

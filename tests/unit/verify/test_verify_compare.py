@@ -174,6 +174,13 @@ def test_denied_calls_of_one_host_only_are_a_note():
     assert told([traced()], flooding)[0][1].endswith("bpf (EPERM, at least 4096 times)")
 
 
+def test_files_of_one_host_only_are_a_note_but_for_caches():
+    caches = {"/app/.pytest_cache/README.md", "/app/__pycache__/a.cpython-311.pyc", "/app/b.pyc"}
+    assert told([traced()], replace(traced(), changed=tuple(sorted(caches)))) == []
+    here = replace(traced(), changed=(*sorted(caches), "/app/out.txt"))
+    assert told([traced()], here) == [(NoteKind.FILE, "it writes files that the reference does not: /app/out.txt")]
+
+
 def test_attempts_of_one_host_only_are_notes():
     here = traced(lookups=["a.example", "b", "c", "d", "e"], unroutable=1)
     assert told([traced(lookups=["a.example"])], here) == [
