@@ -1,0 +1,178 @@
+"""The report as one page: everything is in the file, which asks nothing of a network and runs nothing of a stranger.
+
+It is a function of the ``Verification`` alone, so the same report gives the same bytes. It can be read without its style and
+without its script, which only copies and switches the colors; both are let in by their hashes, and nothing else is.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.report.sentences import interval, levels, removals, times, title, transition, trial
+from pipeline.report.summary import (
+    Group,
+    Reading,
+    caveats,
+    closing,
+    counts,
+    groups,
+    hosts_phrase,
+    not_run,
+    outcomes,
+    rates,
+    sentence,
+    untold,
+)
+from pipeline.report.text import count, listed, seconds, visible
+from pipeline.verify.compare import Kind
+from pipeline.verify.explain import CauseState, Rate
+from pipeline.verify.verdict import EnvironmentResult, HostResult, State, VerdictWord, Verification
+
+MOST = 200
+"""So many causes have a card and a row; a sentence counts the others, which report.json has."""
+
+OPEN = 3
+"""So many cards are open, the others a line until one opens them."""
+
+DOTS = 20
+"""A trial of no more runs is drawn, a square each."""
+
+SYMBOLS = {
+    VerdictWord.PASSED: "✓",
+    VerdictWord.FAILED: "✕",
+    VerdictWord.INCONCLUSIVE: "?",
+    State.REFERENCE: "◆",
+    State.SAME: "●",
+    State.DIFFERENT: "✕",
+    State.FLAKY: "≈",
+    State.UNAVAILABLE: "\N{EN DASH}",
+    Reading.DIFFERENT: "✕",
+    Reading.FLAKY: "≈",
+    Reading.UNDECIDED: "?",
+    Reading.ACCEPTED: "●",
+}
+"""Each stands beside its word; State.INCONCLUSIVE and the verdict's word are the same text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Hosts that behave alike: one column of the table of tests and hosts.
+
+    Args:
+        hosts: at least one; the reference is the first of its own.
+    """
+
+    hosts: tuple[HostResult, ...]
+
+    @property
+    def name(self) -> str:
+        """Who they are: the first by name, and how many more."""
+        rest = len(self.hosts) - 1
+        return self.hosts[0].name + (f" and {count(rest, 'host')}" if rest else "")
+
+    def shows(self, group: Group) -> HostResult | None:
+        """Return the first host of this column on which a group of findings was seen."""
+        names = {host.name for host in group.hosts}
+        return next((host for host in self.hosts if host.name in names), None)
+
+
+def render(verification: Verification) -> str:
+    """Return the page, ending in a line feed."""
+    style, script = _part("page.css"), _part("page.js")
+    page = _templates().get_template("page.html.j2")
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    return page.render(
+        verification=verification,
+        cards=[(environment, group) for environment in verification.environments for group in groups(environment)],
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - likewise
+        policy=policy,
+    )
+
+
+def columns(environment: EnvironmentResult) -> tuple[Column, ...]:
+    """Return the hosts of an environment in columns, those that behave as the reference in the first."""
+    alike: dict[object, list[HostResult]] = {}
+    for host in environment.hosts:
+        alike.setdefault((host.state is State.UNAVAILABLE, host.behavior), []).append(host)
+    return tuple(Column(hosts=tuple(hosts)) for hosts in alike.values())
+
+
+def squares(rate: Rate) -> Iterator[bool]:
+    """Yield a square for each run of a trial, the failed ones first; none where they are too many to draw."""
+    if rate.of <= DOTS:
+        yield from (index < rate.failed for index in range(rate.of))
+
+
+def headline(group: Group) -> str:
+    """Return what is to blame for a group of findings, without the levels of a cause."""
+    cause = group.findings[0].cause
+    if group.reading is Reading.ACCEPTED:
+        return "Accepted by the spec"
+    if group.reading is Reading.FLAKY:
+        return "No host is the cause"
+    if not any(host.state is not State.REFERENCE for host in group.hosts):
+        return "It does so on the reference itself"
+    if cause is None or cause.state is not CauseState.CAUSED:
+        return "The cause was not found"
+    return "Caused by"
+
+
+def blamed(group: Group) -> tuple[str, ...]:
+    """Return the levels that cause a group of findings, as they are written on a command line; empty without a cause."""
+    cause = group.findings[0].cause
+    if cause is None or cause.state is not CauseState.CAUSED or group.reading is not Reading.DIFFERENT:
+        return ()
+    return tuple(f"{name}={level}" for name, level in sorted(cause.factors.items()))
+
+
+def innocent(group: Group) -> tuple[str, ...]:
+    """Return the other levels of the host on which the cause was searched for."""
+    cause = group.findings[0].cause
+    if cause is None or not blamed(group):
+        return ()
+    factors = sorted(group.hosts[0].factors.items())
+    return tuple(f"{name}={level}" for name, level in factors if name not in cause.factors)
+
+
+def _templates() -> Environment:
+    """Return what fills the page: every text from outside is made visible and escaped, and a missing fact is an error."""
+    made = Environment(
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.globals.update(SYMBOLS=SYMBOLS, MOST=MOST, OPEN=OPEN, Kind=Kind, Reading=Reading, State=State)
+    for function in (blamed, caveats, closing, columns, count, counts, headline, hosts_phrase, innocent, interval, levels):
+        made.globals[function.__name__] = function
+    for function in (listed, not_run, outcomes, rates, removals, seconds, sentence, squares, times, title, transition):
+        made.globals[function.__name__] = function
+    made.globals.update(trial=trial, untold=untold)
+    return made
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, Markup) else visible(str(value), lines=True)
+
+
+def _part(name: str) -> str:
+    return files("pipeline.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def names(hosts: Sequence[HostResult]) -> str:
+    """Return hosts' names as a sentence has them."""
+    return listed([host.name for host in hosts])
