@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   seatrial report                                the last result, for a terminal
+  seatrial report --format html > report.html    a page, for people
   seatrial report --format junit > report.xml
   seatrial report run/report.json --format markdown >> "$GITHUB_STEP_SUMMARY"
   seatrial report --format github                annotations, in a step of a workflow"""
 
-FORMATS = ("terminal", "json", "junit", "markdown", "github")
+FORMATS = ("terminal", "html", "json", "junit", "markdown", "github")
 
-PLANNED = ("html", "ctrf", "sarif")
+PLANNED = ("ctrf", "sarif")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     if name == "terminal":
         ink, verbose = Ink.of(sys.stdout, os.environ), arguments.verbose > 0
         text = terminal.render(found, ink, quiet=arguments.quiet, verbose=verbose)
+    elif name == "html":
+        from pipeline.report import html  # noqa: PLC0415 - loads the library of templates
+
+        text = html.render(found)
     else:
         formats = {"json": json, "junit": junit, "markdown": markdown, "github": github}
         text = formats[name].render(found)

@@ -141,10 +141,11 @@ def exit_code(result: Verification) -> int:
 
 
 def _save(result: Verification) -> Path | None:
-    from pipeline.report.saved import save  # noqa: PLC0415 - not for --help
+    from pipeline.report import html  # noqa: PLC0415 - not for --help
+    from pipeline.report.saved import save, write  # noqa: PLC0415 - likewise
 
     try:
-        return save(result, Path.cwd())
+        return write(save(result, Path.cwd()).with_name("report.html"), html.render(result))
     except OSError as error:
         sys.stderr.write(f"warning: the report is not kept: {error}\n")
         return None

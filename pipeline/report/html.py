@@ -1,34 +1,32 @@
 """The report as one page: everything is in the file, which asks nothing of a network and runs nothing of a stranger.
 
-It is a function of the ``Verification`` alone, so the same report gives the same bytes. It can be read without its style and
-without its script, which only copies and switches the colors; both are let in by their hashes, and nothing else is.
+It is a function of the ``Verification`` alone, so the same report gives the same bytes. It can be read without its
+style and without its script, which only copies and switches the colors; both are let in by their hashes, and nothing
+else is.
 """
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.report.sentences import interval, levels, removals, times, title, transition, trial
+from pipeline.report.sentences import interval, levels, times, title, transition
 from pipeline.report.summary import (
     Group,
     Reading,
     caveats,
-    closing,
-    counts,
     groups,
-    hosts_phrase,
     not_run,
     outcomes,
     rates,
     sentence,
     untold,
 )
-from pipeline.report.text import count, listed, seconds, visible
+from pipeline.report.text import count, seconds, visible
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import CauseState, Rate
 from pipeline.verify.verdict import EnvironmentResult, HostResult, State, VerdictWord, Verification
@@ -59,6 +57,13 @@ SYMBOLS = {
 """Each stands beside its word; State.INCONCLUSIVE and the verdict's word are the same text."""
 
 
+_SAID = (
+    *(caveats, count, interval, levels, not_run, outcomes, rates),
+    *(seconds, sentence, times, title, transition, untold),
+)
+"""What every format says in the same words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """Hosts that behave alike: one column of the table of tests and hosts.
@@ -85,7 +90,7 @@ def render(verification: Verification) -> str:
     """Return the page, ending in a line feed."""
     style, script = _part("page.css"), _part("page.js")
     page = _templates().get_template("page.html.j2")
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; form-action 'none'"
     return page.render(
         verification=verification,
         cards=[(environment, group) for environment in verification.environments for group in groups(environment)],
@@ -124,7 +129,7 @@ def headline(group: Group) -> str:
 
 
 def blamed(group: Group) -> tuple[str, ...]:
-    """Return the levels that cause a group of findings, as they are written on a command line; empty without a cause."""
+    """Return the levels that cause a group of findings, as on a command line; empty without a cause."""
     cause = group.findings[0].cause
     if cause is None or cause.state is not CauseState.CAUSED or group.reading is not Reading.DIFFERENT:
         return ()
@@ -141,7 +146,7 @@ def innocent(group: Group) -> tuple[str, ...]:
 
 
 def _templates() -> Environment:
-    """Return what fills the page: every text from outside is made visible and escaped, and a missing fact is an error."""
+    """Return what fills the page: texts from outside are made visible and escaped, a missing fact is an error."""
     made = Environment(
         loader=FunctionLoader(_part),
         autoescape=True,
@@ -152,11 +157,7 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     made.globals.update(SYMBOLS=SYMBOLS, MOST=MOST, OPEN=OPEN, Kind=Kind, Reading=Reading, State=State)
-    for function in (blamed, caveats, closing, columns, count, counts, headline, hosts_phrase, innocent, interval, levels):
-        made.globals[function.__name__] = function
-    for function in (listed, not_run, outcomes, rates, removals, seconds, sentence, squares, times, title, transition):
-        made.globals[function.__name__] = function
-    made.globals.update(trial=trial, untold=untold)
+    made.globals.update({each.__name__: each for each in (*_SAID, blamed, columns, headline, innocent, squares)})
     return made
 
 
@@ -171,8 +172,3 @@ def _part(name: str) -> str:
 def _hash(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
-
-
-def names(hosts: Sequence[HostResult]) -> str:
-    """Return hosts' names as a sentence has them."""
-    return listed([host.name for host in hosts])

@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import json as parser
 import re
 from collections import Counter
@@ -6,7 +8,7 @@ from dataclasses import replace
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from pipeline.report import github, json, junit, markdown, saved, terminal
+from pipeline.report import github, html, json, junit, markdown, saved, terminal
 from pipeline.report.findings import block
 from pipeline.report.summary import Group, Reading, counts, reading
 from pipeline.report.text import Ink, columns
@@ -55,6 +57,33 @@ def test_json_matches_golden(samples, golden):
 @pytest.mark.parametrize("name", ["everything", "kinds"])
 def test_junit_matches_golden(samples, golden, name):
     golden(f"{name}.xml", junit.render(samples[name]).replace("><", ">\n<"))
+
+
+@pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
+def test_page_matches_golden(samples, golden, name):
+    golden(f"{name}.html", html.render(samples[name]))
+
+
+def test_page_asks_for_nothing_and_runs_its_own_script_only(sample):
+    page = html.render(sample)
+    assert not re.search(r"(src|href)=|url\(|@import|https?://", page)
+    assert len(re.findall("<script", page)) == len(re.findall("</script", page)) == 1
+    assert not re.search(r"<[^>]* (on[a-z]+|style)=", page)
+    for tag, directive in (("style", "style-src"), ("script", "script-src")):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in page.replace("&#39;", "'")
+
+
+def test_page_shows_hostile_texts_as_text(samples):
+    page = html.render(samples["everything"])
+    assert "t[\\x1b[31m\\u202e&lt;/script&gt;|`$(x)` ::error::]" in page
+
+
+def test_page_of_many_causes_says_how_many_are_left_out(samples):
+    page = html.render(with_many_findings(samples["failed"], html.MOST + 5, alike=False))
+    assert page.count('id="cause-') == html.MOST
+    assert "6 causes more" in page
 
 
 @pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
@@ -120,7 +149,7 @@ def test_terminal_color_changes_no_text(sample):
 
 
 def test_no_format_passes_a_control_on(sample):
-    formats = (json, markdown, junit, github)
+    formats = (json, markdown, junit, github, html)
     for text in (terminal.render(sample, Ink()), *(each.render(sample) for each in formats)):
         assert not HOSTILE.search(text)
 
@@ -133,7 +162,7 @@ def test_no_format_says_signed(sample):
 def test_every_difference_is_in_every_format_even_if_many_share_a_row(samples):
     many = with_many_findings(samples["failed"], 40)
     names = [f"tests/test_many.py::test_{number}" for number in range(40)]
-    for text in (terminal.render(many, Ink()), json.render(many), markdown.render(many), junit.render(many)):
+    for text in (terminal.render(many, Ink()), *(each.render(many) for each in (json, markdown, junit, html))):
         assert all(re.search(rf"{re.escape(name)}\b", text) for name in names)
     assert "39 others in the same way:" in terminal.render(many, Ink())
 
