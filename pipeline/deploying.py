@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pipeline.declare.errors import SpecError
-from pipeline.declare.stage_file import DeployPart, StageFile, TargetKind
+from pipeline.declare.stage_file import DeployPart, SecretPart, StageFile, TargetKind
 from pipeline.entering import come_back
 from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance
@@ -17,6 +17,7 @@ from pipeline.release.evidence import attach_evidence
 from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.released import Released
 from pipeline.release.scaling import Trial
+from pipeline.release.secret_source import read_secrets
 from pipeline.release.signing import Signer, sign
 from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
@@ -261,7 +262,8 @@ def _wanted(site: Site, release: Digest, number: int, part: DeployPart) -> Wante
         image=image,
         layout=folder,
         repository=site.images.place.removeprefix("oci://") if site.stage.is_remote else "",
-        deploy=part,
+        # Where the values were is the business of whoever deploys: no target is told, and it is no other configuration.
+        deploy=part.model_copy(update={"secrets": part.secret_names}),
         secrets=_secrets(part, site),
     )
 
@@ -280,13 +282,16 @@ def _image(site: Site, release: Digest) -> Image:
 
 
 def _secrets(part: DeployPart, site: Site) -> Mapping[str, str]:
-    missing = [name for name in part.secrets if name not in site.environment]
+    named = [each for each in part.secrets if isinstance(each, str)]
+    missing = [name for name in named if name not in site.environment]
     if missing:
         raise SpecError(
             f"{site.stage.name} gives {site.app} secrets, and the environment has no {', '.join(missing)}",
             hint=f"export {missing[0]} for this command; it is not stored",
         )
-    return {name: site.environment[name] for name in part.secrets}
+    placed = [each for each in part.secrets if isinstance(each, SecretPart)]
+    found = read_secrets(placed, site.grounds.stages.folder, site.environment)
+    return {**{name: site.environment[name] for name in named}, **found}
 
 
 def _signed(site: Site, made: Deployment, signer: Signer, version: str) -> Deployed:

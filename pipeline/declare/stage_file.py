@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.keyring_file import Role
@@ -135,8 +135,35 @@ class HealthPart(Part):
     """How long the first answer may take."""
 
 
+class SecretPart(Part):
+    """A secret whose value a file or a program has."""
+
+    name: Variable
+    """The variable."""
+    file: Text | None = None
+    """Has the value; seen from this file's folder, or from the home where it begins with ``~/``; closed to others."""
+    command: Argv | None = None
+    """Writes the value; run in this file's folder, without a shell."""
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> "SecretPart":
+        if (self.file is None) == (self.command is None):
+            raise ValueError("a secret is in one place: write `file` or `command`, or its name alone for a variable")
+        return self
+
+
+def _kind_of_secret(value: object) -> str:
+    return "<place>" if isinstance(value, Mapping | SecretPart) else "<name>"
+
+
+SecretEntry: TypeAlias = Annotated[
+    Annotated[Variable, Tag("<name>")] | Annotated[SecretPart, Tag("<place>")], Discriminator(_kind_of_secret)
+]
+"""A secret by its name, or with where its value is."""
+
+
 class DeployPart(Part):
-    """How a stage runs an image. All but the values of secrets is digested."""
+    """How a stage runs an image. All but the values of secrets, and where these are, is digested."""
 
     target: TargetKind = TargetKind.NATIVE
     """What runs the containers."""
@@ -146,8 +173,9 @@ class DeployPart(Part):
     """The port of this machine, or of the cluster's service, that leads to the containers; null for none."""
     env: Mapping[Variable, AnyText] = Field(default_factory=dict)
     """Variables over those of the image."""
-    secrets: tuple[Variable, ...] = ()
-    """Names of variables whose values come from the environment of whoever deploys; never stored, never digested."""
+    secrets: tuple[SecretEntry, ...] = ()
+    """Variables whose values are never stored, never digested: from the environment of whoever deploys, where a name
+    stands alone, else from a file or a program."""
     volumes: tuple[VolumePart, ...] = ()
     """Data that outlives the containers."""
     before: Argv | None = None
@@ -156,6 +184,18 @@ class DeployPart(Part):
     """When a container is ready; null: as soon as it runs."""
     smoke: Argv | None = None
     """Runs beside a new container before it gets traffic; its failure rolls the deployment back."""
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The names of the secrets."""
+        return tuple(each.name if isinstance(each, SecretPart) else each for each in self.secrets)
+
+    @model_validator(mode="after")
+    def _has_each_secret_once(self) -> "DeployPart":
+        twice = sorted({each for each in self.secret_names if self.secret_names.count(each) > 1})
+        if twice:
+            raise ValueError(f"the secret {twice[0]} stands there twice")
+        return self
 
 
 class StageFile(Part):

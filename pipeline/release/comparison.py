@@ -63,7 +63,7 @@ def _facts(wanted: Wanted, facts: Mapping[str, Json]) -> Iterator[str]:
 
 def _environment(wanted: Wanted, found: Mapping[str, Json]) -> Iterator[str]:
     named = {**wanted.image.environment, **wanted.deploy.env}
-    secrets = set(wanted.deploy.secrets)
+    secrets = set(wanted.deploy.secret_names)
     for name in sorted(set(named) | secrets):
         if name not in found:
             yield f"has no variable {name}"

@@ -30,6 +30,8 @@ class EngineClient:
         kernel: the release of the kernel that containers run on.
         offers: the limits that it can enforce.
         has_init: whether it has a first process that reaps and forwards signals.
+        version: its own.
+        is_rootless: whether it is a plain user's.
     """
 
     name: str
@@ -38,6 +40,8 @@ class EngineClient:
     kernel: str
     offers: frozenset[str]
     has_init: bool
+    version: str
+    is_rootless: bool
 
     @property
     def is_here(self) -> bool:
@@ -71,9 +75,9 @@ def connected(name: str, address: str = "") -> Iterator[EngineClient]:
     with told(name):
         service = find_service(name, address)
         try:
-            api, _ = service.connect()
+            api, version = service.connect()
             with api:
-                yield _described(name, api, service.address)
+                yield _described(name, api, service.address, version)
         finally:
             service.close()
 
@@ -95,7 +99,7 @@ def told(name: str) -> Iterator[None]:
         raise TargetError(f"{name} does not answer: {error}", hint=remedy(name)) from error
 
 
-def _described(name: str, api: Any, address: str) -> EngineClient:  # noqa: ANN401 - the SDK has no types
+def _described(name: str, api: Any, address: str, version: str) -> EngineClient:  # noqa: ANN401 - the SDK has no types
     info = api.info()
     options = info.get("SecurityOptions") or ()
     is_rootless = bool(info.get("Rootless")) or any("rootless" in each for each in options)
@@ -108,6 +112,8 @@ def _described(name: str, api: Any, address: str) -> EngineClient:  # noqa: ANN4
         kernel=str(info.get("KernelVersion") or ""),
         offers=frozenset() if is_unlimited else frozenset(limit for limit, key in _LIMITS.items() if info.get(key)),
         has_init=bool(info.get("InitBinary")) if name == "docker" else _has_catatonit(),
+        version=version,
+        is_rootless=is_rootless,
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.release.targets.engine_request import Place, network_of, once_requ
 from pipeline.release.targets.engine_volumes import have_volumes
 from pipeline.release.targets.handover import change_count, hand_over
 from pipeline.release.targets.marks import PREFIX, container_port, refuse_older
+from pipeline.release.targets.rootless_network import lacking_network
 from pipeline.release.targets.target import Once, Replica, Wanted
 
 
@@ -35,7 +36,8 @@ class EngineTarget:
     def unavailable(self) -> str:
         """See ``Target.unavailable``."""
         try:
-            with connected(self._name, self._address):
+            with connected(self._name, self._address) as engine:
+                _refuse_no_network(engine)
                 return ""
         except TargetError as error:
             return str(error)
@@ -45,6 +47,7 @@ class EngineTarget:
         container_port(wanted)
         with connected(self._name, self._address) as engine:
             _refuse_health_elsewhere(engine, wanted)
+            _refuse_no_network(engine)
             refuse_older(wanted, EngineFleet(engine, wanted.app, wanted.stage).numbers())
             prepare_image(engine, wanted)
             _have_network(engine, wanted)
@@ -138,6 +141,13 @@ def _refuse_health_elsewhere(engine: EngineClient, wanted: Wanted) -> None:
             f"{engine.name} is on another machine, and `health` is asked on this one's loopback interface",
             hint="deploy from that machine, or leave `health` out",
         )
+
+
+def _refuse_no_network(engine: EngineClient) -> None:
+    if engine.name == "podman" and engine.is_rootless and engine.is_here:
+        lacking = lacking_network(engine.version)
+        if lacking:
+            raise lacking
 
 
 def _have_network(engine: EngineClient, wanted: Wanted) -> None:

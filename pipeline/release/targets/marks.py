@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pipeline.declare.errors import TargetError
 from pipeline.declare.stage_file import HealthPart
+from pipeline.release.targets.masking import hidden
 from pipeline.release.targets.target import Wanted
 from runtime.digest import Digest
 from runtime.errors import DigestError
@@ -131,9 +132,9 @@ def container_port(wanted: Wanted) -> int | None:
 
 
 def masked(text: str, secrets: Mapping[str, str]) -> str:
-    """Return ``text`` without the values of secrets, the longest first, as one may be part of another."""
-    for value in sorted(filter(None, secrets.values()), key=len, reverse=True):
-        text = text.replace(value, "***")
+    """Return ``text`` without the values of secrets."""
+    for each in hidden(secrets.values()):
+        text = text.replace(each, "***")
     return text
 
 

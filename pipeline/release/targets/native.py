@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.declare.errors import TargetError
+from pipeline.release.targets.masking import hidden
 from pipeline.release.targets.supervisor.control import Conversation, connect, connect_or_start, is_alive, wait_for_end
 from pipeline.release.targets.supervisor.task import Task, prepare_task, with_command
 from pipeline.release.targets.target import Once, Replica, ReplicaState, Wanted
@@ -126,11 +127,11 @@ class NativeTarget:
 
 
 def masked(content: bytes, secrets: Mapping[str, str]) -> bytes:
-    """Return bytes in which no value of a secret is left; the longest first, as one may be a part of another."""
+    """Return bytes in which no value of a secret is left."""
     from pipeline.release.targets.supervisor.journal import HIDDEN  # noqa: PLC0415 - as above
 
-    for each in sorted((each.encode() for each in secrets.values() if each), key=len, reverse=True):
-        content = content.replace(each, HIDDEN)
+    for each in hidden(secrets.values()):
+        content = content.replace(each.encode(), HIDDEN)
     return content
 
 

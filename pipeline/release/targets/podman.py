@@ -18,7 +18,7 @@ from pipeline.release.targets.engine_fleet import ByRequest, Starter
 from pipeline.release.targets.engine_request import Place, replica_request
 from pipeline.release.targets.engine_target import EngineTarget
 from pipeline.release.targets.marks import Role
-from pipeline.release.targets.podman_unit import unit_file, unit_name
+from pipeline.release.targets.podman_unit import USERS_TARGET, unit_file, unit_name
 from pipeline.release.targets.target import Wanted
 from runtime.oci.temporary import write_whole
 
@@ -43,9 +43,9 @@ class Systemd:
 
 
 def find_systemd(environment: Mapping[str, str], booted: Path = Path("/run/systemd/system")) -> Systemd | None:
-    """Return the service manager of this user, None where systemd does not run.
+    """Return the service manager of this user, None where none runs: who has no login session may have none.
 
-    Source: sd_booted(3), systemd.unit(5), "Unit File Load Path".
+    Source: sd_booted(3), systemd.unit(5), "Unit File Load Path"; ``systemctl --user`` speaks to the socket ``private``.
     """
     podman, systemctl = shutil.which("podman"), shutil.which("systemctl")
     if not booted.is_dir() or podman is None or systemctl is None:
@@ -53,9 +53,11 @@ def find_systemd(environment: Mapping[str, str], booted: Path = Path("/run/syste
     if os.geteuid() == 0:
         folder = Path("/etc/systemd/system")
         return Systemd(folder=folder, command=(systemctl,), wanted_by="multi-user.target", podman=(podman,))
+    if not Path(environment.get("XDG_RUNTIME_DIR") or "/nonexistent", "systemd/private").is_socket():
+        return None
     home = Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/nonexistent")) / ".config")
     own = (systemctl, "--user")
-    return Systemd(folder=home / "systemd/user", command=own, wanted_by="default.target", podman=(podman,))
+    return Systemd(folder=home / "systemd/user", command=own, wanted_by=USERS_TARGET, podman=(podman,))
 
 
 class PodmanTarget(EngineTarget):

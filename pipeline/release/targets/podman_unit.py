@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 from pipeline.release.targets.target import Wanted
 
+USERS_TARGET = "default.target"
+"""What a user's manager reaches when it starts; it knows nothing of the machine's network."""
+_NETWORK = "Wants=network-online.target\nAfter=network-online.target\n"
+
 
 def unit_name(container: str) -> str:
     """Return what the unit of a container is called."""
@@ -27,11 +31,10 @@ def unit_file(wanted: Wanted, index: int, container: str, podman: Sequence[str],
         wanted_by: the unit that wants it at a boot.
     """
     command = " ".join(_quoted(each) for each in podman)
+    network = "" if wanted_by == USERS_TARGET else _NETWORK
     return f"""[Unit]
 Description={wanted.app} in {wanted.stage}, replica {index}, promotion {wanted.number}
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
+{network}StartLimitIntervalSec=0
 
 [Service]
 Type=exec

@@ -151,6 +151,30 @@ def test_secret_that_the_environment_lacks_is_named_and_one_that_it_has_is_given
     assert not [path for path in told if b"hunter2" in path.read_bytes()]
 
 
+def test_secrets_of_a_file_and_of_a_program_are_given_and_where_they_are_is_no_other_configuration(project):
+    place = project.folder / "token"
+    place.write_text("hunter2-of-a-file\n")
+    place.chmod(0o600)
+    smoke = ["sh", "-c", '[ "${#A} ${#B}" = "17 20" ] && env']
+    program = ["sh", "-c", "echo hunter2-of-a-program"]
+    deploys(project, secrets=[{"name": "A", "file": "../../token"}, {"name": "B", "command": program}], smoke=smoke)
+    first = project.run("deploy", "web", "--stage", "dev")
+    record = json.loads((project.store / "deployments" / "web" / "dev.json").read_bytes())
+    deploys(project, secrets=["A", "B"], smoke=smoke)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("A", "hunter2-of-a-file")
+        patch.setenv("B", "hunter2-of-a-program")
+        project.run("scale", "web", "--stage", "dev", 2)  # which refuses another configuration
+    place.chmod(0o644)
+    deploys(project, secrets=[{"name": "A", "file": "../../token"}])
+    assert "run `chmod 600" in project.run("deploy", "web", "--stage", "dev", code=2).stderr
+    told = [path for path in project.store.rglob("*") if path.is_file() and "trees" not in path.parts]
+    assert not [path for path in told if b"hunter2-of" in path.read_bytes()]
+    assert "hunter2-of" not in first.stdout + first.stderr + json.dumps(record)
+    (log,) = (project.store / "native" / "web" / "dev").glob("log")
+    assert b"hunter2-of" not in log.read_bytes()
+
+
 @pytest.mark.slow
 def test_scaling_what_says_otherwise_elsewhere_is_refused_and_no_new_container_stays(project):
     deploys(project, smoke=["sh", "-c", "cat /proc/sys/kernel/random/uuid"])

@@ -1,6 +1,7 @@
 """A release over every route: not one byte changes, nothing that is attached is lost, and hostile parts are refused."""
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -91,7 +92,7 @@ def test_no_byte_changes_over_any_route(ends, here, route, kind):
 
 @pytest.mark.bar("6 routes", slice=1)
 @pytest.mark.parametrize("route", ["layout to layout", "layout to registry", "registry to registry"])
-def test_other_tools_read_the_same_digest(ends, here, route):
+def test_other_tools_read_the_same_digest(ends, here, route, tmp_path):
     """skopeo reads the manifest of the live tag, as any deployment would."""
     source, target = ends(route)
     release = write_release(here.layout, seed=f"skopeo {route}")
@@ -100,7 +101,10 @@ def test_other_tools_read_the_same_digest(ends, here, route):
     place = f"oci:{target.folder}" if target.folder else f"docker://{target.place.removeprefix('oci://')}"
     name = f"{place}:{LIVE}"
     command = [shutil.which("skopeo") or "skopeo", "inspect", "--raw", "--tls-verify=false", name]
-    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    # Who has no XDG_RUNTIME_DIR would look for credentials in a folder of root's.
+    (tmp_path / "auth.json").write_text("{}")
+    environment = {**os.environ, "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
+    raw = subprocess.run(command, env=environment, check=True, capture_output=True).stdout
     assert Digest.of(raw) == release.digest
 
 

@@ -1,6 +1,8 @@
 """One suite for every deploy target: what runs is what was verified, and a deployment that fails changes nothing."""
 
+import contextlib
 import http.client
+import socket
 import threading
 import time
 
@@ -201,6 +203,47 @@ def test_requests_at_the_port_of_the_machine(world):
     assert set(answers) <= {"one", "two", ""}
     if world.kind == "native":
         assert "" not in answers
+
+
+@pytest.mark.bar("2 targets", slice=1)
+def test_one_of_two_replicas_answers_while_both_are_exchanged(world):
+    """What stands before them asks the next port where nobody answers at one: that is enough."""
+    needs_network(world)
+    port = free_ports()
+    world.deploy(world.wanted("one", port=port, replicas=2))
+    answers, stop = [], threading.Event()
+    ports = (port,) if world.kind == "native" else (port, port + 1)
+    asking = threading.Thread(target=_ask_in_turn, args=(world, ports, answers, stop))
+    asking.start()
+    try:
+        world.deploy(world.wanted("two", port=port, replicas=2))
+    finally:
+        stop.set()
+        asking.join()
+    assert {"one"} <= set(answers) <= {"one", "two"}
+    assert {world.ask(each) for each in ports} == {"two"}
+
+
+def free_ports():
+    """Return a port that is free, and the next one too."""
+    while True:
+        port = free_port()
+        with socket.socket() as after, contextlib.suppress(OSError, OverflowError):
+            after.bind(("127.0.0.1", port + 1))
+            return port
+
+
+def _ask_in_turn(world, ports, answers, stop):
+    """Ask one port after the other until one answers; where none does in two rounds, nobody did."""
+    while not stop.is_set():
+        for port in (*ports, *ports):
+            try:
+                answers.append(world.ask(port))
+                break
+            except (OSError, http.client.HTTPException):
+                continue
+        else:
+            answers.append("")
 
 
 def _ask_on(world, port, answers, stop):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.release.targets.masking import hidden
+
 MOST = 8 << 20
 """Bytes from which on a new file is begun; one older file is kept."""
 
@@ -26,13 +28,14 @@ class Journal:
     def __init__(self, path: Path, *, most: int = MOST) -> None:
         self._path, self._most = path, most
         self._lock = threading.Lock()
-        self._secrets: tuple[bytes, ...] = ()
+        self._secrets: frozenset[str] = frozenset()
+        self._hidden: tuple[bytes, ...] = ()
         self._file = path.open("ab")
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Let no line hold one of these from now on; the longest is looked for first."""
-        found = {each.encode() for each in secrets if each} | set(self._secrets)
-        self._secrets = tuple(sorted(found, key=len, reverse=True))
+        """Let no line hold one of these from now on, nor a line of one."""
+        self._secrets |= frozenset(secrets)
+        self._hidden = tuple(each.encode() for each in hidden(self._secrets))
 
     def note(self, who: str, what: str) -> None:
         """Write a line of our own."""
@@ -57,7 +60,7 @@ class Journal:
 
     def masked(self, content: bytes) -> bytes:
         """Return bytes with every secret hidden."""
-        for each in self._secrets:
+        for each in self._hidden:
             content = content.replace(each, HIDDEN)
         return content
 
