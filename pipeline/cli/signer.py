@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.release.signing import Signer
+    from pipeline.release.signing import AnySigner
     from pipeline.verification import Built
 
 
-def chosen_signer(wanted: str) -> Signer:
-    """Return the key to sign with.
+def chosen_signer(wanted: str) -> AnySigner:
+    """Return the key to sign with, or the identity.
 
     Args:
         wanted: what ``--key`` says; empty for SEATRIAL_KEY, or this machine's own key.
