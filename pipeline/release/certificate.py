@@ -42,10 +42,11 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """Who signed, and when the certificate that says so was issued, in seconds since 1970."""
+    """Who signed, and from when until when the certificate that says so was valid, in seconds since 1970."""
 
     identity: Identity
     at: int
+    until: int
 
 
 class _Known:
@@ -96,8 +97,9 @@ def check_certified(raw: bytes, trust_root: str, known: AbstractSet[Identity]) -
     except Exception as error:  # likewise: a key of another kind, an extension that is missing
         raise _refused(error) from error
     certificate = bundle.signing_certificate
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     said = policy.found or identity_of(certificate)
-    return Certified(identity=said, at=int(certificate.not_valid_before_utc.timestamp()))
+    return Certified(identity=said, at=int(since.timestamp()), until=int(until.timestamp()))
 
 
 def parse_trust_root(text: str) -> TrustedRoot:

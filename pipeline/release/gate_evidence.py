@@ -187,4 +187,8 @@ def _holder(signed: Verified, roles: tuple[Role, ...], at: int, trusted: Trusted
     if at > trusted.now + TOLERANCE:
         message = f"signed {print_time(at)}, and it is {print_time(trusted.now)} here: one of two clocks is wrong"
         raise _NotCountedError(Gate.CLOCK_AHEAD, message)
+    if signed.until is not None and at > signed.until + TOLERANCE:
+        # Whoever was the identity for a moment could leave statements for later, which no age would keep out.
+        message = f"says that it is of {print_time(at)}, and its certificate ended {print_time(signed.until)}"
+        raise _NotCountedError(Gate.CLOCK_AHEAD, message)
     return trusted.keyring.holder(signed.key, roles, at if signed.at is None else signed.at)

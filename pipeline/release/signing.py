@@ -83,12 +83,14 @@ class Verified:
     Args:
         statement: what was signed.
         key: whose signature it is.
-        at: when its certificate was issued, seconds since 1970, for which the issuer vouches; None for a key's own.
+        at: when its certificate was issued, seconds since 1970, for which the authority vouches; None for a key's own.
+        until: when that ended, likewise.
     """
 
     statement: Statement
     key: PublicKey | Identity
     at: int | None = None
+    until: int | None = None
 
 
 def pae(payload_type: str, body: bytes) -> bytes:

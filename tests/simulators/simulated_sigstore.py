@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import struct
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -61,10 +62,12 @@ class Authority:
     def __init__(self, name="sigstore-simulated"):
         self.key, self.log = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        start = datetime.now(UTC) - timedelta(days=400)
+        start = datetime(2020, 1, 1, tzinfo=UTC)
         usage = self._usage(signs_certificates=True)
         self.root = (
-            x509.CertificateBuilder(self.name, self.name, self.key.public_key(), 1, start, start + timedelta(days=4000))
+            x509.CertificateBuilder(
+                self.name, self.name, self.key.public_key(), 1, start, start + timedelta(days=36500)
+            )
             .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
@@ -139,6 +142,44 @@ class Authority:
         whole = struct.pack("!H", len(listed)) + listed
         length = bytes([len(whole)]) if len(whole) < 128 else bytes([0x81, len(whole)])
         return b"\x04" + length + whole
+
+
+class TimeAuthority:
+    """Signs times, by openssl.
+
+    Args:
+        folder: takes its keys and its state.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        root, leaf = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        start = datetime(2020, 1, 1, tzinfo=UTC)
+        names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"time {each}")]) for each in ("root", "leaf")]
+        self.chain = []
+        for name, key, is_root in ((names[1], leaf, False), (names[0], root, True)):
+            builder = x509.CertificateBuilder(
+                names[0], name, key.public_key(), x509.random_serial_number(), start, start + timedelta(days=36500)
+            ).add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
+            if not is_root:
+                use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
+                builder = builder.add_extension(use, critical=True)
+            self.chain.append(builder.sign(root, SHA256()))
+        secret = leaf.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / "time.key").write_bytes(secret)
+        (folder / "time.pem").write_bytes(self.chain[0].public_bytes(Encoding.PEM))
+        (folder / "time.serial").write_text("01\n")
+        (folder / "time.conf").write_text(
+            "[tsa]\ndefault_tsa = own\n[own]\nserial = time.serial\nsigner_cert = time.pem\nsigner_key = time.key\n"
+            "signer_digest = sha256\ndefault_policy = 1.3.6.1.4.1.57264.2\ndigests = sha256\ness_cert_id_alg = sha256\n"
+        )
+
+    def answer(self, asked):
+        """Return a signed time for a request in DER."""
+        (self.folder / "time.tsq").write_bytes(asked)
+        words = ("ts", "-reply", "-config", "time.conf", "-queryfile", "time.tsq", "-out", "time.tsr")
+        subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)
+        return (self.folder / "time.tsr").read_bytes()
 
 
 class Log:
@@ -217,14 +258,27 @@ def entry_body(payload, signature, certificate, envelope=b""):
 
 
 class Sigstore:
-    """All of them, and the files by which they are trusted and found."""
+    """All of them, and the files by which they are trusted and found.
 
-    def __init__(self):
+    Args:
+        times: who signs times; None for nobody but the log.
+    """
+
+    def __init__(self, times=None):
+        self.times = times
         self.authority, self.log = Authority(), Log()
         self.issuer = ec.generate_private_key(ec.SECP256R1())
 
     def trust_root(self):
         start = {"start": "2020-01-01T00:00:00Z"}
+
+        def authority(uri, *chain):
+            return {
+                "subject": {"organization": "simulated", "commonName": uri},
+                "uri": uri,
+                "certChain": {"certificates": [{"rawBytes": b64(each.public_bytes(Encoding.DER))} for each in chain]},
+                "validFor": start,
+            }
 
         def log_of(key, url):
             public = {"rawBytes": b64(der(key)), "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": start}
@@ -235,20 +289,12 @@ class Sigstore:
                 "logId": {"keyId": b64(log_id(key))},
             }
 
-        root = self.authority.root.public_bytes(Encoding.DER)
         return {
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
             "tlogs": [log_of(self.log.key, "https://log.example")],
-            "certificateAuthorities": [
-                {
-                    "subject": {"organization": "simulated", "commonName": "sigstore-simulated"},
-                    "uri": "https://fulcio.example",
-                    "certChain": {"certificates": [{"rawBytes": b64(root)}]},
-                    "validFor": start,
-                }
-            ],
+            "certificateAuthorities": [authority("https://fulcio.example", self.authority.root)],
             "ctlogs": [log_of(self.authority.log, "https://ct.example")],
-            "timestampAuthorities": [],
+            "timestampAuthorities": [authority("https://time.example", *self.times.chain)] if self.times else [],
         }
 
     def trust_config(self, url):
@@ -262,7 +308,7 @@ class Sigstore:
                 "caUrls": [service],
                 "oidcUrls": [],
                 "rekorTlogUrls": [service],
-                "tsaUrls": [],
+                "tsaUrls": [service | {"url": f"{url}/time"}] if self.times else [],
                 "rekorTlogConfig": {"selector": "ANY"},
                 "tsaConfig": {"selector": "ANY"},
             },
@@ -283,7 +329,16 @@ class Sigstore:
         return jwt.encode(claims, key or self.issuer, "ES256")
 
     def bundle(
-        self, statement, *, authority=None, log=None, at=None, change_body=None, log_of_certificates=None, **certificate
+        self,
+        statement,
+        *,
+        authority=None,
+        log=None,
+        at=None,
+        issued_at=None,
+        change_body=None,
+        log_of_certificates=None,
+        **certificate,
     ):
         """Return a bundle of a statement, as a dictionary.
 
@@ -292,6 +347,7 @@ class Sigstore:
             authority: who issues the certificate.
             log: which log has the entry.
             at: what time it gives to the entry; None for now.
+            issued_at: when the certificate begins; None for now.
             change_body: changes what is logged.
             log_of_certificates: the key of the log that has the certificate; None for the authority's own.
             certificate: see ``Authority.certificate``.
@@ -299,7 +355,7 @@ class Sigstore:
         payload = statement if isinstance(statement, bytes) else json.dumps(statement).encode()
         key = ec.generate_private_key(ec.SECP256R1())
         issued = (authority or self.authority).certificate(
-            key.public_key(), log=log_of_certificates or self.authority.log, **certificate
+            key.public_key(), at=issued_at, log=log_of_certificates or self.authority.log, **certificate
         )
         kind = "application/vnd.in-toto+json"
         signature = signed(key, f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload)
@@ -339,7 +395,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, {"value": self.world.token(self.subject)})
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/time":
+            return self._write(200, self.world.times.answer(raw), "application/timestamp-reply")
+        asked = json.loads(raw)
         try:
             if self.path == "/api/v2/signingCert":
                 return self._answer(200, self._certificate(asked))
@@ -398,9 +457,11 @@ class _Handler(BaseHTTPRequestHandler):
         return {hashlib.sha256(entry["canonicalizedBody"].encode()).hexdigest(): logged}
 
     def _answer(self, status, document):
-        raw = json.dumps(document).encode()
+        self._write(status, json.dumps(document).encode(), "application/json")
+
+    def _write(self, status, raw, kind):
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)

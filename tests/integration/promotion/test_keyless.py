@@ -15,12 +15,23 @@ sys.path.append(str(Path(__file__).parent))
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from project import ROOT, Project
-from simulated_sigstore import ISSUER, REQUEST_TOKEN, SUBJECT, Sigstore, serving
+from simulated_sigstore import ISSUER, REQUEST_TOKEN, SUBJECT, Sigstore, TimeAuthority, serving
 
 from pipeline.attested import FOLDER
+from pipeline.release.attest import Statement
+from pipeline.release.bundle import parse_bundle
+from pipeline.release.certified import verify_certified
+from pipeline.release.key_source import signer_of
+from pipeline.release.refusal import Refusal, RefusedEvidenceError
 
 ID = f"oidc:{ISSUER}#{SUBJECT}"
 KEY = ("--key", "oidc:trust_config.json")
+STATEMENT = {
+    "_type": "https://in-toto.io/Statement/v1",
+    "subject": [{"name": "web", "digest": {"sha256": "00" * 32}}],
+    "predicateType": "https://seatrial.dev/try/v1",
+    "predicate": {},
+}
 POLICY = {"hosts": ["reference"], "max-age": "7d"}
 
 
@@ -155,3 +166,21 @@ def test_nothing_loads_the_library_before_a_certificate_counts():
     code = f"{loads}; sys.exit(any(each.startswith('sigstore') for each in sys.modules))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def test_time_of_an_authority_counts_where_the_log_promises_none(tmp_path, monkeypatch):
+    sigstore, statement = Sigstore(TimeAuthority(tmp_path)), Statement.parse(json.dumps(STATEMENT).encode())
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving(sigstore) as address:
+        (tmp_path / "trust_config.json").write_text(json.dumps(sigstore.trust_config(address)))
+        signer = signer_of(f"oidc:{tmp_path}/trust_config.json", {"SIGSTORE_ID_TOKEN": sigstore.token()}, tmp_path)
+        document = json.loads(signer.certify(statement))
+    (entry,) = document["verificationMaterial"]["tlogEntries"]
+    del entry["inclusionPromise"], entry["integratedTime"]
+    envelope = parse_bundle(json.dumps(document).encode())
+    found = verify_certified(envelope, json.dumps(sigstore.trust_root()), [signer.public])
+    assert (found.key.id, found.statement) == (ID, statement)
+    sigstore.times = TimeAuthority(tmp_path)
+    with pytest.raises(RefusedEvidenceError) as refused:
+        verify_certified(envelope, json.dumps(sigstore.trust_root()), [signer.public])
+    assert refused.value.reason is Refusal.LOG_TIME
