@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import sys
@@ -57,9 +58,9 @@ def leave_origin(path: Path, built: Built, store: Path, wanted: str = "") -> Non
     from pipeline.origin import keep_origin  # noqa: PLC0415 - likewise
 
     try:
-        keep_origin(
-            path, built, store, lambda: chosen_signer(wanted), version=own_version, clock=lambda: int(time.time())
-        )
+        # One passphrase, or one certificate, for all that is said.
+        signer = functools.cache(lambda: chosen_signer(wanted))
+        keep_origin(path, built, store, signer, version=own_version, clock=lambda: int(time.time()))
     except KeysError as error:
         if wanted or is_named():
             raise

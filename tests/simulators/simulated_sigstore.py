@@ -266,6 +266,8 @@ class Sigstore:
 
     def __init__(self, times=None):
         self.times = times
+        self.next_begins: list[float] = []
+        """When the next certificates begin, seconds since 1970; without any, now."""
         self.authority, self.log = Authority(), Log()
         self.issuer = ec.generate_private_key(ec.SECP256R1())
 
@@ -419,7 +421,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not request.is_signature_valid:
             raise _RefusesError("the request is not signed by its key")
         issued = self.world.authority.certificate(
-            request.public_key(), subjects=(f"https://github.com/{claims['job_workflow_ref']}",), issuer=claims["iss"]
+            request.public_key(),
+            subjects=(f"https://github.com/{claims['job_workflow_ref']}",),
+            issuer=claims["iss"],
+            at=self.world.next_begins.pop() if self.world.next_begins else None,
         )
         chain = [each.public_bytes(Encoding.PEM).decode() for each in (issued, self.world.authority.root)]
         return {"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}}

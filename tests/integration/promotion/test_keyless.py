@@ -1,11 +1,13 @@
 """Releases whose evidence an identity signs, without a key, by a simulated Sigstore with real cryptography."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from project import ROOT, Project
 from simulated_sigstore import ISSUER, REQUEST_TOKEN, SUBJECT, Sigstore, TimeAuthority, serving
 
 from pipeline.attested import FOLDER
+from pipeline.declare.errors import KeysError
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
 from pipeline.release.certified import verify_certified
@@ -168,12 +171,34 @@ def test_nothing_loads_the_library_before_a_certificate_counts():
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
 
-def test_time_of_an_authority_counts_where_the_log_promises_none(tmp_path, monkeypatch):
+@contextlib.contextmanager
+def signing(sigstore, folder):
+    """Yield a signer without a key."""
+    with serving(sigstore) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        (folder / "trust_config.json").write_text(json.dumps(sigstore.trust_config(address)))
+        yield signer_of(f"oidc:{folder}/trust_config.json", {"SIGSTORE_ID_TOKEN": sigstore.token()}, folder)
+
+
+def test_certificate_that_has_expired_is_followed_by_a_new_one(tmp_path):
+    sigstore = Sigstore()
+    sigstore.next_begins = [time.time() - 3600]
+    with signing(sigstore, tmp_path) as signer:
+        bundle = signer.certify(Statement.parse(json.dumps(STATEMENT).encode()))
+    assert sigstore.next_begins == []
+    assert verify_certified(parse_bundle(bundle), signer.trust_root, [signer.public]).key.id == ID
+
+
+def test_log_that_is_away_is_told(tmp_path):
+    with signing(Sigstore(), tmp_path) as signer:
+        assert signer.public.id == ID
+    with pytest.raises(KeysError, match=r"nothing can be signed without a key: .*Connection"):
+        signer.certify(Statement.parse(json.dumps(STATEMENT).encode()))
+
+
+def test_time_of_an_authority_counts_where_the_log_promises_none(tmp_path):
     sigstore, statement = Sigstore(TimeAuthority(tmp_path)), Statement.parse(json.dumps(STATEMENT).encode())
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving(sigstore) as address:
-        (tmp_path / "trust_config.json").write_text(json.dumps(sigstore.trust_config(address)))
-        signer = signer_of(f"oidc:{tmp_path}/trust_config.json", {"SIGSTORE_ID_TOKEN": sigstore.token()}, tmp_path)
+    with signing(sigstore, tmp_path) as signer:
         document = json.loads(signer.certify(statement))
     (entry,) = document["verificationMaterial"]["tlogEntries"]
     del entry["inclusionPromise"], entry["integratedTime"]
