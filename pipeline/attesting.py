@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.release.attest import Statement
-from pipeline.release.bundle import parse_bundle, to_bundle
+from pipeline.release.bundle import parse_bundle, signed_bundle
+from pipeline.release.certified import verify_certified
 from pipeline.release.evidence import attach_evidence, find_evidence
-from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.released import verified_name
-from pipeline.release.signing import Signer, sign, verify
+from pipeline.release.signing import AnySigner, Certifying, verify
 from pipeline.release.suite_artifact import attach_suite
 from pipeline.release.suite_question import SuiteQuestion
 from pipeline.release.verdicts import Seen
@@ -23,7 +23,7 @@ from runtime.oci.image import Image
 from runtime.oci.layout import Layout
 
 
-def attest(result: Verification, store: Path, signer: Signer, *, version: str, clock: Callable[[], int]) -> int:
+def attest(result: Verification, store: Path, signer: AnySigner, *, version: str, clock: Callable[[], int]) -> int:
     """Sign what was found of every environment, and put it beside its image, with the suite that found it.
 
     A statement that the same key has signed before is not signed again. The layout lists the image as
@@ -60,7 +60,7 @@ def attest(result: Verification, store: Path, signer: Signer, *, version: str, c
 
 
 def attest_result(
-    result: EnvironmentResult, store: Attachable, signer: Signer, *, version: str, at: int
+    result: EnvironmentResult, store: Attachable, signer: AnySigner, *, version: str, at: int
 ) -> tuple[Digest, ...]:
     """Sign what was found of one environment, and put it beside its image; see ``attest``.
 
@@ -86,12 +86,12 @@ def attest_result(
         version=version,
         question=question.digest if question else None,
     )
-    known = set(_known(result.image, store, signer.public))
+    known = set(_known(result.image, store, signer))
     new = [each for each in seen.statements() if each.to_bytes() not in known]
     return tuple(attest_statement(each, result.image, store, signer, at) for each in new)
 
 
-def attest_statement(statement: Statement, subject: Digest, store: Attachable, signer: Signer, at: int) -> Digest:
+def attest_statement(statement: Statement, subject: Digest, store: Attachable, signer: AnySigner, at: int) -> Digest:
     """Sign a statement, put it beside its subject, and return the digest of the bundle.
 
     Args:
@@ -105,16 +105,21 @@ def attest_statement(statement: Statement, subject: Digest, store: Attachable, s
         KeysError: the key cannot sign.
         StoreError: the subject is not in the store, or it cannot be written.
     """
-    bundle = to_bundle(sign(statement, signer))
+    bundle = signed_bundle(statement, signer)
     attach_evidence(bundle, statement.predicate_type, subject, store, at=at)
     return Digest.of(bundle)
 
 
-def _known(image: Digest, store: Attachable, key: PublicKey) -> Iterator[bytes]:
-    """Yield what a key has signed."""
+def _known(image: Digest, store: Attachable, signer: AnySigner) -> Iterator[bytes]:
+    """Yield what a signer has signed."""
     for each in find_evidence(image, store):
         with contextlib.suppress(RefusedEvidenceError):
             if each.bundle:
                 envelope = parse_bundle(each.bundle)
-                verify(envelope, [key])
+                if not isinstance(signer, Certifying):
+                    verify(envelope, [signer.public])
+                elif envelope.certified:
+                    verify_certified(envelope, signer.trust_root, [signer.public])
+                else:
+                    continue
                 yield envelope.payload

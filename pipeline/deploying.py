@@ -9,7 +9,7 @@ from pipeline.declare.stage_file import DeployPart, SecretPart, StageFile, Targe
 from pipeline.entering import come_back
 from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance
-from pipeline.release.bundle import parse_bundle, to_bundle
+from pipeline.release.bundle import parse_bundle, signed_bundle
 from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError, with_replicas
 from pipeline.release.deployment import Deployment
 from pipeline.release.drift import Drift, drifts
@@ -18,7 +18,7 @@ from pipeline.release.refusal import RefusedEvidenceError
 from pipeline.release.released import Released
 from pipeline.release.scaling import Trial
 from pipeline.release.secret_source import read_secrets
-from pipeline.release.signing import Signer, sign
+from pipeline.release.signing import AnySigner
 from pipeline.release.stage_store import StageStore
 from pipeline.release.stage_tags import LIVE
 from pipeline.release.targets.choice import target_of
@@ -111,7 +111,7 @@ def open_site(app: str, stage: str, grounds: Grounds, environment: Mapping[str, 
     )
 
 
-def deploy(site: Site, signer: Signer, tell: Callable[[str], object], *, version: str, clock: Clock) -> Deployed:
+def deploy(site: Site, signer: AnySigner, tell: Callable[[str], object], *, version: str, clock: Clock) -> Deployed:
     """Run what is live in a stage, in place of what runs.
 
     The tag is read once: what the gate accepted is what is deployed, whatever the tag says afterwards.
@@ -136,7 +136,7 @@ def deploy(site: Site, signer: Signer, tell: Callable[[str], object], *, version
 
 
 def scale(
-    site: Site, count: int, signer: Signer, tell: Callable[[str], object], *, version: str, clock: Clock
+    site: Site, count: int, signer: AnySigner, tell: Callable[[str], object], *, version: str, clock: Clock
 ) -> Deployed:
     """Run another number of containers of what was deployed.
 
@@ -294,9 +294,9 @@ def _secrets(part: DeployPart, site: Site) -> Mapping[str, str]:
     return {**{name: site.environment[name] for name in named}, **found}
 
 
-def _signed(site: Site, made: Deployment, signer: Signer, version: str) -> Deployed:
+def _signed(site: Site, made: Deployment, signer: AnySigner, version: str) -> Deployed:
     """Sign what was seen, and put it beside the release."""
     statement = made.statement(version)
-    bundle = to_bundle(sign(statement, signer))
+    bundle = signed_bundle(statement, signer)
     kept = attach_evidence(bundle, statement.predicate_type, made.release, site.images, at=made.at)
     return Deployed(deployment=made, evidence=kept.digest, volumes=tuple(each.name for each in site.part.volumes))

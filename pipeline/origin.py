@@ -20,7 +20,7 @@ from runtime.plan import Variant
 if TYPE_CHECKING:
     from pipeline.bills.bill import Bill
     from pipeline.release.attest import Statement
-    from pipeline.release.signing import Signer
+    from pipeline.release.signing import AnySigner
 
 CYCLONEDX = "https://cyclonedx.org/bom"
 SPDX = "https://spdx.dev/Document"
@@ -30,7 +30,7 @@ def keep_origin(
     path: Path,
     built: Built,
     store: Path,
-    signer: Callable[[], "Signer"],
+    signer: Callable[[], "AnySigner"],
     *,
     version: Callable[[], str],
     clock: Callable[[], int],
@@ -66,7 +66,7 @@ def _keep(
     built: Built,
     variant: Variant,
     store: AttachedLayout,
-    signer: Callable[[], "Signer"],
+    signer: Callable[[], "AnySigner"],
     *,
     version: str,
     at: int,
@@ -101,14 +101,13 @@ def statements(bill: "Bill", version: str) -> "Iterator[Statement]":
 
 
 def _sign(
-    statement: "Statement", image: Digest, store: AttachedLayout, signer: Callable[[], "Signer"], at: int
+    statement: "Statement", image: Digest, store: AttachedLayout, signer: Callable[[], "AnySigner"], at: int
 ) -> None:
-    from pipeline.release.bundle import to_bundle  # noqa: PLC0415 - likewise
+    from pipeline.release.bundle import signed_bundle  # noqa: PLC0415 - likewise
     from pipeline.release.evidence import attach_evidence  # noqa: PLC0415 - likewise
-    from pipeline.release.signing import sign  # noqa: PLC0415 - likewise
 
     if statement.to_bytes() not in set(_payloads(image, store, statement.predicate_type)):
-        bundle = to_bundle(sign(statement, signer()))
+        bundle = signed_bundle(statement, signer())
         attach_evidence(bundle, statement.predicate_type, image, store, at=at)
 
 

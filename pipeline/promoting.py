@@ -24,7 +24,7 @@ from pipeline.release.keyring import Keyring, Roots
 from pipeline.release.move import Moved, move
 from pipeline.release.portability import Portability
 from pipeline.release.refusal import RefusedEvidenceError
-from pipeline.release.signing import Signer
+from pipeline.release.signing import AnySigner
 from pipeline.release.stage_store import StageStore
 from pipeline.release.suite_artifact import Signed, bring_suite, find_question, read_record
 from pipeline.release.suite_question import SuiteQuestion
@@ -72,7 +72,7 @@ class Wish:
         takes_over: whether a promotion that another machine began and did not end is passed over.
     """
 
-    signer: Signer
+    signer: AnySigner
     options: Options
     journal: Journal
     clock: Callable[[], int]

@@ -18,10 +18,10 @@ from pipeline.declare.read import read_spec
 from pipeline.declare.spec import EnvSpec
 from pipeline.digests.differences import Explanation
 from pipeline.digests.why import why_digest
-from pipeline.release.bundle import to_bundle
+from pipeline.release.bundle import signed_bundle
 from pipeline.release.evidence import attach_evidence
 from pipeline.release.rebuild import Rebuild
-from pipeline.release.signing import Signer, sign
+from pipeline.release.signing import AnySigner
 from pipeline.report.events import Ended, Planned, Started, Step
 from pipeline.verification import TOOLS, Tell
 from runtime.digest import Digest
@@ -54,7 +54,7 @@ class Rebuilt:
     explanation: Explanation | None
 
 
-def rebuild(name: str, store: Path, signer: Signer, tell: Tell, *, version: str, clock: Clock) -> Rebuilt:
+def rebuild(name: str, store: Path, signer: AnySigner, tell: Tell, *, version: str, clock: Clock) -> Rebuilt:
     """Build an image again from the recipe that lies beside it, in an empty store, and sign what came out.
 
     Nothing that was downloaded or built before is used. The statement is put beside the image, whatever came out.
@@ -104,7 +104,7 @@ def rebuild(name: str, store: Path, signer: Signer, tell: Tell, *, version: str,
         differences=_told(explanation),
     )
     statement = seen.statement()
-    bundle = to_bundle(sign(statement, signer))
+    bundle = signed_bundle(statement, signer)
     kept = attach_evidence(bundle, statement.predicate_type, image, attached, at=seen.finished)
     return Rebuilt(rebuild=seen, signer=signer.public.id, evidence=kept.digest, explanation=explanation)
 

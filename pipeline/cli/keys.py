@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.declare.keyring_file import Role
+    from pipeline.release.identity import Identity
     from pipeline.release.keyring_file import Signed
+    from pipeline.release.public_key import PublicKey
     from pipeline.release.seen import Seen
     from pipeline.release.signing import Signer
 
@@ -28,6 +30,8 @@ examples:
   seatrial keys new ci.pem                          a key of its own, with a passphrase
   seatrial keys init                                a keyring, whose root is your key
   seatrial keys add ci ci.pub --role verifier       let the signatures of a key count
+  seatrial keys add ci oidc:SUBJECT --issuer URL --role verifier    of who has no key
+  seatrial keys trust trusted_root.json             by what such signatures are verified
   seatrial keys rotate ci new.pub                   another key in its place
   seatrial keys revoke ci --reason "laptop lost"    let nothing count that it ever signed
   seatrial keys sign                                sign the keyring as it is, for another year"""
@@ -45,8 +49,9 @@ _WORDS = {
     "new": (1, 1, "the FILE to write"),
     "export": (0, 1, "the NAME of a key at most"),
     "init": (0, 0, ""),
-    "add": (2, 2, "a NAME and the FILE of a public key"),
-    "rotate": (2, 2, "a NAME and the FILE of a public key"),
+    "add": (2, 2, "a NAME and the FILE of a public key, or oidc:SUBJECT"),
+    "trust": (1, 1, "the FILE of a trusted root of Sigstore"),
+    "rotate": (2, 2, "a NAME and the FILE of a public key, or oidc:SUBJECT"),
     "revoke": (1, 1, "the NAME of a key, or sha256:… of an image"),
     "sign": (0, 0, ""),
 }
@@ -59,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", default="", help="sign with a file's key, or agent:NAME (SEATRIAL_KEY)")
     parser.add_argument("--keyring", metavar="FILE", default=KEYRING, help=f"the keyring ({KEYRING})")
     parser.add_argument("--role", action="append", metavar="ROLE", choices=_ROLES, help=f"add: {', '.join(_ROLES)}")
+    parser.add_argument("--issuer", metavar="URL", default="", help="add, rotate: who vouches for oidc:SUBJECT")
     parser.add_argument("--days", type=int, metavar="N", default=LASTING, help=f"how long it is valid ({LASTING})")
     parser.add_argument("--overlap", type=int, metavar="N", default=OVERLAP, help=f"rotate: days of both ({OVERLAP})")
     parser.add_argument("--reason", metavar="TEXT", default="", help="revoke: why")
@@ -128,13 +134,17 @@ def _new(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from pipeline.declare.errors import KeysError  # noqa: PLC0415 - likewise
+    from pipeline.release.identity import Identity  # noqa: PLC0415 - likewise
     from pipeline.release.keyring_place import read_keyring  # noqa: PLC0415 - likewise
 
     if arguments.words:
         held = {each.name: each.key for each in read_keyring(Path(arguments.keyring)).keyring.holders}
         if arguments.words[0] not in held:
             raise KeysError(f"{arguments.keyring} has no key '{arguments.words[0]}'", hint="`seatrial keys` lists them")
-        key = held[arguments.words[0]]
+        found = held[arguments.words[0]]
+        if isinstance(found, Identity):
+            raise KeysError(f"'{arguments.words[0]}' is an identity, {found.id}, and has no key")
+        key = found
     else:
         key = _signer(arguments).public
     if arguments.json:
@@ -159,21 +169,35 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _change(arguments: argparse.Namespace) -> int:
     from pipeline.release import keyring_changes as changes  # noqa: PLC0415 - likewise
-    from pipeline.release.keyring_place import read_keyring, read_public_key  # noqa: PLC0415 - likewise
+    from pipeline.release.keyring_place import read_keyring, read_trust_root  # noqa: PLC0415 - likewise
 
     found, signer, now = read_keyring(Path(arguments.keyring)), _signer(arguments), int(time.time())
     keyring, lasting = changes.may_change(found, signer), _days(arguments.days) * changes.DAY
     name, *rest = arguments.words
     match arguments.action:
         case "add":
-            holder = changes.make_holder(name, read_public_key(Path(rest[0])), _roles(arguments), now, lasting)
+            holder = changes.make_holder(name, _who(rest[0], arguments), _roles(arguments), now, lasting)
             changed = changes.with_holder(keyring, holder)
+        case "trust":
+            changed = changes.with_trust_root(keyring, read_trust_root(Path(name)))
         case "rotate":
-            overlap, new = arguments.overlap * changes.DAY, read_public_key(Path(rest[0]))
+            overlap, new = arguments.overlap * changes.DAY, _who(rest[0], arguments)
             changed = changes.rotated(keyring, name, new, now, overlap=overlap, lasting=lasting)
         case _:
             changed = changes.with_revocation(keyring, name, now, arguments.reason or "no reason was given")
     return _write(arguments, changes.signed_by(changed, signer))
+
+
+def _who(word: str, arguments: argparse.Namespace) -> PublicKey | Identity:
+    """Return whose signatures are to count: the key of a file, or an identity."""
+    from pipeline.release.identity import PREFIX  # noqa: PLC0415 - likewise
+    from pipeline.release.keyring_place import parse_identity, read_public_key  # noqa: PLC0415 - likewise
+
+    if word.startswith(PREFIX) != bool(arguments.issuer):
+        raise UsageError("an identity is a subject and an issuer", hint=f"write {PREFIX}SUBJECT --issuer URL")
+    if arguments.issuer:
+        return parse_identity(word.removeprefix(PREFIX), arguments.issuer)
+    return read_public_key(Path(word))
 
 
 def _sign(arguments: argparse.Namespace) -> int:
@@ -226,8 +250,12 @@ def _seen() -> Seen:
 
 def _signer(arguments: argparse.Namespace) -> Signer:
     from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - likewise
+    from pipeline.release.signing import Certifying  # noqa: PLC0415 - likewise
 
-    return chosen_signer(arguments.key)
+    found = chosen_signer(arguments.key)
+    if isinstance(found, Certifying):
+        raise UsageError("an identity is no root of a keyring", hint="leave out oidc:, and name a key with --key")
+    return found
 
 
 def _new_passphrase(path: Path) -> bytes:

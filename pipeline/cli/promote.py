@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app", metavar="APP", help="the name of a spec, or its file")
     parser.add_argument("--to", metavar="STAGE", required=True, help="the stage to enter")
     parser.add_argument("--budget", metavar="TIME", help="how long to look for causes (20m); 0s only compares")
-    parser.add_argument("--key", metavar="KEY", default="", help="sign with a file's key, or agent:NAME (SEATRIAL_KEY)")
+    parser.add_argument(
+        "--key", metavar="KEY", default="", help="sign with a file's key, agent:NAME or oidc:FILE (SEATRIAL_KEY)"
+    )
     parser.add_argument("--take-over", action="store_true", help="pass over what another machine left unfinished")
 
 

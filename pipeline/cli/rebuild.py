@@ -25,7 +25,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its arguments."""
     parser.add_argument("image", metavar="IMAGE", help="a name or sha256:… in the store, oci:DIR[:NAME|@DIGEST]")
-    parser.add_argument("--key", metavar="KEY", default="", help="sign with a file's key, or agent:NAME (SEATRIAL_KEY)")
+    parser.add_argument(
+        "--key", metavar="KEY", default="", help="sign with a file's key, agent:NAME or oidc:FILE (SEATRIAL_KEY)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

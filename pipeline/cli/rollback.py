@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app", metavar="APP", help="the name of a spec, or its file")
     parser.add_argument("--stage", metavar="STAGE", required=True, help="the stage")
     parser.add_argument("--to", metavar="DIGEST", default="", help="the release; by default the one before")
-    parser.add_argument("--key", metavar="KEY", default="", help="sign with a file's key, or agent:NAME (SEATRIAL_KEY)")
+    parser.add_argument(
+        "--key", metavar="KEY", default="", help="sign with a file's key, agent:NAME or oidc:FILE (SEATRIAL_KEY)"
+    )
     parser.add_argument("--take-over", action="store_true", help="pass over what another machine left unfinished")
 
 

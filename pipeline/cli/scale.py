@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app", metavar="APP", help="a spec, by its name in envs/ or its file")
     parser.add_argument("--stage", metavar="STAGE", required=True, help="where it is deployed")
     parser.add_argument("count", metavar="N", type=int, help="how many containers, 0 to 256")
-    parser.add_argument("--key", metavar="KEY", default="", help="sign with a file's key, or agent:NAME (SEATRIAL_KEY)")
+    parser.add_argument(
+        "--key", metavar="KEY", default="", help="sign with a file's key, agent:NAME or oidc:FILE (SEATRIAL_KEY)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

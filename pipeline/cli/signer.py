@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import sys
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.release.signing import Signer
+    from pipeline.release.signing import AnySigner
     from pipeline.verification import Built
 
 
-def chosen_signer(wanted: str) -> Signer:
-    """Return the key to sign with.
+def chosen_signer(wanted: str) -> AnySigner:
+    """Return the key to sign with, or the identity.
 
     Args:
         wanted: what ``--key`` says; empty for SEATRIAL_KEY, or this machine's own key.
@@ -57,9 +58,9 @@ def leave_origin(path: Path, built: Built, store: Path, wanted: str = "") -> Non
     from pipeline.origin import keep_origin  # noqa: PLC0415 - likewise
 
     try:
-        keep_origin(
-            path, built, store, lambda: chosen_signer(wanted), version=own_version, clock=lambda: int(time.time())
-        )
+        # One passphrase, or one certificate, for all that is said.
+        signer = functools.cache(lambda: chosen_signer(wanted))
+        keep_origin(path, built, store, signer, version=own_version, clock=lambda: int(time.time()))
     except KeysError as error:
         if wanted or is_named():
             raise

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sign",
         metavar="KEY",
         default="",
-        help="sign with a file's key, or agent:NAME (SEATRIAL_KEY), in place of this machine's",
+        help="sign with a file's key, agent:NAME or oidc:FILE (SEATRIAL_KEY), in place of this machine's",
     )
     parser.add_argument(
         "--no-prediction",

@@ -1,7 +1,7 @@
 """The form of ``specs/keyring.json``: whose signatures count, for what and when, signed by its roots."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,11 +19,21 @@ Encoded = Annotated[str, Like(r"[A-Za-z0-9+/]{16,400}={0,2}", "standard base64")
 Revoked = Annotated[
     str,
     Like(
-        r"sha256:[0-9a-f]{64}|SHA256:[A-Za-z0-9+/]{43}",
-        "the id of a key as SHA256:…, or the digest of an image as sha256:…",
+        r"(sha256:[0-9a-f]{64}|SHA256:[A-Za-z0-9+/]{43}|oidc:https?://[!-\"$-~]{1,300}#[!-~]{1,1000})",
+        "the id of a key as SHA256:…, that of an identity as oidc:…, or the digest of an image as sha256:…",
     ),
 ]
 """What is revoked."""
+
+
+Issuer = Annotated[
+    str,
+    Like(r"https?://[!-\"$-~]{1,300}", "the address of an issuer, such as https://token.actions.githubusercontent.com"),
+]
+"""Who vouches for identities."""
+
+Subject = Annotated[str, Like(r"[!-~]{1,1000}", "what a certificate has as its subject, without blanks")]
+"""Whom an issuer vouches for."""
 
 
 class Role(StrEnum):
@@ -54,11 +64,28 @@ class KeyEntry(Part):
     """When it ends; what it signed before stays valid."""
 
 
+class IdentityEntry(Part):
+    """Somebody without a key, whose signatures count where a certificate of the trust root says who it was."""
+
+    name: Name
+    """What people call the identity; no key has the same name."""
+    identity: Subject
+    """As the certificate's subject alternative name has it, the whole of it."""
+    issuer: Issuer
+    """Who vouched for that, as the certificate has it."""
+    roles: Annotated[tuple[Role, ...], Field(min_length=1, max_length=len(Role))]
+    """What it may sign."""
+    from_: Time
+    """When it begins to be valid."""
+    until: Time
+    """When it ends; what it signed with a certificate from before stays valid."""
+
+
 class Revocation(Part):
     """Something that counts no more, whenever it was signed."""
 
     what: Revoked
-    """The id of a key, or the digest of an image."""
+    """The id of a key or of an identity, or the digest of an image."""
     at: Time
     """When it was revoked."""
     reason: AnyText
@@ -87,6 +114,10 @@ class KeyringPart(Part):
     """Who may change it."""
     keys: Annotated[tuple[KeyEntry, ...], Field(max_length=1000)] = ()
     """Whose signatures count."""
+    identities: Annotated[tuple[IdentityEntry, ...], Field(max_length=1000)] = ()
+    """Whose signatures count that have no key."""
+    trust_root: dict[str, Any] | None = None
+    """A trusted root of Sigstore: whose certificates, logs and times are trusted. Without it no identity counts."""
     revoked: Annotated[tuple[Revocation, ...], Field(max_length=10_000)] = ()
     """What counts no more."""
 

@@ -1,4 +1,6 @@
-"""Sigstore bundles, version 0.3, with an own public key: the file that others verify too.
+"""Sigstore bundles, version 0.3: with an own public key, or with a certificate and an entry of a log.
+
+The file is one that others verify too.
 
 Source: sigstore/protobuf-specs, sigstore_bundle.proto and sigstore_common.proto, "PublicKeyIdentifier".
 """
@@ -6,6 +8,7 @@ Source: sigstore/protobuf-specs, sigstore_bundle.proto and sigstore_common.proto
 import re
 from collections.abc import Mapping
 
+from pipeline.release.attest import Statement
 from pipeline.release.documents import (
     decode_base64,
     encode_base64,
@@ -15,12 +18,22 @@ from pipeline.release.documents import (
     require_text,
 )
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
-from pipeline.release.signing import PAYLOAD_TYPE, Envelope
+from pipeline.release.signing import PAYLOAD_TYPE, AnySigner, Certifying, Envelope, sign
 from runtime.canonical import Json, to_canonical_json
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 _HINT = re.compile(r"[A-Za-z0-9+/=_.:@-]{1,200}", re.ASCII)
+
+
+def signed_bundle(statement: Statement, signer: AnySigner) -> bytes:
+    """Sign a statement, and return the bundle.
+
+    Raises:
+        RefusedEvidenceError: nobody would accept the statement.
+        KeysError: whoever holds the key refuses, or whoever vouches for an identity.
+    """
+    return signer.certify(statement) if isinstance(signer, Certifying) else to_bundle(sign(statement, signer))
 
 
 def to_bundle(envelope: Envelope) -> bytes:
@@ -47,7 +60,7 @@ def parse_bundle(raw: bytes) -> Envelope:
     """Read a bundle, of which nothing is trusted yet.
 
     Raises:
-        RefusedEvidenceError: it is malformed, of another kind, or says what a key alone does not prove.
+        RefusedEvidenceError: it is malformed, of another kind, or says of a key what a key alone does not prove.
     """
     document = parse_object(raw, "the bundle")
     if document.get("mediaType") != MEDIA_TYPE:
@@ -57,7 +70,11 @@ def parse_bundle(raw: bytes) -> Envelope:
         raise RefusedEvidenceError(Refusal.BUNDLE_CONTENT, "the bundle signs a file, not a statement")
     parts = ("mediaType", "verificationMaterial", "dsseEnvelope")
     found = require_fields(document, "the bundle", Refusal.BUNDLE_FIELD, required=parts)
-    hint = _hint(found["verificationMaterial"])
+    material = found["verificationMaterial"]
+    if isinstance(material, Mapping) and "certificate" in material:
+        _require_certified(material)
+        return _envelope(found["dsseEnvelope"], certified=raw)
+    hint = _hint(material)
     envelope = _envelope(found["dsseEnvelope"])
     if envelope.hint != hint:
         message = f"the bundle's hint is {hint}, its envelope's keyid {envelope.hint}; they have to be the same"
@@ -68,7 +85,7 @@ def parse_bundle(raw: bytes) -> Envelope:
 def _hint(value: Json) -> str:
     what = "verificationMaterial"
     if not isinstance(value, Mapping) or "publicKey" not in value:
-        message = f"{what} names no public key; certificates are not accepted here"
+        message = f"{what} names no public key and no certificate"
         raise RefusedEvidenceError(Refusal.BUNDLE_MATERIAL, message)
     if value.get("tlogEntries") or value.get("timestampVerificationData"):
         message = f"{what} has entries of a log or time stamps, which nobody would check here"
@@ -79,7 +96,18 @@ def _hint(value: Json) -> str:
     return _form_of_hint(key["hint"], "the hint")
 
 
-def _envelope(value: Json) -> Envelope:
+def _require_certified(material: Mapping[str, Json]) -> None:
+    """Do nothing if there is one certificate and one entry of a log; whether they hold, ``verify_certified`` sees."""
+    required, what = ("certificate", "tlogEntries"), "verificationMaterial"
+    optional = ("timestampVerificationData",)
+    found = require_fields(material, what, Refusal.BUNDLE_FIELD, required=required, optional=optional)
+    entries = require_items(found["tlogEntries"], "tlogEntries")
+    if len(entries) != 1:
+        message = f"the bundle has a certificate and {len(entries)} entries of a log; one is wanted"
+        raise RefusedEvidenceError(Refusal.LOG_COUNT, message)
+
+
+def _envelope(value: Json, certified: bytes = b"") -> Envelope:
     parts = ("payload", "payloadType", "signatures")
     found = require_fields(value, "dsseEnvelope", Refusal.BUNDLE_FIELD, required=parts)
     if found["payloadType"] != PAYLOAD_TYPE:
@@ -89,11 +117,14 @@ def _envelope(value: Json) -> Envelope:
     if len(signatures) != 1:
         message = f"the envelope has {len(signatures)} signatures; a bundle has one"
         raise RefusedEvidenceError(Refusal.SIGNATURE_COUNT, message)
-    signed = require_fields(signatures[0], "the signature", Refusal.BUNDLE_FIELD, required=("sig", "keyid"))
+    own, more = (("sig",), ("keyid",)) if certified else (("sig", "keyid"), ())
+    signed = require_fields(signatures[0], "the signature", Refusal.BUNDLE_FIELD, required=own, optional=more)
+    is_named = not certified or signed.get("keyid", "") != ""
     return Envelope(
         payload=decode_base64(found["payload"], "payload"),
-        hint=_form_of_hint(signed["keyid"], "keyid"),
+        hint=_form_of_hint(signed["keyid"], "keyid") if is_named else "",
         signature=decode_base64(signed["sig"], "sig"),
+        certified=certified,
     )
 
 

@@ -1,8 +1,8 @@
 """``Evidence``: the statements that a gate counts on, out of whatever lies beside a release.
 
-A bundle counts if it is well formed and signed by a key that may sign this, in its time. One that does not hides no
-other: whoever may write beside a release must not be able to close the gate by putting rubbish there. What did not
-count is told where something is missing.
+A bundle counts if it is well formed and signed by a key, or an identity, that may sign this, in its time. One that does
+not hides no other: whoever may write beside a release must not be able to close the gate by putting rubbish there. What
+did not count is told where something is missing.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from pipeline.release.acceptance import PREDICATE as ACCEPTANCE
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
+from pipeline.release.certified import verify_certified
 from pipeline.release.gate_refusal import Gate
 from pipeline.release.keyring import Holder, Keyring, print_time
 from pipeline.release.portability import Portability
@@ -152,23 +153,26 @@ def _sort(digest: Digest, raw: bytes, found: Evidence, trusted: Trusted) -> None
         found.builders.add(signed.key.id)
     elif kind == PORTABILITY:
         verdict = Portability.of(signed.statement)
-        holder = _holder(signed.key, trusted.roles, verdict.at, trusted)
+        holder = _holder(signed, trusted.roles, verdict.at, trusted)
         found.verdicts.append(Claim(bundle=digest, holder=holder, at=verdict.at, says=verdict))
     elif kind == ACCEPTANCE:
         accepted = Acceptance.of(signed.statement)
-        holder = _holder(signed.key, (Role.PROMOTER,), accepted.at, trusted)
+        holder = _holder(signed, (Role.PROMOTER,), accepted.at, trusted)
         found.acceptances.append(Claim(bundle=digest, holder=holder, at=accepted.at, says=accepted))
     else:
         rebuilt = Rebuild.of(signed.statement)
-        holder = _holder(signed.key, (Role.REBUILDER,), rebuilt.finished, trusted)
+        holder = _holder(signed, (Role.REBUILDER,), rebuilt.finished, trusted)
         found.rebuilds.append(Claim(bundle=digest, holder=holder, at=rebuilt.finished, says=rebuilt))
 
 
 def _verified(envelope: Envelope, trusted: Trusted) -> Verified:
     """Return what was signed, if it is by a key that counts, and about this release."""
-    known = trusted.keyring.keys
-    signed = verify(envelope, (*known, *((trusted.local,) if trusted.local else ())))
-    if signed.key not in known:
+    keyring = trusted.keyring
+    if envelope.certified:
+        signed = verify_certified(envelope, keyring.trust_root, keyring.identities)
+    else:
+        signed = verify(envelope, (*keyring.keys, *((trusted.local,) if trusted.local else ())))
+    if signed.key not in (*keyring.keys, *keyring.identities):
         message = "signed by the key of this machine, which counts in stages of this machine alone"
         raise _NotCountedError(Gate.SIGNER_LOCAL, message)
     about = {each.digest for each in signed.statement.subjects}
@@ -179,8 +183,12 @@ def _verified(envelope: Envelope, trusted: Trusted) -> Verified:
     return signed
 
 
-def _holder(key: PublicKey, roles: tuple[Role, ...], at: int, trusted: Trusted) -> Holder:
+def _holder(signed: Verified, roles: tuple[Role, ...], at: int, trusted: Trusted) -> Holder:
     if at > trusted.now + TOLERANCE:
         message = f"signed {print_time(at)}, and it is {print_time(trusted.now)} here: one of two clocks is wrong"
         raise _NotCountedError(Gate.CLOCK_AHEAD, message)
-    return trusted.keyring.holder(key, roles, at)
+    if signed.until is not None and at > signed.until + TOLERANCE:
+        # Whoever was the identity for a moment could leave statements for later, which no age would keep out.
+        message = f"says that it is of {print_time(at)}, and its certificate ended {print_time(signed.until)}"
+        raise _NotCountedError(Gate.CLOCK_AHEAD, message)
+    return trusted.keyring.holder(signed.key, roles, at if signed.at is None else signed.at)

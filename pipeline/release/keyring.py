@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pipeline.declare.keyring_file import Role
 from pipeline.release.documents import require_text
+from pipeline.release.identity import Identity
 from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
 from runtime.canonical import Json
@@ -20,18 +21,23 @@ class Holder:
     """Somebody whose signatures count.
 
     Args:
-        name: what people call the key.
-        key: the public key.
+        name: what people call the key, or the identity.
+        key: the public key; the identity of whoever has none.
         roles: what it may sign.
         since: when it begins to be valid, seconds since 1970.
         until: when it ends, likewise; what it signed before stays valid.
     """
 
     name: str
-    key: PublicKey
+    key: PublicKey | Identity
     roles: frozenset[Role]
     since: int
     until: int
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"the {'identity' if isinstance(self.key, Identity) else 'key'} '{self.name}'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,7 @@ class Revocation:
     """Something that counts no more, whenever it was signed.
 
     Args:
-        what: the id of a key, or the digest of an image.
+        what: the id of a key or of an identity, or the digest of an image.
         at: when it was revoked, seconds since 1970.
         reason: why.
     """
@@ -71,6 +77,7 @@ class Keyring:
         expires: when it has to be signed again, seconds since 1970.
         roots: who may change it.
         holders: whose signatures count, by name.
+        trust_root: the canonical JSON of a trusted root of Sigstore, by which identities count; empty for none.
         revoked: what counts no more, in the order in which it was revoked.
     """
 
@@ -78,21 +85,27 @@ class Keyring:
     expires: int
     roots: Roots
     holders: tuple[Holder, ...] = ()
+    trust_root: str = ""
     revoked: tuple[Revocation, ...] = ()
 
     @property
     def keys(self) -> tuple[PublicKey, ...]:
         """All of its keys, those too that are revoked or expired: a signature of theirs is refused for that reason."""
-        return tuple(each.key for each in self.holders)
+        return tuple(each.key for each in self.holders if isinstance(each.key, PublicKey))
 
-    def holder(self, key: PublicKey, roles: Iterable[Role], at: int) -> Holder:
-        """Return who holds a key, if it may sign as one of some roles at some time.
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """All of its identities, likewise."""
+        return tuple(each.key for each in self.holders if isinstance(each.key, Identity))
+
+    def holder(self, key: PublicKey | Identity, roles: Iterable[Role], at: int) -> Holder:
+        """Return who holds a key or is an identity, if it may sign as one of some roles at some time.
 
         Args:
-            key: that signed.
+            key: that signed, or who.
             roles: one of them is enough.
-            at: when the statement says that it was made, seconds since 1970. The signer alone vouches for that time,
-                so a revoked key's signatures count at no time.
+            at: when the statement says that it was made, or a certificate that it was issued, seconds since 1970. For a
+                key's time the signer alone vouches, so what is revoked counts at no time.
 
         Raises:
             RefusedEvidenceError: it is unknown, revoked, of another role, or was not valid.
@@ -100,20 +113,21 @@ class Keyring:
         found = next((each for each in self.holders if each.key == key), None)
         if found is None:
             hint = "`seatrial keys add NAME KEY.pub --role ROLE` lets its signatures count"
-            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN, f"the keyring has no key {key.id}", hint=hint)
+            what = "identity" if isinstance(key, Identity) else "key"
+            raise RefusedEvidenceError(Refusal.KEY_UNKNOWN, f"the keyring has no {what} {key.id}", hint=hint)
         revocation = self.revocation(key.id)
         if revocation is not None:
-            message = f"the key '{found.name}' was revoked at {print_time(revocation.at)}: {revocation.reason}"
+            message = f"{found.title} was revoked at {print_time(revocation.at)}: {revocation.reason}"
             raise RefusedEvidenceError(Refusal.KEY_REVOKED, message)
         wanted = frozenset(roles)
         if not wanted & found.roles:
-            message = f"the key '{found.name}' signs as {_listed(found.roles)}, and {_listed(wanted)} is wanted"
+            message = f"{found.title} signs as {_listed(found.roles)}, and {_listed(wanted)} is wanted"
             raise RefusedEvidenceError(Refusal.KEY_ROLE, message)
         if at < found.since:
-            message = f"the key '{found.name}' is valid from {print_time(found.since)}, and signed {print_time(at)}"
+            message = f"{found.title} is valid from {print_time(found.since)}, and signed {print_time(at)}"
             raise RefusedEvidenceError(Refusal.KEY_NOT_YET, message)
         if at >= found.until:
-            message = f"the key '{found.name}' was valid until {print_time(found.until)}, and signed {print_time(at)}"
+            message = f"{found.title} was valid until {print_time(found.until)}, and signed {print_time(at)}"
             raise RefusedEvidenceError(Refusal.KEY_EXPIRED, message)
         return found
 

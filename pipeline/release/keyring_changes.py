@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.declare.errors import KeysError
 from pipeline.declare.keyring_file import Role
+from pipeline.release.identity import Identity
 from pipeline.release.keyring import Holder, Keyring, Revocation, Roots
 from pipeline.release.keyring_file import Signed
 from pipeline.release.public_key import PublicKey
@@ -37,13 +38,13 @@ def with_holder(keyring: Keyring, holder: Holder) -> Keyring:
     same = next((each for each in keyring.holders if holder.name == each.name or holder.key == each.key), None)
     if same is not None:
         raise KeysError(
-            f"the keyring has the key '{same.name}', {same.key.id}, already",
+            f"the keyring has {same.title}, {same.key.id}, already",
             hint=f"`seatrial keys rotate {same.name} FILE` puts another key in its place",
         )
     return replace(keyring, version=keyring.version + 1, holders=(*keyring.holders, holder))
 
 
-def rotated(keyring: Keyring, name: str, key: PublicKey, now: int, *, overlap: int, lasting: int) -> Keyring:
+def rotated(keyring: Keyring, name: str, key: PublicKey | Identity, now: int, *, overlap: int, lasting: int) -> Keyring:
     """Return the next version, in which somebody has another key.
 
     The older key keeps what it signed, and may sign for a while: it is called ``NAME-VERSION`` from now on.
@@ -71,7 +72,7 @@ def with_revocation(keyring: Keyring, what: str, now: int, reason: str) -> Keyri
 
     Args:
         keyring: has the key.
-        what: the name or the id of a key, or ``sha256:…`` of an image.
+        what: the name or the id of a key or of an identity, or ``sha256:…`` of an image.
         now: seconds since 1970.
         reason: for people.
 
@@ -84,6 +85,16 @@ def with_revocation(keyring: Keyring, what: str, now: int, reason: str) -> Keyri
         raise KeysError(f"{what} is revoked already")
     revocation = Revocation(what=subject, at=now, reason=reason)
     return replace(keyring, version=keyring.version + 1, revoked=(*keyring.revoked, revocation))
+
+
+def with_trust_root(keyring: Keyring, trust_root: str) -> Keyring:
+    """Return the next version, by whose trust root identities count.
+
+    Args:
+        keyring: what is changed.
+        trust_root: its canonical JSON.
+    """
+    return replace(keyring, version=keyring.version + 1, trust_root=trust_root)
 
 
 def renewed(keyring: Keyring, expires: int) -> Keyring:
@@ -131,7 +142,7 @@ def require_root(keyring: Keyring, signer: Signer) -> None:
         )
 
 
-def make_holder(name: str, key: PublicKey, roles: Iterable[Role], now: int, lasting: int) -> Holder:
+def make_holder(name: str, key: PublicKey | Identity, roles: Iterable[Role], now: int, lasting: int) -> Holder:
     """Return somebody whose signatures count from now on."""
     return Holder(name=name, key=key, roles=frozenset(roles), since=now, until=now + lasting)
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pipeline.declare import keyring_file as form
 from pipeline.declare.values import FORMAT
 from pipeline.release.documents import decode_base64, encode_base64, parse_object
+from pipeline.release.identity import Identity
 from pipeline.release.keyring import Holder, Keyring, Revocation, Roots, parse_time, print_time
 from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
@@ -146,16 +147,8 @@ def _payload(keyring: Keyring) -> bytes:
 
 
 def _to_json(keyring: Keyring) -> Mapping[str, Json]:
-    holders: Sequence[Json] = [
-        {
-            "name": each.name,
-            "public": encode_base64(each.key.der),
-            "roles": sorted(role.value for role in each.roles),
-            "from": print_time(each.since),
-            "until": print_time(each.until),
-        }
-        for each in keyring.holders
-    ]
+    keys: Sequence[Json] = [_entry(each) for each in keyring.holders if isinstance(each.key, PublicKey)]
+    identities: Sequence[Json] = [_entry(each) for each in keyring.holders if isinstance(each.key, Identity)]
     revoked: Sequence[Json] = [
         {"what": each.what, "at": print_time(each.at), "reason": each.reason} for each in keyring.revoked
     ]
@@ -165,8 +158,26 @@ def _to_json(keyring: Keyring) -> Mapping[str, Json]:
         "version": keyring.version,
         "expires": print_time(keyring.expires),
         "roots": {"threshold": keyring.roots.threshold, "keys": roots},
-        "keys": holders,
+        "keys": keys,
+        **({"identities": identities} if identities else {}),  # without them it is what it was before there were any
+        **({"trust-root": json.loads(keyring.trust_root)} if keyring.trust_root else {}),
         "revoked": revoked,
+    }
+
+
+def _entry(holder: Holder) -> Mapping[str, Json]:
+    key = holder.key
+    who: Mapping[str, Json] = (
+        {"identity": key.subject, "issuer": key.issuer}
+        if isinstance(key, Identity)
+        else {"public": encode_base64(key.der)}
+    )
+    return {
+        "name": holder.name,
+        **who,
+        "roles": sorted(role.value for role in holder.roles),
+        "from": print_time(holder.since),
+        "until": print_time(holder.until),
     }
 
 
@@ -175,18 +186,20 @@ def _of_part(part: form.KeyringPart) -> Keyring:
         version=part.version,
         expires=parse_time(part.expires),
         roots=Roots(threshold=part.roots.threshold, keys=tuple(_key(each, "a root") for each in part.roots.keys)),
-        holders=tuple(
-            Holder(
-                name=each.name,
-                key=_key(each.public, f"the key '{each.name}'"),
-                roles=frozenset(each.roles),
-                since=parse_time(each.from_),
-                until=parse_time(each.until),
-            )
-            for each in part.keys
-        ),
+        holders=(*map(_holder, part.keys), *map(_holder, part.identities)),
+        trust_root="" if part.trust_root is None else to_canonical_json(part.trust_root).decode(),
         revoked=tuple(Revocation(what=each.what, at=parse_time(each.at), reason=each.reason) for each in part.revoked),
     )
+
+
+def _holder(entry: form.KeyEntry | form.IdentityEntry) -> Holder:
+    key: PublicKey | Identity
+    if isinstance(entry, form.IdentityEntry):
+        key = Identity(subject=entry.identity, issuer=entry.issuer)
+    else:
+        key = _key(entry.public, f"the key '{entry.name}'")
+    since, until = parse_time(entry.from_), parse_time(entry.until)
+    return Holder(name=entry.name, key=key, roles=frozenset(entry.roles), since=since, until=until)
 
 
 def _key(text: str, what: str) -> PublicKey:
@@ -209,8 +222,8 @@ def _problem(error: ValueError) -> str:
 
 
 def _require_different(keyring: Keyring, what: str) -> None:
-    """Refuse what stands twice: one key of two names would count as two signers, one root as two."""
+    """Refuse what stands twice: one key or identity of two names would count as two signers, one root as two."""
     names = [each.name for each in keyring.holders]
-    for each in (names, list(keyring.keys), list(keyring.roots.keys)):
+    for each in (names, list(keyring.keys), list(keyring.identities), list(keyring.roots.keys)):
         if len(set(each)) != len(each):
-            raise RefusedEvidenceError(Refusal.KEYRING_DUPLICATE, f"{what} has one name, key or root twice")
+            raise RefusedEvidenceError(Refusal.KEYRING_DUPLICATE, f"{what} has one name, key, identity or root twice")

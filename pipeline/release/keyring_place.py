@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from pipeline.declare.errors import KeysError
+from pipeline.declare.keyring_file import Issuer, Subject
+from pipeline.release.certified import EXTRA
+from pipeline.release.documents import parse_object
+from pipeline.release.identity import Identity
 from pipeline.release.keyring_file import Signed, Trust, open_keyring, parse_keyring
 from pipeline.release.public_key import PublicKey
 from pipeline.release.seen import Seen
+from runtime.canonical import to_canonical_json
 from runtime.oci.document import DOCUMENT_LIMIT
 from runtime.oci.temporary import write_whole
 
@@ -89,6 +96,41 @@ def read_public_key(path: Path) -> PublicKey:
     if raw is None:
         raise KeysError(f"there is no public key {path}", hint="`seatrial keys export` prints one")
     return PublicKey.parse(raw, str(path))
+
+
+def parse_identity(subject: str, issuer: str) -> Identity:
+    """Return an identity, if a keyring can have it.
+
+    Raises:
+        KeysError: the subject or the issuer has another form.
+    """
+    try:
+        TypeAdapter(Subject).validate_python(subject)
+        TypeAdapter(Issuer).validate_python(issuer)
+    except ValidationError as error:
+        message = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise KeysError(f"that is no identity: {message}") from error
+    return Identity(subject=subject, issuer=issuer)
+
+
+def read_trust_root(path: Path) -> str:
+    """Return the canonical JSON of a trusted root, alone in a file or in a client trust configuration.
+
+    Raises:
+        RefusedEvidenceError: it is none that identities can be verified by.
+        KeysError: the file cannot be read, or the library that reads it is not installed.
+    """
+    raw = _read(path, "trust root")
+    if raw is None:
+        raise KeysError(f"there is no trust root {path}", hint="cosign has one: `cosign trusted-root create`")
+    document = parse_object(raw, str(path))
+    text = to_canonical_json(document.get("trustedRoot", document)).decode()
+    try:
+        from pipeline.release.certificate import parse_trust_root  # noqa: PLC0415 - loads a library of 0.4 s
+    except ImportError as error:
+        raise KeysError("a trust root is read by the library `sigstore`, which is not installed", hint=EXTRA) from error
+    parse_trust_root(text)
+    return text
 
 
 def _read(path: Path, what: str) -> bytes | None:

@@ -7,6 +7,7 @@ from pipeline.release.keyring import Holder, Keyring, print_time
 from pipeline.release.keyring_file import Signed, Trust, open_keyring
 from pipeline.release.public_key import PublicKey
 from pipeline.release.refusal import RefusedEvidenceError
+from runtime.digest import Digest
 
 
 def problem_of(found: Signed, trust: Trust, now: int) -> str:
@@ -41,6 +42,8 @@ def lines(
     yield f"{name}  version {keyring.version}, {signed}{wanted}, until {print_time(keyring.expires)}"
     yield from (f"  root  {each.kind}  {each.id}" for each in keyring.roots.keys)
     yield from (f"  {_line(each, keyring, now)}" for each in keyring.holders)
+    if keyring.trust_root:
+        yield f"  trust root  {Digest.of(keyring.trust_root.encode()).short}: identities count by it"
     yield from (
         f"  image {each.what}  revoked {print_time(each.at)}: {each.reason}"
         for each in keyring.revoked
@@ -71,6 +74,7 @@ def _keyring(found: Signed, name: str, problem: str) -> dict[str, object]:
         "threshold": keyring.roots.threshold,
         "roots": [{"id": each.id, "kind": each.kind.value, "signed": each.id in signed} for each in keyring.roots.keys],
         "keys": [_holder(each) for each in keyring.holders],
+        "trustRoot": Digest.of(keyring.trust_root.encode()).text if keyring.trust_root else None,
         "revoked": [{"what": each.what, "at": print_time(each.at), "reason": each.reason} for each in keyring.revoked],
         "problem": problem,
     }
@@ -80,7 +84,7 @@ def _holder(holder: Holder) -> dict[str, object]:
     return {
         "name": holder.name,
         "id": holder.key.id,
-        "kind": holder.key.kind.value,
+        "kind": str(holder.key.kind),
         "roles": sorted(each.value for each in holder.roles),
         "from": print_time(holder.since),
         "until": print_time(holder.until),

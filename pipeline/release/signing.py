@@ -5,9 +5,10 @@ Source: secure-systems-lab/dsse, protocol.md and envelope.md, version 1.0.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pipeline.release.attest import Statement
+from pipeline.release.identity import Identity
 from pipeline.release.public_key import Kind, PublicKey
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
 
@@ -29,27 +30,67 @@ class Signer(Protocol):
         """
 
 
+@runtime_checkable
+class Certifying(Protocol):
+    """Holds no key: a certificate says at every time anew who signs, and a log that it was then."""
+
+    @property
+    def public(self) -> Identity:
+        """Who signs.
+
+        Raises:
+            KeysError: nobody vouches for that.
+        """
+
+    @property
+    def trust_root(self) -> str:
+        """The JSON of the trusted root by which that is verified."""
+
+    def certify(self, statement: Statement) -> bytes:
+        """Return a bundle with a statement and what proves who signed it.
+
+        Raises:
+            RefusedEvidenceError: nobody would accept the statement.
+            KeysError: whoever issues certificates, or the log, refuses.
+        """
+
+
+AnySigner = Signer | Certifying
+"""Whoever can sign a statement."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What was signed, by which key it says, and the signature. Nothing in it is trusted.
 
     Args:
         payload: the bytes that were signed, never parsed and written again.
-        hint: which key is said to have signed: for messages, never for a decision.
+        hint: which key is said to have signed: for messages, never for a decision. Empty where a certificate says it.
         signature: over the payload and its type.
+        certified: the whole bundle where a certificate says who signed; empty where a key is known by itself.
     """
 
     payload: bytes
     hint: str
     signature: bytes
+    certified: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """A statement, and the trusted key that signed it."""
+    """A statement, and the trusted key that signed it, or the identity.
+
+    Args:
+        statement: what was signed.
+        key: whose signature it is.
+        at: when its certificate was issued, seconds since 1970, for which the authority vouches; None for a key's own.
+        until: when that ended, likewise.
+    """
 
     statement: Statement
-    key: PublicKey
+    key: PublicKey | Identity
+    at: int | None = None
+    until: int | None = None
 
 
 def pae(payload_type: str, body: bytes) -> bytes:

@@ -2,18 +2,26 @@
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import evidence_world as evidence
 import gate_world as world
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from gate_world import DAY, HOUR, NOW, World
 
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from simulated_sigstore import ISSUER, SUBJECT, Sigstore
+
+from pipeline.declare.keyring_file import Role
 from pipeline.declare.stage_file import AllowedIgnore, LeastFidelity, LintDemand, Trust
 from pipeline.release.checks.lint import Findings
 from pipeline.release.gate_refusal import Gate
-from pipeline.release.keyring import Revocation
+from pipeline.release.identity import Identity
+from pipeline.release.keyring import Holder, Revocation
 from pipeline.release.refusal import Refusal
 from runtime.digest import Digest
 from runtime.host import Host
@@ -326,6 +334,22 @@ def verdict_from_the_future(w):
 def acceptance_from_ten_minutes_ahead(w):
     w.signed["acceptance"] = (w.acceptance(at=NOW + 600), world.PROMOTER)
     w.require(soak=None)
+
+
+@attack(Gate.CLOCK_AHEAD, Gate.HOST_MISSING)
+def statement_that_an_identity_of_a_moment_left_for_later(w):
+    sigstore, (statement, _) = Sigstore(), w.signed.pop("verdict")
+    workflow = Holder(
+        name="workflow",
+        key=Identity(subject=SUBJECT, issuer=ISSUER),
+        roles=frozenset({Role.VERIFIER}),
+        since=NOW - 300 * DAY,
+        until=NOW + 300 * DAY,
+    )
+    w.keyring = replace(
+        w.keyring, holders=(*w.keyring.holders, workflow), trust_root=json.dumps(sigstore.trust_root())
+    )
+    w.raw.append(json.dumps(sigstore.bundle(statement, at=NOW - 5 * DAY + 60, issued_at=NOW - 5 * DAY)).encode())
 
 
 # --- what a statement says as a whole

@@ -253,8 +253,8 @@ ATTACKS = {
         Refusal.BUNDLE_FIELD, lambda document: document["dsseEnvelope"]["signatures"][0].update(cert="…")
     ),
     "bundle_of_a_file": _bundle(Refusal.BUNDLE_CONTENT, lambda document: document | {"messageSignature": {}}),
-    "certificate": _bundle(
-        Refusal.BUNDLE_MATERIAL, _set(*MATERIAL, to={"certificate": {"rawBytes": "…"}, "tlogEntries": []})
+    "chain_of_certificates": _bundle(
+        Refusal.BUNDLE_MATERIAL, _set(*MATERIAL, to={"x509CertificateChain": {"certificates": []}, "tlogEntries": []})
     ),
     "material_missing_its_key": _bundle(Refusal.BUNDLE_MATERIAL, _drop(*MATERIAL, "publicKey")),
     "material_as_list": _bundle(Refusal.BUNDLE_MATERIAL, _set(*MATERIAL, to=["publicKey"])),

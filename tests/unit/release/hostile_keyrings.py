@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hostile_evidence import Attack
 
 from pipeline.declare.keyring_file import Role
+from pipeline.release.identity import Identity
 from pipeline.release.keyring import require_signers
 from pipeline.release.keyring_file import Trust, open_keyring
 from pipeline.release.refusal import Refusal
@@ -17,6 +18,7 @@ from runtime.digest import Digest
 
 ROOT = ec.derive_private_key(0x2007, ec.SECP256R1())
 SECOND = ec.derive_private_key(0x2008, ec.SECP256R1())
+WORKFLOW = Identity(subject="https://github.com/acme/web/ci.yml@refs/heads/main", issuer="https://issuer.example")
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 TRUST = Trust(roots=frozenset({world.key_id(ROOT)}))
 KIND = "application/vnd.seatrial.keyring.v1+json"
@@ -47,6 +49,17 @@ def keyring(**changes):
     } | changes
 
 
+def identity(name="workflow", **changes):
+    return {
+        "name": name,
+        "identity": WORKFLOW.subject,
+        "issuer": WORKFLOW.issuer,
+        "roles": ["verifier"],
+        "from": "2027-01-01T00:00:00Z",
+        "until": "2028-01-01T00:00:00Z",
+    } | changes
+
+
 def signed(part=None, roots=(ROOT,), kind=KIND):
     """Return the bytes of a keyring's file."""
     part = keyring() if part is None else part
@@ -73,7 +86,8 @@ def _part(reason, by=(ROOT,), **changes):
 def _use(reason, key=world.ALICE, role=Role.VERIFIER, at=NOW, **changes):
     """Return an attack by a signature of a key whose keyring is trusted."""
     raw = signed(keyring(**changes))
-    return Attack(reason=reason, attempt=lambda: opened(raw).keyring.holder(world.public(key), [role], at))
+    who = key if isinstance(key, Identity) else world.public(key)
+    return Attack(reason=reason, attempt=lambda: opened(raw).keyring.holder(who, [role], at))
 
 
 def _count(reason, keys, threshold):
@@ -125,6 +139,28 @@ KEYRING_ATTACKS = {
     ),
     "keyring_with_one_name_twice": _part(Refusal.KEYRING_DUPLICATE, keys=[entry(), entry(key=world.BOB)]),
     "keyring_with_one_key_of_two_names": _part(Refusal.KEYRING_DUPLICATE, keys=[entry(), entry("another")]),
+    "keyring_with_one_identity_of_two_names": _part(
+        Refusal.KEYRING_DUPLICATE, identities=[identity(), identity("another")]
+    ),
+    "keyring_with_key_and_identity_of_one_name": _part(Refusal.KEYRING_DUPLICATE, identities=[identity("alice")]),
+    "keyring_with_identity_of_no_issuer": _part(Refusal.KEYRING_FORM, identities=[identity(issuer="")]),
+    "keyring_with_issuer_that_has_a_fragment": _part(
+        Refusal.KEYRING_FORM, identities=[identity(issuer="https://issuer.example#a")]
+    ),
+    "keyring_with_trust_root_as_text": _part(Refusal.KEYRING_FORM, **{"trust-root": "trusted_root.json"}),
+    "identity_in_no_keyring": _use(Refusal.KEY_UNKNOWN, key=WORKFLOW),
+    "identity_of_another_issuer": _use(
+        Refusal.KEY_UNKNOWN, key=WORKFLOW, identities=[identity(issuer="https://another.example")]
+    ),
+    "revoked_identity": _use(
+        Refusal.KEY_REVOKED, key=WORKFLOW, identities=[identity()], revoked=[_revoked(WORKFLOW.id)]
+    ),
+    "identity_of_another_role": _use(
+        Refusal.KEY_ROLE, key=WORKFLOW, identities=[identity(roles=["builder"])]
+    ),
+    "identity_after_its_time": _use(
+        Refusal.KEY_EXPIRED, key=WORKFLOW, identities=[identity(until="2027-01-14T00:00:00Z")]
+    ),
     "keyring_with_one_root_twice": _part(
         Refusal.KEYRING_DUPLICATE, roots={"threshold": 2, "keys": [encoded(ROOT), encoded(ROOT)]}
     ),

@@ -113,7 +113,10 @@ MUTANTS = {
             "if each.says.image]",
         ),
     ],
-    Gate.CLOCK_AHEAD: [(EVIDENCE, "if at > trusted.now + TOLERANCE:", NEVER)],
+    Gate.CLOCK_AHEAD: [
+        (EVIDENCE, "if at > trusted.now + TOLERANCE:", NEVER),
+        (EVIDENCE, "if signed.until is not None and at > signed.until + TOLERANCE:", NEVER),
+    ],
     Gate.IMAGE_OTHER: [
         (STATEMENTS, "if (says.config, says.layers, says.diff_ids) != (config, layers, image.diff_ids):", NEVER)
     ],

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 import evidence_world as world
 from hostile_evidence import ATTACKS as EVIDENCE
 from hostile_evidence import accept
+from hostile_identities import IDENTITY_ATTACKS, taken
 from hostile_keyrings import CURRENT, KEYRING_ATTACKS, TRUST, Trust, opened
 from hostile_suites import SUITE_ATTACKS
 from mutant import disabled
@@ -22,6 +23,8 @@ from pipeline.release.refusal import Refusal, RefusedEvidenceError
 
 ATTEST = "pipeline.release.attest"
 BUNDLE = "pipeline.release.bundle"
+CERTIFICATE = "pipeline.release.certificate"
+CERTIFIED = "pipeline.release.certified"
 DOCUMENTS = "pipeline.release.documents"
 JSON = "runtime.oci.document"
 PUBLIC = "pipeline.release.public_key"
@@ -32,9 +35,16 @@ FILE = "pipeline.release.keyring_file"
 SUITE = "pipeline.release.suite_artifact"
 QUESTION = "pipeline.release.suite_question"
 
-ATTACKS = {**EVIDENCE, **KEYRING_ATTACKS, **SUITE_ATTACKS}
+ATTACKS = {**EVIDENCE, **IDENTITY_ATTACKS, **KEYRING_ATTACKS, **SUITE_ATTACKS}
 
 NEVER = "if False:"
+RAISED = "raise RefusedEvidenceError(Refusal.{}, message) from error"
+UNVERIFIED = (
+    CERTIFICATE,
+    "verifier.verify_dsse(bundle, policy)",
+    "policy.verify(bundle.signing_certificate)",
+)
+"""Believe the certificate, and look at nothing that the library looks at."""
 MUTANTS = {
     Refusal.JSON_SYNTAX: [
         (JSON, "except (json.JSONDecodeError, UnicodeDecodeError) as error:", "except ZeroDivisionError as error:")
@@ -70,6 +80,25 @@ MUTANTS = {
     Refusal.HINT_FORM: [(BUNDLE, "if not _HINT.fullmatch(hint):", NEVER)],
     Refusal.HINT_DISAGREES: [(BUNDLE, "if envelope.hint != hint:", NEVER)],
     Refusal.HINT_OTHER_KEY: [(SIGNING, "if key.id != envelope.hint:", NEVER)],
+    Refusal.TRUST_ROOT_MISSING: [(CERTIFIED, "if not trust_root:", NEVER)],
+    Refusal.TRUST_ROOT_FORM: [(CERTIFICATE, RAISED.format(Refusal.TRUST_ROOT_FORM.name), "raise")],
+    Refusal.KEYLESS_MISSING: [(CERTIFIED, "except ImportError as error:", "except ZeroDivisionError as error:")],
+    Refusal.CERTIFIED_FORM: [(CERTIFICATE, RAISED.format(Refusal.CERTIFIED_FORM.name), "raise")],
+    Refusal.CERTIFICATE_CHAIN: [UNVERIFIED],
+    Refusal.CERTIFICATE_TIME: [UNVERIFIED],
+    Refusal.CERTIFICATE_LOG: [UNVERIFIED],
+    Refusal.CERTIFICATE_PROFILE: [UNVERIFIED],
+    Refusal.IDENTITY_FORM: [
+        (CERTIFICATE, "if len(subjects) != 1 or names.get_values_for_type(OtherName):", NEVER),
+        (CERTIFICATE, "if len(der) <= start or der[0]", "if False and der[0]"),
+        (CERTIFICATE, "except ExtensionNotFound as error:", "except ZeroDivisionError as error:"),
+    ],
+    Refusal.IDENTITY_ISSUER: [(CERTIFICATE, "if said.issuer not in issuers:", NEVER)],
+    Refusal.IDENTITY_SUBJECT: [(CERTIFICATE, "if said not in self._known:", NEVER)],
+    Refusal.LOG_COUNT: [(BUNDLE, "if len(entries) != 1:", NEVER)],
+    Refusal.LOG_PROOF: [UNVERIFIED],
+    Refusal.LOG_TIME: [UNVERIFIED],
+    Refusal.LOG_OTHER: [UNVERIFIED],
     Refusal.SIGNATURE_FORM: [
         (SIGNING, "if named not in fitting:", NEVER),
         (PUBLIC, "return len(signature) == 64", "return True"),
@@ -80,7 +109,8 @@ MUTANTS = {
             PUBLIC,
             "except InvalidSignature:\n            return False",
             "except InvalidSignature:\n            return True",
-        )
+        ),
+        UNVERIFIED,
     ],
     Refusal.SIGNATURE_UNKNOWN: [(SIGNING, "if named is None:", NEVER)],
     Refusal.STATEMENT_TYPE: [(ATTEST, 'if found["_type"] != TYPE:', NEVER)],
@@ -125,6 +155,7 @@ MUTANTS = {
         (FILE, "if len(set(each)) != len(each):", NEVER),
         (FILE, "for each in (names, ", "for each in ("),
         (FILE, "list(keyring.keys), ", ""),
+        (FILE, "list(keyring.identities), ", ""),
         (FILE, ", list(keyring.roots.keys)):", ",):"),
     ],
     Refusal.KEYRING_ROOTS: [
@@ -175,6 +206,8 @@ MUTANTS = {
 }
 """Reason → the checks that give it: module, what the check reads, and what it reads where it is disabled."""
 
+CERTIFICATES = [reason for reason, mutants in MUTANTS.items() if mutants == [UNVERIFIED]]
+
 CHECKS = [(reason, number) for reason, mutants in MUTANTS.items() for number in range(len(mutants))]
 
 
@@ -213,6 +246,16 @@ def test_page_of_evidence_has_every_code_and_no_other_one():
 def test_the_bundle_that_attacks_change_is_accepted():
     for key in (world.ALICE, world.BOB):
         assert accept(json.dumps(world.bundle(key=key)).encode()).key == world.public(key)
+
+
+def test_the_bundle_with_a_certificate_that_attacks_change_is_accepted():
+    assert taken().key.subject == "https://github.com/acme/web/.github/workflows/release.yml@refs/heads/main"
+
+
+@pytest.mark.parametrize("reason", [*CERTIFICATES, Refusal.IDENTITY_SUBJECT])
+def test_certificate_is_believed_where_nothing_looks_at_it(reason):
+    with disabled(*MUTANTS[reason][0]):
+        assert [_verdict(each) for each in IDENTITY_ATTACKS.values() if each.reason is reason].count(None)
 
 
 def test_the_keyring_that_attacks_change_is_accepted():
