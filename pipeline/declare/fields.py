@@ -108,7 +108,8 @@ def _named(name: str, parts: Mapping[str, Schema]) -> str:
 
 def _mapped(field: Schema, parts: Mapping[str, Schema]) -> str:
     values = [*field.get("patternProperties", {}).values(), field.get("additionalProperties")]
-    return type_of(next(each for each in values if isinstance(each, dict)), parts)
+    said = next((each for each in values if isinstance(each, dict)), None)
+    return type_of(said, parts) if said else "anything"
 
 
 def _forms(part: Schema) -> tuple[Schema, ...]:

@@ -41,6 +41,7 @@ def test_links_within_the_page_lead_to_headings():
         ({"type": ["string", "null"]}, "text or nothing"),
         ({"type": "array", "items": {"type": "integer"}}, "list of a whole number"),
         ({"type": "object", "additionalProperties": {"type": "boolean"}}, "map to `true` or `false`"),
+        ({"type": "object"}, "map to anything"),
         ({"enum": ["report", "fail"]}, "`report`, `fail`"),
         ({"$ref": "#/$defs/Choice"}, "`a`, `b`"),
         ({"allOf": [{"$ref": "#/$defs/Part"}]}, "[Part](#part)"),
