@@ -104,7 +104,10 @@ def columns(environment: EnvironmentResult) -> tuple[Column, ...]:
     """Return the hosts of an environment in columns, those that behave as the reference in the first."""
     alike: dict[object, list[HostResult]] = {}
     for host in environment.hosts:
-        alike.setdefault((host.state is State.UNAVAILABLE, host.behavior), []).append(host)
+        # What the reference does by itself is done by all that behave as it does.
+        findings = () if host.state is State.REFERENCE else host.findings
+        seen = tuple((each.difference.kind, each.difference.id) for each in findings)
+        alike.setdefault((host.state is State.UNAVAILABLE, host.behavior, seen), []).append(host)
     return tuple(Column(hosts=tuple(hosts)) for hosts in alike.values())
 
 
