@@ -34,6 +34,8 @@ _LAST = "live"
 
 _LIMIT = 64 << 20  # bytes of one journal
 
+_AWAY = "move the file away: what is live is in the stage's store"
+
 
 class Outcome(StrEnum):
     """How a promotion ended."""
@@ -331,7 +333,7 @@ class _Lines:
         app: likewise.
 
     Raises:
-        PromotionError: a line is no line of a journal.
+        PromotionError: a line is no line of a journal, or there are too many.
     """
 
     def __init__(self, file: BinaryIO, path: Path, stage: str, app: str) -> None:
@@ -340,7 +342,9 @@ class _Lines:
         self.stage = stage
         self.app = app
         file.seek(0)
-        raw = file.read(_LIMIT)
+        raw = file.read(_LIMIT + 1)
+        if len(raw) > _LIMIT:  # The next line would be written over those that were not read.
+            raise PromotionError(f"{path} has more than {_LIMIT >> 20} MiB", hint=_AWAY)
         # What is behind the last end of a line was not written whole, so nothing was done that it announces.
         self._end = raw.rfind(b"\n") + 1
         self.promotions: tuple[Promotion, ...] = ()
@@ -366,9 +370,7 @@ class _Lines:
         try:
             self.promotions = _with(self.promotions, parse_object(line, place), self.stage, self.app)
         except (RefusedEvidenceError, DigestError, ValueError, IndexError) as error:
-            raise PromotionError(
-                f"{place} is no line of a journal", hint="move the file away: what is live is in the stage's store"
-            ) from error
+            raise PromotionError(f"{place} is no line of a journal", hint=_AWAY) from error
 
 
 def _with(before: tuple[Promotion, ...], line: Mapping[str, Json], stage: str, app: str) -> tuple[Promotion, ...]:
