@@ -116,14 +116,14 @@ class Deployment:
         """Return the record of what was deployed last; None where nothing was.
 
         Raises:
-            DeployError: it cannot be read.
+            DeployError: it cannot be read, or is that of something else.
         """
         path = record_path(store, app, stage)
         try:
-            return cls._parsed(json.loads(path.read_bytes()))
+            return cls._parsed(json.loads(path.read_bytes()), app, stage)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, DigestError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, DigestError) as error:
             raise DeployError(f"{path} is no record of a deployment: {error}", hint="deploy the app again") from error
 
     def _to_json(self) -> Json:
@@ -146,11 +146,15 @@ class Deployment:
         }
 
     @classmethod
-    def _parsed(cls, found: Mapping[str, Any]) -> Self:
+    def _parsed(cls, found: Mapping[str, Any], app: str, stage: str) -> Self:
+        if found["seatrial"] != FORMAT:
+            raise ValueError(f"its format is {found['seatrial']!a}, and {FORMAT} is what is read here")
+        if (found["app"], found["stage"]) != (app, stage):
+            raise ValueError(f"it is that of {found['app']} in {found['stage']}")
         return cls(
-            app=found["app"],
-            stage=found["stage"],
-            number=found["number"],
+            app=app,
+            stage=stage,
+            number=_whole(found["number"]),
             target=TargetKind(found["target"]),
             release=Digest(found["release"]),
             image=Digest(found["image"]),
@@ -161,8 +165,15 @@ class Deployment:
                 name: Seen(digests=tuple(Digest(digest) for digest in each["digests"]), facts=each["facts"])
                 for name, each in found["replicas"].items()
             },
-            at=found["at"],
+            at=_whole(found["at"]),
         )
+
+
+def _whole(number: object) -> int:
+    """Return a whole number: of text, the next deployment could not tell whether it is older."""
+    if type(number) is not int:
+        raise TypeError(f"{number!a} is no whole number")
+    return number
 
 
 def record_path(store: Path, app: str, stage: str) -> Path:

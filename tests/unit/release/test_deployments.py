@@ -171,13 +171,28 @@ def test_moved_tag_and_containers_that_come_and_go_are_told():
     assert [(each.kind, each.replica) for each in found] == [(Kind.UNKNOWN, "web-2")]
 
 
-def test_record_is_read_as_it_was_written_and_a_broken_one_is_an_error(tmp_path):
+def test_record_is_read_as_it_was_written(tmp_path):
     assert Deployment.read(tmp_path, "web", "prod") is None
     record().save(tmp_path)
     assert Deployment.read(tmp_path, "web", "prod") == record()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"target": "moon"}, "moon"),
+        ({"seatrial": 2}, "its format is 2, and 1 is what is read here"),
+        ({"app": "shop"}, "it is that of shop in prod"),
+        ({"number": "7"}, "'7' is no whole number"),
+        ({"at": True}, "True is no whole number"),
+        ({"replicas": ["web-1"]}, "items"),
+    ],
+)
+def test_record_that_is_wrong_is_an_error_that_says_what_is(tmp_path, wrong, told):
+    record().save(tmp_path)
     path = record_path(tmp_path, "web", "prod")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "moon"}))
-    with pytest.raises(SeatrialError, match="is no record of a deployment"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **wrong}))
+    with pytest.raises(SeatrialError, match=f"is no record of a deployment: .*{told}"):
         Deployment.read(tmp_path, "web", "prod")
 
 
