@@ -33,6 +33,11 @@ def counted(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: AbstractSe
 def refusals_of(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: AbstractSet[str]) -> Iterator[GateRefusal]:
     """Yield what is missing; see ``counted``."""
     wanted, others = asked.policy.rebuilders, counted(claims, asked, builders)
+    if wanted and asked.policy.trust is Trust.KEYRING and not builders:
+        # Whoever may write beside the image may delete that; then the builder itself would count as another.
+        what = f"nobody whose key counts says who built {asked.image.digest.short}, so nobody is known to be another"
+        who = "whoever built it has signed that, and can put it beside the image again"
+        yield GateRefusal(code=Gate.REBUILDER_BUILDER.value, what=what, who=who)
     if len(others) >= wanted:
         return
     what = f"{wanted} keys have to have built {asked.image.digest.short} again, and {len(others)} did"

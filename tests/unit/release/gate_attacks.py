@@ -656,6 +656,12 @@ def builder_that_rebuilds_its_own_image(w):
     w.say("rebuild", key=world.BUILDER)
 
 
+@attack(Gate.REBUILDER_BUILDER)
+def builder_that_rebuilds_and_whose_provenance_was_deleted(w):
+    w.say("rebuild", key=world.BUILDER)
+    del w.signed["provenance"]
+
+
 @attack(Gate.LINT_MISSING)
 def image_that_nobody_linted(w):
     w.lint = {}
@@ -781,7 +787,14 @@ def release_that_came_back_to_the_stage_before_just_now(w):
     w.signed["again"] = (w.acceptance(at=NOW - 60, number=5), world.PROMOTER)
 
 
-@attack(Gate.NO_KEY, Gate.HOST_MISSING, Gate.ACCEPTANCE_MISSING, Gate.REBUILDERS, Refusal.SIGNATURE_UNKNOWN)
+@attack(
+    Gate.NO_KEY,
+    Gate.HOST_MISSING,
+    Gate.ACCEPTANCE_MISSING,
+    Gate.REBUILDERS,
+    Gate.REBUILDER_BUILDER,
+    Refusal.SIGNATURE_UNKNOWN,
+)
 def stage_of_a_keyring_without_one(w):
     w.keyring = None
     w.asked["local"] = None

@@ -198,7 +198,10 @@ MUTANTS = {
         (REBUILDS, "and claim.says.result is Result.REPRODUCED", ""),
         (REBUILDS, "claim.holder.key.id: claim\n", "claim.bundle: claim\n"),
     ],
-    Gate.REBUILDER_BUILDER: [(REBUILDS, "and not _is_own(claim, asked, builders)", "")],
+    Gate.REBUILDER_BUILDER: [
+        (REBUILDS, "and not _is_own(claim, asked, builders)", ""),
+        (REBUILDS, "and not builders:", "and False:"),
+    ],
     Gate.LINT_MISSING: [(LINT, "if found is None:\n", "if found is None:\n        return\n    if found is None:\n")],
     Gate.LINT_FOUND: [
         (LINT, "if counts:", NEVER),
