@@ -90,6 +90,8 @@ def _of_replica(record: Deployment, replica: Replica) -> Iterator[Drift]:
     if replica.digests and not replica.digests & record.identities:
         named = ", ".join(sorted(each.short for each in replica.digests))
         yield drift(Kind.IMAGE, f"it runs {named}, and {record.image.short} was deployed")
+    elif not replica.digests and replica.state is ReplicaState.RUNNING:  # no deployment ends with such a one
+        yield drift(Kind.IMAGE, f"its target does not tell what it runs, and {record.image.short} was deployed")
     if replica.configuration not in (None, record.configuration) or replica.number not in (0, record.number):
         yield drift(Kind.CONFIGURATION, "it says that it rests on another deployment")
     before = record.replicas.get(replica.id) or next(iter(record.replicas.values()), None)

@@ -163,6 +163,13 @@ def test_capabilities_that_are_gone_are_no_added_ones():
     assert found.kind is Kind.CONFINEMENT
 
 
+def test_container_whose_image_cannot_be_told_has_drifted_as_long_as_it_runs():
+    (found,) = drifts(record(), [replica(digests=frozenset())], IMAGE)
+    assert (found.kind, found.replica) == (Kind.IMAGE, "web-1")
+    stopped = replica(digests=frozenset(), state=next(each for each in ReplicaState if each.value != "running"))
+    assert Kind.IMAGE not in {each.kind for each in drifts(record(), [stopped], IMAGE)}
+
+
 def test_moved_tag_and_containers_that_come_and_go_are_told():
     assert [each.kind for each in drifts(record(), [replica()], OTHER)] == [Kind.TAG]
     assert [each.kind for each in drifts(record(), [replica()], None)] == [Kind.TAG]
