@@ -38,7 +38,8 @@ class Trial:
             replicas: all containers, the new ones among them, which have no traffic yet.
 
         Raises:
-            RefusedDeploymentError: the command fails, or writes otherwise beside a new one, or a request failed.
+            RefusedDeploymentError: the command fails, or writes otherwise beside a new one, or a request failed, or too
+                few were answered to say anything.
             TargetError: the target failed.
         """
         self.tell("trying the new containers under load")
@@ -49,6 +50,9 @@ class Trial:
         if load.failures:
             failed = f"{len(load.failures)} of {load.answered + len(load.failures)} requests failed meanwhile"
             raise RefusedDeploymentError(DeployRefusal.SMOKE, f"{failed}: {load.failures[0]}")
+        if self._sends and load.answered < LEAST:
+            few = f"{load.answered} requests were answered within {_PATIENCE:g} s, and {LEAST} have to be"
+            raise RefusedDeploymentError(DeployRefusal.SMOKE, few)
         self.tell(f"{load.answered} requests were answered meanwhile")
 
     def _compare(self, replicas: Sequence[Replica]) -> None:
@@ -67,11 +71,14 @@ class Trial:
                 message = f"the smoke command writes otherwise beside {each.id} than beside {tried[0].id}"
                 raise RefusedDeploymentError(DeployRefusal.SMOKE, f"{message}{last_lines(answer.output)}")
 
+    @property
+    def _sends(self) -> bool:
+        """Whether there is anything to send requests to."""
+        health = self.wanted.deploy.health
+        return self.wanted.deploy.port is not None and health is not None and health.http is not None
+
     def _wait(self, load: Load) -> None:
         """Wait until enough requests were answered; at once where none is sent."""
-        health = self.wanted.deploy.health
-        if self.wanted.deploy.port is None or health is None or health.http is None:
-            return
         due = time.monotonic() + _PATIENCE
-        while load.answered < LEAST and not load.failures and time.monotonic() < due:
+        while self._sends and load.answered < LEAST and not load.failures and time.monotonic() < due:
             time.sleep(_LOOKING)

@@ -49,13 +49,13 @@ def state_of(pod: Mapping[str, Any]) -> ReplicaState:
 
 
 def digests_of(pod: Mapping[str, Any]) -> frozenset[Digest]:
-    """Return the digests of what runs: ``imageID`` of every container, those that ran first included.
+    """Return the digest of what runs as the app: ``imageID`` of its container, whatever others the pod has.
 
     It is ``REPOSITORY@sha256:…``, with ``docker-pullable://`` before it at times, or a digest alone.
     """
-    status = pod.get("status") or {}
-    told = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
-    return frozenset(filter(None, (_digest(str(each.get("imageID") or "")) for each in told)))
+    told = (pod.get("status") or {}).get("containerStatuses") or ()
+    own = (each for each in told if each.get("name", CONTAINER) == CONTAINER)
+    return frozenset(filter(None, (_digest(str(each.get("imageID") or "")) for each in own)))
 
 
 def trouble_of(pod: Mapping[str, Any]) -> str:

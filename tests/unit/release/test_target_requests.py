@@ -232,6 +232,14 @@ def test_digest_of_a_pod_is_read_in_each_form(told, found):
     assert pod_digests({"status": {"containerStatuses": [{"imageID": told}]}}) == found
 
 
+def test_digest_of_a_pod_is_that_of_the_app_and_of_no_other_container():
+    other = Digest.of(b"other")
+    app, beside = {"name": "app", "imageID": other.text}, {"name": "sidecar", "imageID": MANIFEST.text}
+    status = {"containerStatuses": [app, beside], "initContainerStatuses": [{**beside, "name": "first"}]}
+    assert pod_digests({"status": status}) == {other}
+    assert pod_digests({"status": {"containerStatuses": [beside]}}) == set()
+
+
 @pytest.mark.parametrize(
     ("told", "argv"),
     [
