@@ -61,7 +61,8 @@ def test_junit_matches_golden(samples, golden, name):
 
 @pytest.mark.parametrize("name", ["failed", "green", "everything", "kinds"])
 def test_page_matches_golden(samples, golden, name):
-    golden(f"{name}.html", html.render(samples[name]))
+    page = re.sub("(?s)(<style>|<script>).*?(</style>|</script>)", r"\1…\2", html.render(samples[name]))
+    golden(f"{name}.html", re.sub("sha256-[^&]+", "sha256-…", page))  # their hashes are held below
 
 
 def test_page_asks_for_nothing_and_runs_its_own_script_only(sample):
