@@ -42,8 +42,9 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """Who signed, and from when until when the certificate that says so was valid, in seconds since 1970."""
+    """What was signed by whom, and from when until when the certificate that says so was valid: seconds since 1970."""
 
+    payload: bytes
     identity: Identity
     at: int
     until: int
@@ -76,7 +77,7 @@ class _Known:
 
 
 def check_certified(raw: bytes, trust_root: str, known: AbstractSet[Identity]) -> Certified:
-    """Return which identity signed a bundle; see ``verify_certified``.
+    """Return which identity signed what, by a bundle; see ``verify_certified``.
 
     Args:
         raw: the bundle, whose JSON has been found to be of one meaning.
@@ -91,7 +92,7 @@ def check_certified(raw: bytes, trust_root: str, known: AbstractSet[Identity]) -
         message = f"the bundle with a certificate is malformed: {_first_line(error)}"
         raise RefusedEvidenceError(Refusal.CERTIFIED_FORM, message) from error
     try:
-        verifier.verify_dsse(bundle, policy)
+        _, payload = verifier.verify_dsse(bundle, policy)
     except RefusedEvidenceError:
         raise
     except Exception as error:  # likewise: a key of another kind, an extension that is missing
@@ -99,7 +100,7 @@ def check_certified(raw: bytes, trust_root: str, known: AbstractSet[Identity]) -
     certificate = bundle.signing_certificate
     since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     said = policy.found or identity_of(certificate)
-    return Certified(identity=said, at=int(since.timestamp()), until=int(until.timestamp()))
+    return Certified(payload=payload, identity=said, at=int(since.timestamp()), until=int(until.timestamp()))
 
 
 def parse_trust_root(text: str) -> TrustedRoot:

@@ -37,4 +37,4 @@ def verify_certified(envelope: Envelope, trust_root: str, known: Iterable[Identi
         message = "a certificate says who signed, and the library that verifies it is not installed"
         raise RefusedEvidenceError(Refusal.KEYLESS_MISSING, message, hint=EXTRA) from error
     signed = check_certified(envelope.certified, trust_root, frozenset(known))
-    return Verified(statement=Statement.parse(envelope.payload), key=signed.identity, at=signed.at, until=signed.until)
+    return Verified(statement=Statement.parse(signed.payload), key=signed.identity, at=signed.at, until=signed.until)

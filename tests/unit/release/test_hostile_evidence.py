@@ -42,7 +42,7 @@ RAISED = "raise RefusedEvidenceError(Refusal.{}, message) from error"
 UNVERIFIED = (
     CERTIFICATE,
     "verifier.verify_dsse(bundle, policy)",
-    "policy.verify(bundle.signing_certificate)",
+    "policy.verify(bundle.signing_certificate), bundle._dsse_envelope._inner.payload",
 )
 """Believe the certificate, and look at nothing that the library looks at."""
 MUTANTS = {
