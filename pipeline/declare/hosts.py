@@ -135,7 +135,8 @@ def select(spec: "EnvSpec", catalogue: Catalogue, override: str | None = None, s
             faults.extend(error.faults)
         except SpecError as error:
             if not path:
-                raise
+                is_unknown = name == override and name not in catalogue.host_names
+                raise _unknown(name, inline, catalogue) if is_unknown else error from None
             faults.append(_written_at(spec, path).fault(error.message, error.hint))
     if faults:
         raise SpecFaults(dict.fromkeys(faults))
@@ -173,6 +174,16 @@ def _wanted(spec: "EnvSpec", catalogue: Catalogue, override: str | None, seed: i
     return [
         (each.name if isinstance(each, InlineHost) else each, ("hosts", index)) for index, each in enumerate(spec.hosts)
     ]
+
+
+def _unknown(name: str, inline: Iterable[str], catalogue: Catalogue) -> SpecError:
+    """Return what is wrong with a name that stands alone on the command line, where it may be that of a set too."""
+    guess = near(name, (*catalogue.set_names, *catalogue.host_names, *inline))
+    sets = ", ".join(catalogue.set_names)
+    return SpecError(
+        f"there is no host and no set of hosts {name!r}",
+        hint=guess or f"the sets are {sets}; `seatrial hosts` lists the hosts",
+    )
 
 
 def _one(name: str, inline: dict[str, InlineHost], catalogue: Catalogue) -> Host:

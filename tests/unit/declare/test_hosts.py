@@ -127,6 +127,23 @@ def test_select_of_default_takes_standard_set(spec_of):
     assert [host.name for host in hosts] == ["reference", *BROUGHT.set("standard").hosts]
 
 
+@pytest.mark.parametrize(
+    ("override", "said", "hint"),
+    [
+        ("standrad", "there is no host and no set of hosts 'standrad'", "did you mean 'standard'?"),
+        ("umask-007", "there is no host and no set of hosts 'umask-007'", "did you mean 'umask-0077'?"),
+        ("xyzzy", "there is no host and no set of hosts 'xyzzy'", "the sets are "),
+        ("reference,narow", "there is no host 'narow'", "did you mean 'narrow'?"),
+    ],
+)
+def test_select_by_override_of_an_unknown_name_says_what_was_probably_meant(spec_of, override, said, hint):
+    spec = spec_of()
+    with pytest.raises(SpecError) as raised:
+        select(spec, Catalogue.of(spec.path), override)
+    assert raised.value.message == said
+    assert raised.value.hint.startswith(hint)
+
+
 def test_select_by_override_takes_set_or_names(spec_of):
     spec = spec_of("hosts: [openshift]\n")
     catalogue = Catalogue.of(spec.path)
