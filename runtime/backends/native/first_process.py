@@ -35,9 +35,9 @@ def start_under_init(program: Callable[[], NoReturn], control: socket.socket, *,
 
     Everything else in the PID namespace ends then, and is told of: asked by SIGTERM if there is a grace, and killed.
     """
-    pid = start_watched(program)
     processes.set_name(NAME)
     hide_command_line(NAME)
+    pid = start_watched(program)  # not before: the program may look at process 1 with its first call
     status = attend(pid)
     with suppress(OSError):  # the warm process is gone, and so are we in a moment
         control.send(json.dumps({"status": status}).encode())

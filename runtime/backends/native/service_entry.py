@@ -80,9 +80,9 @@ class ServiceEntry(Entry):
 
     def _be_first_process(self) -> None:
         """Reap, hand signals on, and tell when the program answers on its port."""
-        pid = start_watched(self._be_program)
         processes.set_name(NAME)
         hide_command_line(NAME)
+        pid = start_watched(self._be_program)
         status = attend(pid, self._notice_answer() if self.port else None)
         with suppress(OSError):  # the warm process is gone, and so are we in a moment
             send_json(self.control, {"status": status})
