@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -156,7 +156,7 @@ class Connections:
         method: str,
         url: str,
         *,
-        content: bytes | Iterator[bytes] = b"",
+        content: bytes | Iterable[bytes] = b"",
         headers: Mapping[str, str] = MappingProxyType({}),
         authorization: str = "",
         accept: str = "*/*",
@@ -168,7 +168,7 @@ class Connections:
         Args:
             method: of HTTP.
             url: to which.
-            content: what is sent; of an iterator, ``headers`` say the length.
+            content: what is sent; of an iterable, ``headers`` say the length.
             headers: beside those of every request.
             authorization: the header for the server of ``url``.
             accept: the media types that are wanted.
@@ -219,7 +219,7 @@ class Connections:
         authorization: str,
         *,
         method: str = "GET",
-        content: bytes | Iterator[bytes] = b"",
+        content: bytes | Iterable[bytes] = b"",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> "urllib3.BaseHTTPResponse":
         from urllib3.exceptions import HTTPError, LocationValueError, SSLError  # noqa: PLC0415 - a cache hit needs none

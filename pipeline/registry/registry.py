@@ -9,7 +9,7 @@ Source: OCI distribution specification, spec.md, "Pull".
 import contextlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -247,7 +247,7 @@ class Registry:
         path: str,
         header: str,
         *,
-        content: bytes = b"",
+        content: bytes | Iterable[bytes] = b"",
         headers: Mapping[str, str] = MappingProxyType({}),
         accept: str = "*/*",
     ) -> Answer:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from pipeline.declare.errors import FetchError
 from pipeline.registry.answers import StatusError, TransientError
 from pipeline.registry.http import Answer, Connections
+from pipeline.registry.part import Rest
 from pipeline.registry.registry import ACCEPT, Registry
 from pipeline.registry.retry import Patience
 from pipeline.registry.unfinished import Note, Unfinished
@@ -256,7 +257,7 @@ class Repository(Registry):
             return contextlib.nullcontext(Note())
         return self._unfinished.note(self.remote.base, digest)
 
-    def _sent(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+    def _sent(self, method: str, url: str, content: bytes | Rest, headers: Mapping[str, str]) -> Answer:
         return self._once(lambda header: self._send(method, url, header, content=content, headers=headers))
 
 

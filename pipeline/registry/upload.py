@@ -1,7 +1,7 @@
 """``Upload``: one blob on its way into a repository, in parts that can be sent again.
 
-A part is sent with its place in the blob. After an interruption the registry is asked how much it has, and what is
-missing is sent; a registry that cannot say begins anew. Whatever goes wrong, the upload is deleted.
+A part is sent with its place in the blob, while it is read. After an interruption the registry is asked how much it
+has, and what is missing is sent; a registry that cannot say begins anew. Whatever goes wrong, the upload is deleted.
 
 What cannot be deleted: an upload whose beginning was answered into a connection that had ended, since nobody knows its
 name; and with the distribution project's registry (2.8 and 3) one that was cut in the middle of a part, since it knows
@@ -13,27 +13,24 @@ Source: OCI distribution specification, spec.md, "Pushing blobs".
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from pipeline.declare.errors import FetchError, MissingError
 from pipeline.registry.answers import StatusError, TransientError
 from pipeline.registry.http import Answer
+from pipeline.registry.part import Content, Part, Rest
 from pipeline.registry.retry import Patience
 from pipeline.registry.unfinished import Note
 from runtime.digest import Digest
 from runtime.oci.descriptor import Descriptor
 
-PART = 8 << 20
-"""Bytes that are sent at once; a blob of no more is sent in one request."""
+PART = 16 << 20
+"""Bytes that are sent at once, and kept until they have arrived; a blob of no more is sent in one request."""
 
 _LONGEST_PART = 64 << 20
 """Bytes that a registry may want at least."""
-
-_END: Final = b""
 
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
@@ -53,7 +50,7 @@ class Wire:
     """
 
     base: str
-    send: Callable[[str, str, bytes, Mapping[str, str]], Answer]
+    send: Callable[[str, str, bytes | Rest, Mapping[str, str]], Answer]
     patience: Patience
 
     def again(self, method: str, url: str) -> Answer:
@@ -144,16 +141,11 @@ class Upload:
         """
         if self._sent > blob.size:
             raise LostUploadError(f"the registry has {self._sent} bytes of it, and {blob.size} are all")
-        if blob.size <= self.part:
-            self._finish(blob, b"".join(content)[self._sent :], self._sent)
-            return
-        offset = 0
-        for part in ahead(parts(content, self.part)):
-            # What was sent before is read as well: its digest counts.
-            at = min(max(offset, self._sent), offset + len(part))
-            self._send_part(at, part[at - offset :])
-            offset += len(part)
-        self._finish(blob, b"", offset)
+        read = Content(content)
+        try:
+            self._send(blob, read)
+        finally:
+            read.check()  # it explains whatever the registry says of the zeros
 
     def cancel(self) -> None:
         """Delete what was sent; the note of it is kept where the registry cannot be asked now."""
@@ -166,12 +158,22 @@ class Upload:
                 self._note.keep()
             return
 
-    def _send_part(self, start: int, part: bytes) -> None:
-        """Send one part, and what is missing of it after an interruption."""
-        at, end, tried, confused = start, start + len(part), 0, False
+    def _send(self, blob: Descriptor, read: Content) -> None:
+        if blob.size <= self.part:
+            self._finish(blob, Part(read, blob.size), 0)
+            return
+        for start in range(0, blob.size, self.part):
+            self._send_part(start, Part(read, min(self.part, blob.size - start)))
+            read.check()
+        self._finish(blob, Part(read, 0), blob.size)
+
+    def _send_part(self, start: int, part: Part) -> None:
+        """Send one part but for what was sent before, and what is missing of it after an interruption."""
+        end = start + part.size
+        at, tried, confused = min(max(start, self._sent), end), 0, False
         while at < end:
             try:
-                at = self._patch(at, part[at - start :], end)
+                at = self._patch(at, part.from_byte(at - start), end)
             except TransientError as error:
                 tried += 1
                 self._wire.patience.wait(tried, error)
@@ -184,11 +186,12 @@ class Upload:
                     raise LostUploadError(error.message) from error
                 confused = True
                 at = self._received(start, end)
+        part.read()  # what was sent before, too: its digest counts
 
-    def _patch(self, at: int, rest: bytes, end: int) -> int:
+    def _patch(self, at: int, rest: Rest, end: int) -> int:
         """Send bytes, and return how many bytes of the blob the registry has now."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{at}-{end - 1}"}
-        answer = self._wire.send("PATCH", self._url, rest, headers)
+        place = {"Content-Range": f"{at}-{end - 1}"}
+        answer = self._wire.send("PATCH", self._url, rest, {**_headers_of(rest), **place})
         self._move(answer)
         has = _count(answer)
         if not answer.headers.get("Location"):
@@ -221,33 +224,31 @@ class Upload:
         self._url = self._before
         return answer
 
-    def _finish(self, blob: Descriptor, rest: bytes, start: int = 0) -> None:
+    def _finish(self, blob: Descriptor, part: Part, start: int) -> None:
         """Send the last bytes, and let the registry look at the digest; a blob that is there then was accepted."""
-        at, tried = start, 0
+        end = start + part.size
+        at, tried = min(max(start, self._sent), end), 0
         while True:
             try:
-                self._put(blob, rest[at - start :])
+                self._put(blob, part.from_byte(at - start))
             except TransientError as error:
                 if self._wire.has(blob.digest):
                     return
                 tried += 1
                 self._wire.patience.wait(tried, error)
-                at = self._received(start, start + len(rest))
+                at = self._received(start, end)
             except MissingError as error:
                 if self._wire.has(blob.digest):
                     return
                 tried += 1
                 if tried > 1:
                     raise LostUploadError(error.message) from error
-                at = self._received(start, start + len(rest))
+                at = self._received(start, end)
             else:
                 return
 
-    def _put(self, blob: Descriptor, rest: bytes) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        if not rest:
-            headers["Content-Length"] = "0"
-        self._wire.send("PUT", _with_digest(self._url, blob.digest), rest, headers)
+    def _put(self, blob: Descriptor, rest: Rest) -> None:
+        self._wire.send("PUT", _with_digest(self._url, blob.digest), rest, _headers_of(rest))
 
     def _move(self, answer: Answer) -> None:
         """Go to where the registry wants the next request, which it says as a path or as a URL."""
@@ -258,30 +259,8 @@ class Upload:
         self._note.write(following)
 
 
-def parts(content: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Yield bytes in parts of one size, but for the last, which may be shorter; none is empty."""
-    gathered: list[bytes] = []
-    missing = size
-    for block in content:
-        rest = block
-        while len(rest) >= missing:
-            yield b"".join((*gathered, rest[:missing]))
-            rest = rest[missing:]
-            gathered, missing = [], size
-        if rest:
-            gathered.append(rest)
-            missing -= len(rest)
-    if gathered:
-        yield b"".join(gathered)
-
-
-def ahead(content: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what another iterator yields; the next is made by a thread while one is used."""
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-        following = thread.submit(next, content, _END)
-        while part := following.result():
-            following = thread.submit(next, content, _END)
-            yield part
+def _headers_of(rest: Rest) -> Mapping[str, str]:
+    return {"Content-Type": "application/octet-stream", "Content-Length": str(len(rest))}
 
 
 def _part_of(answer: Answer) -> int:

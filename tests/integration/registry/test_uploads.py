@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.declare.errors import FetchError
+from pipeline.registry import repository
 from pipeline.registry.push import push_image
 from pipeline.registry.registry import Registry
 from pipeline.registry.retry import Patience
@@ -166,7 +167,8 @@ def test_upload_that_is_interrupted_by_its_caller_is_deleted(simulated, hands, m
         began.set()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.registry.upload.parts", lambda content, _: interrupted(iter(content)))
+    read = repository.verified
+    monkeypatch.setattr(repository, "verified", lambda blob, source: interrupted(read(blob, source)))
     with pytest.raises(KeyboardInterrupt):
         hands.push(simulated.address, "app")
     assert began.is_set()

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pipeline.declare.errors import FetchError
 from pipeline.registry.answers import TransientError, problems_of, seconds_of
 from pipeline.registry.retry import LONGEST_WAIT, Patience
-from pipeline.registry.upload import ahead, parts
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 NOW = 1_700_000_000.0
@@ -110,23 +109,3 @@ def test_messages_are_told_on_one_line_and_not_to_their_end():
 def test_answers_of_another_form_are_no_problem(raw):
     assert problems_of(JSON, raw) == ()
     assert problems_of({"Content-Type": "text/html"}, b'{"errors": [{"code": "X"}]}') == ()
-
-
-@given(st.lists(st.binary(max_size=9)), st.integers(1, 8))
-def test_parts_are_all_of_one_size_but_the_last_and_hold_the_same_bytes(blocks, size):
-    found = list(ahead(parts(blocks, size)))
-    assert b"".join(found) == b"".join(blocks)
-    assert all(len(each) == size for each in found[:-1])
-    assert all(0 < len(each) <= size for each in found)
-
-
-def test_error_of_what_is_made_ahead_comes_after_what_was_made_before():
-    def failing():
-        yield b"a"
-        yield b"b"
-        raise FetchError("here it ends")
-
-    got = []
-    with pytest.raises(FetchError, match="here it ends"):
-        got.extend(ahead(failing()))
-    assert got == [b"a", b"b"]
