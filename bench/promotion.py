@@ -7,8 +7,8 @@ from one stage's repository into others that have nothing yet, by each way: insi
 over without being sent, and into the other one. A promotion is all of it but the suite's run: the number is reserved,
 the journal written, image and statements moved and read back, the tag moved last. "ours" is measured in this process,
 with connections that are kept; "command" is a process of its own, as `skopeo copy --preserve-digests` is, which moves
-the image alone. What the one before has left to be written to disk is written before each. Layers are gzip of what cannot be compressed, so that nobody compresses them anew. Exits 1 if a bar is
-not met.
+the image alone. What one has left to be written to disk is written before the next begins. Layers are gzip of what
+cannot be compressed, so that nobody compresses them anew. Exits 1 if a bar is not met.
 
     python bench/promotion.py promote SOURCE TARGET DATA
 
