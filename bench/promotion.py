@@ -20,16 +20,13 @@ import argparse
 import contextlib
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from ratio import ratio_of_medians
-from registry import bar, call, check, opened, put_image, registry, skopeo, text_of
+from registry import MOST, call, check, figures, opened, put_image, registry, skopeo, text_of
 
 from pipeline.registry.http import Connections
 from pipeline.registry.unfinished import Unfinished
@@ -40,11 +37,6 @@ from pipeline.release.stage_tags import LIVE
 from runtime.digest import Digest
 from runtime.oci.attached import Artifact, attach_artifact
 from runtime.oci.remote import parse_remote
-
-MOST_INSIDE = 0.5
-MOST_INSIDE_COMMAND = 1.0
-MOST_SECONDS = 1.0
-MOST_ACROSS = 1 / 0.9
 
 
 def main() -> None:
@@ -57,7 +49,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="seatrial-promotion-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         here, there = (stack.enter_context(registry(folder / each)) for each in ("here", "there"))
-        found = measure_all(here, there, folder, wishes, stack.enter_context(opened()))
+        series = measure(here, there, folder, wishes, stack.enter_context(opened()))
+    found = figures(series, wishes, MOST)
     print(json.dumps(found, indent=2) if wishes.json else text_of(found))
     sys.exit(not all(each["met"] for each in found["bars"]))
 
@@ -85,36 +78,6 @@ def promote(source: str, target: str, data: Path, connections: Connections) -> D
         intent.step("move")
         intent.make_live(move(origin, store, found.digest).release)
     return found.digest
-
-
-def measure_all(
-    here: str, there: str, folder: Path, wishes: argparse.Namespace, connections: Connections
-) -> dict[str, Any]:
-    """Return all figures: seconds of each way, ratios, and the bars."""
-    series = measure(here, there, folder, wishes, connections)
-    ratios = {
-        name: ratio_of_medians(series[name], series[f"{name.partition(',')[0]}, skopeo"])
-        for name in series
-        if not name.endswith("skopeo")
-    }
-    limits = {
-        "inside, ours": MOST_INSIDE,
-        "inside, command": MOST_INSIDE_COMMAND,
-        "across, ours": MOST_ACROSS,
-    }
-    bars = [bar(f"{name}, of skopeo", ratios[name].high, most) for name, most in limits.items()]
-    bars.append(bar("inside, command, seconds", statistics.median(series["inside, command"]), MOST_SECONDS))
-    return {
-        "load": round(os.getloadavg()[0], 1),
-        "turns": wishes.turns,
-        "megabytes": wishes.megabytes,
-        "attached": wishes.attached,
-        "seconds": {name: round(statistics.median(each), 4) for name, each in series.items()},
-        "ratios": {
-            name: [round(each.value, 3), round(each.low, 3), round(each.high, 3)] for name, each in ratios.items()
-        },
-        "bars": bars,
-    }
 
 
 def measure(

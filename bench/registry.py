@@ -43,10 +43,11 @@ from runtime.oci.descriptor import CONFIG, LAYER_GZIP, MANIFEST
 from runtime.oci.layout import Layout
 from runtime.oci.remote import parse_remote
 
-MOST_INSIDE = 0.5
-MOST_INSIDE_COMMAND = 1.0
 MOST_SECONDS = 1.0
-MOST_ACROSS = 1 / 0.9
+"""Of a command inside one registry."""
+
+MOST = {"inside, ours": 0.5, "inside, command": 1.0, "across, ours": 1 / 0.9}
+"""The way → the most of skopeo's time that it may take."""
 
 _SHARES = (0.6, 0.2, 0.1, 0.1)
 """Of the bytes of the image, by layer."""
@@ -62,7 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="seatrial-registry-") as name, contextlib.ExitStack() as stack:
         here, there = (stack.enter_context(registry(Path(name) / each)) for each in ("here", "there"))
         connections = stack.enter_context(opened())
-        found = measure_all(here, there, wishes, connections)
+        series = measure(here, there, wishes, connections)
+    found = figures(series, wishes, {**MOST, "across, command": MOST["across, ours"]})
     print(json.dumps(found, indent=2) if wishes.json else text_of(found))
     sys.exit(not all(each["met"] for each in found["bars"]))
 
@@ -94,26 +96,26 @@ def copy(source: str, target: str, connections: Connections) -> Digest:
     return digest
 
 
-def measure_all(here: str, there: str, wishes: argparse.Namespace, connections: Connections) -> dict[str, Any]:
-    """Return all figures: seconds of each way, ratios, and the bars."""
-    series = measure(here, there, wishes, connections)
+def figures(
+    series: Mapping[str, list[float]], wishes: argparse.Namespace, limits: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return all figures: seconds of each way, ratios to skopeo's, and the bars.
+
+    Args:
+        series: the way → its seconds, of each turn.
+        wishes: the command line.
+        limits: the way → the most of skopeo's time that it may take.
+    """
     ratios = {
         name: ratio_of_medians(series[name], series[f"{name.partition(',')[0]}, skopeo"])
         for name in series
         if not name.endswith("skopeo")
     }
-    limits = {
-        "inside, ours": MOST_INSIDE,
-        "inside, command": MOST_INSIDE_COMMAND,
-        "across, ours": MOST_ACROSS,
-        "across, command": MOST_ACROSS,
-    }
     bars = [bar(f"{name}, of skopeo", ratios[name].high, most) for name, most in limits.items()]
     bars.append(bar("inside, command, seconds", statistics.median(series["inside, command"]), MOST_SECONDS))
     return {
         "load": round(os.getloadavg()[0], 1),
-        "turns": wishes.turns,
-        "megabytes": wishes.megabytes,
+        **{name: value for name, value in vars(wishes).items() if name != "json"},
         "seconds": {name: round(statistics.median(each), 4) for name, each in series.items()},
         "ratios": {
             name: [round(each.value, 3), round(each.low, 3), round(each.high, 3)] for name, each in ratios.items()

@@ -1,4 +1,4 @@
-"""Specs of `envs/` built through the command, once a session, into one store."""
+"""Specs of `envs/` built through the command, once a session, into one store; connections, and what disturbs them."""
 
 import fcntl
 import json
@@ -14,9 +14,15 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).parents[1] / "simulators"))
+
+from faulty_proxy import FaultyProxy
+
 from pipeline.build.unpacked import trees_of
 from pipeline.declare.read import read_specs
 from pipeline.declare.spec import EnvSpec
+from pipeline.registry.access import Access
+from pipeline.registry.http import Connections
 from runtime.digest import Digest
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
@@ -46,6 +52,28 @@ class Built:
             with tarfile.open(self.layout.path(layer.descriptor.digest)) as archive:
                 found |= {each.name: each for each in archive}
         return found
+
+
+@pytest.fixture
+def connections() -> Iterator[Connections]:
+    opened = Connections(Access(), size=4)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def proxied() -> Iterator[Callable[..., FaultyProxy]]:
+    """Return a function that puts a proxy with one fault before a registry."""
+    opened = []
+
+    def open_one(address: str, *fault: object) -> FaultyProxy:
+        opened.append(FaultyProxy(address))
+        opened[-1].plan(*fault)
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.close()
 
 
 @pytest.fixture(scope="session")

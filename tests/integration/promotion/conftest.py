@@ -9,13 +9,10 @@ sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[2] / "conformance"))
 sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
-from faulty_proxy import FaultyProxy
 from registries import started_registry
 from release_world import Debian, Stores
 from simulated_registry import SimulatedRegistry
 
-from pipeline.registry.access import Access
-from pipeline.registry.http import Connections
 from pipeline.registry.retry import Patience
 
 
@@ -38,28 +35,6 @@ def other_debian(tmp_path_factory):
 def simulated():
     """A registry that lists referrers, honors conditions, and whose uploads keep their address."""
     opened = SimulatedRegistry(has_conditions=True)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def proxied():
-    """Return a function that puts a proxy with one fault before a registry."""
-    opened = []
-
-    def open_one(address, *fault):
-        opened.append(FaultyProxy(address))
-        opened[-1].plan(*fault)
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
-
-
-@pytest.fixture
-def connections():
-    opened = Connections(Access(), size=4)
     yield opened
     opened.close()
 

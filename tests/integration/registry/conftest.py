@@ -10,12 +10,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "conformance"))
 sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
-from faulty_proxy import FaultyProxy
 from registries import started_registry
 from simulated_registry import SimulatedRegistry
 
-from pipeline.registry.access import Access
-from pipeline.registry.http import Connections
 from pipeline.registry.push import push_image
 from pipeline.registry.registry import Registry
 from pipeline.registry.repository import Repository
@@ -68,28 +65,6 @@ def debian(tmp_path_factory):
 @pytest.fixture
 def simulated():
     opened = SimulatedRegistry()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def proxied():
-    """Return a function that puts a proxy with one fault before a registry."""
-    opened = []
-
-    def open_one(address, *fault):
-        opened.append(FaultyProxy(address))
-        opened[-1].plan(*fault)
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
-
-
-@pytest.fixture
-def connections():
-    opened = Connections(Access(), size=4)
     yield opened
     opened.close()
 
