@@ -662,6 +662,49 @@ def builder_that_rebuilds_and_whose_provenance_was_deleted(w):
     del w.signed["provenance"]
 
 
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_a_verifier_in_the_place_of_the_builders(w):
+    w.say("rebuild", key=world.BUILDER)
+    w.say("provenance", key=world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_a_revoked_key_in_the_place_of_the_builders(w):
+    holders(w, "second", roles=frozenset({Role.BUILDER}))
+    revoke(w, evidence.key_id(world.SECOND))
+    w.say("rebuild", key=world.BUILDER)
+    w.say("provenance", key=world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_a_key_that_is_not_valid_yet_in_the_place_of_the_builders(w):
+    holders(w, "second", roles=frozenset({Role.BUILDER}), since=NOW + DAY)
+    w.say("rebuild", key=world.BUILDER)
+    w.say("provenance", key=world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_another_image_of_the_index(w):
+    w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
+    w.require(platforms=("amd64", "arm64"))
+    holders(w, "second", roles=frozenset({Role.BUILDER}))
+    w.say("provenance", key=world.SECOND)
+    w.say("rebuild arm64", key=world.BUILDER)
+    del w.signed["provenance arm64"]
+
+
+@attack(Gate.REBUILDER_BUILDER, Gate.REBUILDERS)
+def builder_without_its_role_that_rebuilds_its_own_image(w):
+    w.say("rebuild", key=world.REBUILDER)
+    w.signed["origin"] = (w.provenance(), world.REBUILDER)
+
+
+@attack(Gate.REBUILDER_BUILDER, Gate.REBUILDERS)
+def builder_of_the_whole_index_that_rebuilds_an_image_of_it(w):
+    w.take(w.blobs.index(amd64=w.blobs.image()))
+    w.signed["origin"] = (w.provenance(w.released), world.REBUILDER)
+
+
 @attack(Gate.LINT_MISSING)
 def image_that_nobody_linted(w):
     w.lint = {}

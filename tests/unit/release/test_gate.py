@@ -11,9 +11,10 @@ sys.path.append(str(Path(__file__).parent))
 
 import evidence_world as evidence
 import gate_world as world
-from gate_attacks import ATTACKS, accept_difference, later, rollback
+from gate_attacks import ATTACKS, accept_difference, holders, later, rollback
 from gate_world import HOUR, NOW, World
 
+from pipeline.declare.keyring_file import Role
 from pipeline.declare.stage_file import AllowedIgnore, Trust
 from pipeline.declare.values import FlakyPolicy
 from pipeline.release.attest import Statement
@@ -170,6 +171,30 @@ def test_index_passes_without_evidence_of_a_platform_that_the_stage_does_not_nam
     w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
     del w.signed["verdict arm64"]
     assert [each.architecture for each in accepted(w).images] == ["amd64"]
+
+
+def test_builders_of_two_images_of_an_index_may_rebuild_each_others():
+    w = World()
+    w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
+    w.require(platforms=("amd64", "arm64"))
+    holders(w, "other-builder", roles=frozenset({Role.BUILDER, Role.REBUILDER}))
+    w.say("provenance arm64", key=world.REBUILDER)
+    w.say("rebuild arm64", key=world.BUILDER)
+    assert len(accepted(w).images) == 2
+
+
+def test_provenance_of_a_builder_whose_key_has_ended_since_counts():
+    w = World()
+    holders(w, "builder", until=NOW - HOUR)
+    assert accepted(w).images
+
+
+def test_refusal_says_why_somebody_may_not_say_who_built_an_image():
+    w = World()
+    w.say("provenance", key=world.SECOND)
+    (found,) = w.decide().refusals
+    assert found.code == Gate.REBUILDER_BUILDER
+    assert "(the key 'second' signs as verifier, and builder is wanted)" in found.line
 
 
 def test_earlier_release_of_a_stage_may_come_back():

@@ -200,7 +200,13 @@ MUTANTS = {
     ],
     Gate.REBUILDER_BUILDER: [
         (REBUILDS, "and not _is_own(claim, asked, builders)", ""),
-        (REBUILDS, "and not builders:", "and False:"),
+        (REBUILDS, "and not builders.known:", "and False:"),
+        (EVIDENCE, "(Role.BUILDER,), at)", "tuple(Role), at)"),
+        (KEYRING, "if revocation is not None:", NEVER),
+        (KEYRING, "if at < found.since:", NEVER),
+        (REBUILDS, "if image in each.about]", "if each.about]"),
+        (REBUILDS, "each.about & {image, release})", "image in each.about)"),
+        (REBUILDS, "each.about & {image, release})", "image in each.about and not each.problem)"),
     ],
     Gate.LINT_MISSING: [(LINT, "if found is None:\n", "if found is None:\n        return\n    if found is None:\n")],
     Gate.LINT_FOUND: [
