@@ -27,6 +27,7 @@ from runtime.digest import Digest
 from runtime.host import Host
 
 OTHER = Digest.of(b"another")
+THIRD = Digest.of(b"a third")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -630,6 +631,33 @@ def one_signer_where_two_are_wanted(w):
 def one_key_that_signs_twice(w):
     w.require(threshold=2)
     w.signed["again"] = (w.verdict(at=NOW - HOUR), world.VERIFIER)
+
+
+@attack(Gate.SIGNERS_DIFFER)
+def two_signers_that_saw_different_behaviors(w):
+    differ(w)
+
+
+@attack(Gate.SIGNERS_DIFFER)
+def signer_that_saw_what_the_other_saw_and_another_behavior_since(w):
+    differ(w)
+    see_third(w, "before", world.VERIFIER, at=NOW - 3 * HOUR)
+
+
+def differ(w):
+    """Let two keys say PASSED of a host that behaved in two ways, at the first stage; its differences are accepted."""
+    accept_difference(w)
+    del w.signed["acceptance"]
+    w.standing = None
+    w.require(after=None, threshold=2, ignores=None)
+    see_third(w, "more", world.SECOND, at=NOW - HOUR)
+
+
+def see_third(w, name, key, at):
+    """Let a verifier say PASSED of that host, which behaved in a third way."""
+    w.signed[name] = (w.verdict(at=at), key)
+    seen = [world.difference(ignored="known")]
+    w.of_host(1, name, state="DIFFERENT", behavior=THIRD.text, differences=seen)
 
 
 # --- what stands beside it

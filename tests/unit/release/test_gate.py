@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parent))
 
 import evidence_world as evidence
 import gate_world as world
-from gate_attacks import ATTACKS, accept_difference, holders, later, rollback
+from gate_attacks import ATTACKS, OTHER, THIRD, accept_difference, holders, later, rollback, see_third
 from gate_world import HOUR, NOW, World
 
 from pipeline.declare.keyring_file import Role
@@ -88,6 +88,21 @@ def test_two_keys_are_two_signers():
     w.require(threshold=2)
     w.signed["more"] = (w.verdict(), world.SECOND)
     assert accepted(w).inputs
+
+
+def test_signers_of_a_flaky_host_need_not_have_seen_one_behavior():
+    w = World()
+    ATTACKS["two_signers_that_saw_different_behaviors"].change(w)
+    w.of_host(1, "more", state="FLAKY")
+    w.require(flaky=FlakyPolicy.REPORT)
+    assert accepted(w).images[0].behavior("hardened") == OTHER
+
+
+def test_keys_that_agree_are_enough_beside_an_older_word():
+    w = World()
+    ATTACKS["two_signers_that_saw_different_behaviors"].change(w)
+    see_third(w, "again", world.VERIFIER, at=NOW - HOUR // 2)
+    assert accepted(w).images[0].behavior("hardened") == THIRD
 
 
 def test_rubbish_beside_a_release_closes_no_gate():

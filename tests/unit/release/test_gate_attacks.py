@@ -190,8 +190,12 @@ MUTANTS = {
     ],
     Gate.FAILED_SINCE: [NO_FAILED, (HOSTS, "word.claim.at > failed:", "word.claim.at >= failed:")],
     Gate.SIGNERS: [
-        (HOSTS, ">= asked.policy.threshold:", ">= 1:"),
+        (HOSTS, "asked.policy.threshold\n        if good", "1\n        if good"),
         (HOSTS, "len({word.claim.holder.key for word in counted})", "len(counted)"),
+    ],
+    Gate.SIGNERS_DIFFER: [
+        (HOSTS, "elif _signers(agreed) >= enough:", "elif _signers(counted) >= enough:"),
+        (HOSTS, "_tells(newest[word.claim.holder.key], behavior)", "_tells(word, behavior)"),
     ],
     Gate.REBUILDERS: [
         (REBUILDS, "if len(others) >= wanted:", "if True:"),
