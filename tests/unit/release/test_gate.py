@@ -174,6 +174,32 @@ def test_newest_statement_has_the_word_at_the_first_stage():
     assert accepted(w).images[0].suite == Digest.of(b"more tests")
 
 
+def test_newer_statement_that_does_not_count_changes_no_question():
+    w = World()
+    del w.signed["acceptance"]
+    w.standing = None
+    w.require(after=None)
+    other = w.verdict(at=NOW - HOUR, suite=Digest.of(b"no tests").text)
+    w.signed["promoter"] = (other, world.PROMOTER)
+    w.signed["retired"] = (other, world.RETIRED)
+    w.signed["mallory"] = (other, evidence.MALLORY)
+    w.signed["malformed"] = ({**other, "predicate": other["predicate"] | {"trusted": True}}, world.VERIFIER)
+    found = w.decide()
+    assert found.accepted.images[0].suite == world.SUITE
+    assert {each.code for each in found.rejected} == {"key-role", "key-expired", "signature-unknown", "predicate-form"}
+
+
+def test_behavior_without_its_normalization_is_refused_with_a_reason():
+    w = World()
+    del w.signed["acceptance"]
+    w.standing = None
+    w.require(after=None)
+    w.say(normalization=None)
+    found = w.decide()
+    assert found.accepted is None
+    assert "predicate-form" in {each.code for each in found.refusals}
+
+
 def test_index_passes_when_each_platform_has_its_own_evidence():
     w = World()
     w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
@@ -284,6 +310,7 @@ def test_what_verify_signs_is_what_a_gate_reads():
         ({"verdict": "passed"}, "predicate-form"),
         ({"suite": None}, "json-type"),
         ({"hermetic": "yes"}, "predicate-form"),
+        ({"normalization": None}, "predicate-form"),
         ({"unstable": "none"}, "json-type"),
         ({"verifier": {"id": "https://example.org/"}}, "predicate-form"),
         ({"verifiedOn": "2027-02-30T00:00:00Z"}, "predicate-form"),
