@@ -542,6 +542,14 @@ def ignored_difference_on_another_host_than_the_stage_accepts(w):
 
 
 @attack(Gate.IGNORE)
+def ignored_difference_under_the_name_of_the_host_that_the_stage_accepts(w):
+    accept_difference(w)
+    w.require(ignores=(AllowedIgnore(test="*", host="dated"),))
+    reference, hardened = w.signed["verdict"][0]["predicate"]["hosts"]
+    w.say(hosts=[reference, {**hardened, "name": "dated"}])
+
+
+@attack(Gate.IGNORE)
 def differences_beyond_those_that_are_listed(w):
     accept_difference(w)
     w.require(ignores=(AllowedIgnore(test="*", host="hardened"),))

@@ -168,6 +168,7 @@ MUTANTS = {
     ],
     Gate.IGNORE: [
         (WORDS, "if accepted:", NEVER),
+        (WORDS, "host = word.host.name ", "host = word.says.name "),
         (WORDS, "if word.says.more and asked.policy.ignores is not None:", NEVER),
         ("pipeline.release.policy", " and fnmatchcase(host, _pattern(each.host))", ""),
     ],
