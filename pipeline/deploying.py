@@ -10,7 +10,13 @@ from pipeline.entering import come_back
 from pipeline.gating import Grounds, linted
 from pipeline.release.acceptance import Acceptance
 from pipeline.release.bundle import parse_bundle, signed_bundle
-from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError, with_replicas
+from pipeline.release.deploy import (
+    Deployer,
+    DeployRefusal,
+    RefusedDeploymentError,
+    StandingDeploymentError,
+    with_replicas,
+)
 from pipeline.release.deployment import Deployment
 from pipeline.release.drift import Drift, drifts
 from pipeline.release.evidence import attach_evidence
@@ -24,6 +30,7 @@ from pipeline.release.stage_tags import LIVE
 from pipeline.release.targets.choice import target_of
 from pipeline.release.targets.target import Target, Wanted
 from runtime.digest import Digest
+from runtime.errors import SeatrialError
 from runtime.oci.copy import copy_image
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
@@ -126,13 +133,14 @@ def deploy(site: Site, signer: AnySigner, tell: Callable[[str], object], *, vers
     Raises:
         RefusedDeploymentError: nothing is live, the gate stays shut, or a check failed: what ran before goes on.
         TargetError: the target failed; likewise.
+        StandingDeploymentError: the new containers run, and the statement or the record of that could not be kept.
     """
     release = _live(site)
     accepted = accept(site, release, clock())
     wanted = _wanted(site, release, accepted.number, site.part)
     deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
     made = deployer.deploy(wanted, acceptance=accepted.bundle, at=clock())
-    return _signed(site, made, signer, version)
+    return _signed(site, made, signer, version, f"seatrial deploy {site.app} --stage {site.stage.name}")
 
 
 def scale(
@@ -146,6 +154,7 @@ def scale(
     Raises:
         RefusedDeploymentError: nothing was deployed, or a new container behaves otherwise; no new one is left then.
         TargetError: the target failed; likewise.
+        StandingDeploymentError: as ``deploy``.
     """
     before = _recorded(site)
     running = {each.id for each in site.target.observe(site.app, site.stage.name)}
@@ -160,7 +169,7 @@ def scale(
     deployer = Deployer(target=site.target, store=site.grounds.store, tell=tell)
     trial = Trial(target=site.target, wanted=wanted, running=frozenset(running), tell=tell)
     made = deployer.scale(wanted, trial.verify, acceptance=before.acceptance, at=clock())
-    return _signed(site, made, signer, version)
+    return _signed(site, made, signer, version, f"seatrial scale {site.app} --stage {site.stage.name} {count}")
 
 
 def end_all(site: Site) -> None:
@@ -294,9 +303,12 @@ def _secrets(part: DeployPart, site: Site) -> Mapping[str, str]:
     return {**{name: site.environment[name] for name in named}, **found}
 
 
-def _signed(site: Site, made: Deployment, signer: AnySigner, version: str) -> Deployed:
-    """Sign what was seen, and put it beside the release."""
+def _signed(site: Site, made: Deployment, signer: AnySigner, version: str, again: str) -> Deployed:
+    """Sign what was seen, and put it beside the release; ``again`` is the command that does it again."""
     statement = made.statement(version)
-    bundle = signed_bundle(statement, signer)
-    kept = attach_evidence(bundle, statement.predicate_type, made.release, site.images, at=made.at)
+    try:
+        bundle = signed_bundle(statement, signer)
+        kept = attach_evidence(bundle, statement.predicate_type, made.release, site.images, at=made.at)
+    except SeatrialError as error:
+        raise StandingDeploymentError(DeployRefusal.NOT_ATTESTED, made, error.message, again=again) from error
     return Deployed(deployment=made, evidence=kept.digest, volumes=tuple(each.name for each in site.part.volumes))

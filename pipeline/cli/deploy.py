@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy, and print what runs; exit 1 if it was refused or rolled back."""
+    """Deploy, and print what runs; exit 1 if it was refused or rolled back, or stands and could not be signed."""
     from pipeline.cli.bill import own_version  # noqa: PLC0415 - keeps the imports of --help few
     from pipeline.cli.promotion import app_name, now, opened_place  # noqa: PLC0415 - likewise
     from pipeline.cli.signer import chosen_signer  # noqa: PLC0415 - likewise

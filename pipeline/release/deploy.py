@@ -25,7 +25,7 @@ _SHOWN_LINES = 5
 
 
 class DeployRefusal(StrEnum):
-    """Why a deployment is refused or rolled back. The value is stable and may be matched by programs."""
+    """Why a deployment is refused or rolled back, or stands and is not kept. The value is stable and may be matched."""
 
     OLDER = "deployment-older"
     UNAVAILABLE = "target-unavailable"
@@ -37,6 +37,8 @@ class DeployRefusal(StrEnum):
     NOT_DEPLOYED = "not-deployed"
     NOT_LIVE = "not-live"
     NOT_ACCEPTED = "not-accepted"
+    NOT_RECORDED = "not-recorded"
+    NOT_ATTESTED = "not-attested"
 
 
 class RefusedDeploymentError(DeployError):
@@ -50,6 +52,25 @@ class RefusedDeploymentError(DeployError):
 
     def __init__(self, reason: DeployRefusal, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message} [{reason}]", hint=hint)
+        self.reason = reason
+
+
+class StandingDeploymentError(DeployError):
+    """A deployment stands, and what says so could not be kept.
+
+    Args:
+        reason: what could not.
+        made: what runs.
+        problem: why.
+        again: the command that does it again.
+    """
+
+    def __init__(self, reason: DeployRefusal, made: Deployment, problem: str, *, again: str) -> None:
+        what = "the record of it" if reason is DeployRefusal.NOT_RECORDED else "the statement that says so"
+        message = (
+            f"{made.app} {made.image.short} runs in {made.stage}, and {what} could not be kept: {problem} [{reason}]"
+        )
+        super().__init__(message, hint=f"nothing was undone; once that is mended, `{again}` deploys and signs it again")
         self.reason = reason
 
 
@@ -81,6 +102,7 @@ class Deployer:
         Raises:
             RefusedDeploymentError: it is refused, or a check failed; what ran before goes on.
             TargetError: the target failed; likewise.
+            StandingDeploymentError: the new containers run, and the record of it could not be written.
         """
         self._refuse_misfit(wanted)
         if missing := self.target.unavailable():
@@ -106,7 +128,7 @@ class Deployer:
             at: likewise.
 
         Raises:
-            RefusedDeploymentError, TargetError: as ``deploy``.
+            RefusedDeploymentError, TargetError, StandingDeploymentError: as ``deploy``.
         """
 
         def check(replicas: Sequence[Replica]) -> None:
@@ -197,7 +219,11 @@ class Deployer:
             replicas={each.id: seen_of(each) for each in replicas},
             at=at,
         )
-        made.save(self.store)
+        try:
+            made.save(self.store)
+        except OSError as error:
+            again = f"seatrial deploy {made.app} --stage {made.stage}"
+            raise StandingDeploymentError(DeployRefusal.NOT_RECORDED, made, str(error), again=again) from error
         return made
 
 

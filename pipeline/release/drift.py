@@ -32,6 +32,7 @@ class Kind(StrEnum):
     KERNEL = "other kernel"
     STOPPED = "replica stopped"
     UNKNOWN = "replica unknown"
+    UNTOLD = "facts unknown"
     LIMITS = "limits changed"
     USER = "user changed"
 
@@ -85,18 +86,21 @@ def _of_replica(record: Deployment, replica: Replica) -> Iterator[Drift]:
     def drift(kind: Kind, what: str) -> Drift:
         return Drift(kind=kind, replica=replica.id, what=what)
 
-    if replica.state is not ReplicaState.RUNNING:
+    is_running = replica.state is ReplicaState.RUNNING
+    if not is_running:
         yield drift(Kind.STOPPED, f"it is {replica.state.value}")
     if replica.digests and not replica.digests & record.identities:
         named = ", ".join(sorted(each.short for each in replica.digests))
         yield drift(Kind.IMAGE, f"it runs {named}, and {record.image.short} was deployed")
-    elif not replica.digests and replica.state is ReplicaState.RUNNING:  # no deployment ends with such a one
+    elif not replica.digests and is_running:  # no deployment ends with such a one
         yield drift(Kind.IMAGE, f"its target does not tell what it runs, and {record.image.short} was deployed")
     if replica.configuration not in (None, record.configuration) or replica.number not in (0, record.number):
         yield drift(Kind.CONFIGURATION, "it says that it rests on another deployment")
     before = record.replicas.get(replica.id) or next(iter(record.replicas.values()), None)
     if before and replica.facts:
         yield from (drift(kind, what) for kind, what in _of_facts(before, replica.facts))
+    elif before and before.facts and is_running:
+        yield drift(Kind.UNTOLD, "its target does not tell what it is like now, and did when it was deployed")
 
 
 def _of_facts(before: Seen, now: Mapping[str, Json]) -> Iterator[tuple[Kind, str]]:

@@ -15,6 +15,7 @@ from pipeline.release.checks import lint, rebuilds
 from pipeline.release.checks.asked import Asked, Pinned
 from pipeline.release.checks.hosts import judge_hosts
 from pipeline.release.checks.lint import Findings
+from pipeline.release.checks.rebuilds import Builders
 from pipeline.release.checks.release import offered_images, release_refusals
 from pipeline.release.checks.stage_before import Came, Entry, Standing, judge_entry
 from pipeline.release.checks.trust import question_refusals
@@ -24,6 +25,7 @@ from pipeline.release.keyring import Holder, Keyring, Roots
 from pipeline.release.policy import Policy
 from pipeline.release.portability import Portability
 from pipeline.release.public_key import PublicKey
+from pipeline.release.rebuild import Rebuild
 from pipeline.release.released import Released
 from runtime.digest import Digest
 from runtime.oci.descriptor import Descriptor
@@ -160,7 +162,8 @@ def _images(question: Question, came: Came, evidence: Evidence, suppliers: Suppl
             now=question.now,
             suppliers=suppliers,
         )
-        yield _judged(asked, claims, evidence, question.lint.get(image.digest))
+        builders = Builders.of(evidence.origins, image.digest, question.released.digest)
+        yield _judged(asked, claims, evidence.rebuilds, builders, question.lint.get(image.digest))
 
 
 def _suppliers(question: Question, keyring: Keyring) -> Suppliers:
@@ -199,15 +202,21 @@ def _came(question: Question, evidence: Evidence, suppliers: Suppliers) -> Came:
     return judge_entry(evidence.acceptances, entry)
 
 
-def _judged(asked: Asked, claims: Sequence[Claim[Portability]], evidence: Evidence, found: Findings | None) -> _Image:
+def _judged(
+    asked: Asked,
+    claims: Sequence[Claim[Portability]],
+    rebuilt: Sequence[Claim[Rebuild]],
+    builders: Builders,
+    found: Findings | None,
+) -> _Image:
     hosts = tuple(judge_hosts(claims, asked))
     refusals = (
         *(refusal for each in hosts for refusal in each.refusals),
-        *rebuilds.refusals_of(evidence.rebuilds, asked, evidence.builders),
+        *rebuilds.refusals_of(rebuilt, asked, builders),
         *lint.refusals_of(found, asked),
     )
     inputs = {bundle for each in hosts for bundle in each.inputs}
-    inputs |= set(rebuilds.inputs(evidence.rebuilds, asked, evidence.builders))
+    inputs |= set(rebuilds.inputs(rebuilt, asked, builders))
     return _Image(
         accepted=None if refusals else _accepted(asked, tuple(each.host for each in hosts if each.host)),
         inputs=tuple(inputs),

@@ -86,6 +86,21 @@ class Trusted:
     now: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """That somebody says to have built some images.
+
+    Args:
+        key: the id of the key that signed it, or of the identity.
+        about: the digests of what was built.
+        problem: why its signer may not say so; empty where it may.
+    """
+
+    key: str
+    about: frozenset[Digest]
+    problem: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Evidence:
     """What a gate counts on.
@@ -94,14 +109,14 @@ class Evidence:
         verdicts: how the images behaved, newest first.
         acceptances: which stage took the release, likewise.
         rebuilds: who built the images again, likewise.
-        builders: the ids of the keys that signed where an image came from.
+        origins: who says to have built something, those too who may not say so.
         rejected: what does not count.
     """
 
     verdicts: list[Claim[Portability]] = field(default_factory=list)
     acceptances: list[Claim[Acceptance]] = field(default_factory=list)
     rebuilds: list[Claim[Rebuild]] = field(default_factory=list)
-    builders: set[str] = field(default_factory=set)
+    origins: list[Origin] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -150,7 +165,7 @@ def _sort(digest: Digest, raw: bytes, found: Evidence, trusted: Trusted) -> None
         return
     signed = _verified(envelope, trusted)
     if kind == PROVENANCE:
-        found.builders.add(signed.key.id)
+        found.origins.append(_origin(signed, trusted))
     elif kind == PORTABILITY:
         verdict = Portability.of(signed.statement)
         holder = _holder(signed, trusted.roles, verdict.at, trusted)
@@ -181,6 +196,19 @@ def _verified(envelope: Envelope, trusted: Trusted) -> Verified:
         message = f"the statement is about {named}, not about {trusted.digests[0].short}"
         raise RefusedEvidenceError(Refusal.SUBJECT_OTHER, message)
     return signed
+
+
+def _origin(signed: Verified, trusted: Trusted) -> Origin:
+    """Return who says to have built something, whether or not it may: whoever says so is no other than the builder."""
+    about = frozenset(each.digest for each in signed.statement.subjects)
+    at = trusted.now if signed.at is None else signed.at
+    try:
+        trusted.keyring.holder(signed.key, (Role.BUILDER,), at)
+    except RefusedEvidenceError as error:
+        # Provenance tells no time, so that of a key that has ended since may be from before, and that counts.
+        if signed.at is not None or error.reason is not Refusal.KEY_EXPIRED:
+            return Origin(key=signed.key.id, about=about, problem=error.message.removesuffix(f" [{error.reason}]"))
+    return Origin(key=signed.key.id, about=about)
 
 
 def _holder(signed: Verified, roles: tuple[Role, ...], at: int, trusted: Trusted) -> Holder:

@@ -49,6 +49,7 @@ class Gate(StrEnum):
     IGNORE = "ignore"
     FAILED_SINCE = "failed-since"
     SIGNERS = "signers"
+    SIGNERS_DIFFER = "signers-differ"
     # what stands beside it
     REBUILDERS = "rebuilders"
     REBUILDER_BUILDER = "rebuilder-builder"

@@ -9,6 +9,7 @@ Lines are canonical JSON; the last one may be cut, and is then as if it had not 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -357,9 +358,7 @@ class _Lines:
         try:
             descriptor = self._file.fileno()
             os.ftruncate(descriptor, self._end)
-            # A disk that is full takes a part of it, and says so when it is asked for the rest.
-            written = os.pwrite(descriptor, content, self._end)
-            os.pwrite(descriptor, content[written:], self._end + written)
+            _write_all(descriptor, content, self._end)
             os.fsync(descriptor)
         except OSError as error:
             raise _unusable(self._path, error) from error
@@ -371,6 +370,15 @@ class _Lines:
             self.promotions = _with(self.promotions, parse_object(line, place), self.stage, self.app)
         except (RefusedEvidenceError, DigestError, ValueError, IndexError) as error:
             raise PromotionError(f"{place} is no line of a journal", hint=_AWAY) from error
+
+
+def _write_all(descriptor: int, content: bytes, at: int) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and says so when it is asked for the rest."""
+    while content:
+        written = os.pwrite(descriptor, content, at)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        content, at = content[written:], at + written
 
 
 def _with(before: tuple[Promotion, ...], line: Mapping[str, Json], stage: str, app: str) -> tuple[Promotion, ...]:

@@ -19,13 +19,14 @@ from pipeline.declare.errors import KeysError, PipelineError
 from pipeline.release.attest import Statement
 from pipeline.release.certificate import identity_of
 from pipeline.release.identity import Identity
+from pipeline.release.signing import Certifying
 from runtime.oci.document import DOCUMENT_LIMIT
 
 _Answer = TypeVar("_Answer")
 
 
-class KeylessSigner:
-    """Satisfies ``pipeline.release.signing.Certifying``. It asks nobody anything until something is to be signed.
+class KeylessSigner(Certifying):
+    """See ``Certifying``. It asks nobody anything until something is to be signed.
 
     A certificate is of ten minutes: what is signed later has a new one, for which the token is got anew.
 

@@ -151,6 +151,8 @@ class Portability:
         if verifier["id"] != VERIFIER:
             raise ValueError(f"the verifier is {str(verifier['id'])[:80]!a}, not {VERIFIER}")
         _optional_digest(fields["lock"], "lock")
+        if fields["behavior"] is not None and fields["normalization"] is None:
+            raise ValueError("it tells a behavior, and not under which normalization")
         return cls(
             image=statement.subjects[0].digest,
             verdict=VerdictWord(require_text(fields["verdict"], "verdict")),

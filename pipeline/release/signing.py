@@ -3,9 +3,10 @@
 Source: secure-systems-lab/dsse, protocol.md and envelope.md, version 1.0.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from pipeline.release.attest import Statement
 from pipeline.release.identity import Identity
@@ -30,11 +31,15 @@ class Signer(Protocol):
         """
 
 
-@runtime_checkable
-class Certifying(Protocol):
-    """Holds no key: a certificate says at every time anew who signs, and a log that it was then."""
+class Certifying(ABC):
+    """Holds no key: a certificate says at every time anew who signs, and a log that it was then.
+
+    A base class and no protocol: to ask whether a signer satisfies one would ask Python 3.11 for all of its properties,
+    and so for a certificate.
+    """
 
     @property
+    @abstractmethod
     def public(self) -> Identity:
         """Who signs.
 
@@ -43,9 +48,11 @@ class Certifying(Protocol):
         """
 
     @property
+    @abstractmethod
     def trust_root(self) -> str:
         """The JSON of the trusted root by which that is verified."""
 
+    @abstractmethod
     def certify(self, statement: Statement) -> bytes:
         """Return a bundle with a statement and what proves who signed it.
 

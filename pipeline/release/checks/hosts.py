@@ -11,7 +11,7 @@ from pipeline.release.gate_refusal import Gate, GateRefusal
 from pipeline.release.keyring import print_time
 from pipeline.release.policy import DemandedHost
 from pipeline.release.portability import Portability
-from pipeline.verify.verdict import VerdictWord
+from pipeline.verify.verdict import State, VerdictWord
 from runtime.digest import Digest
 
 
@@ -43,12 +43,15 @@ def judge_hosts(claims: Sequence[Claim[Portability]], asked: Asked) -> Iterator[
         refusals = [(*problems[word.claim.bundle], *words.refusals_of(word, asked)) for word in said]
         good = [word for word, found in zip(said, refusals, strict=True) if not found]
         counted = list(_since_failed(good, said, asked))
+        agreed, enough = _agreed(counted), asked.policy.threshold
         if good and not counted:
             yield Judged(refusals=(_failed(host, said, asked),))
-        elif len({word.claim.holder.key for word in counted}) >= asked.policy.threshold:
-            behavior = counted[0].says.behavior
+        elif _signers(agreed) >= enough:
+            behavior = _behavior(agreed)
             accepted = AcceptedHost(name=host.name, digest=host.digest, behavior=behavior) if behavior else None
-            yield Judged(host=accepted, inputs=tuple(word.claim.bundle for word in counted))
+            yield Judged(host=accepted, inputs=tuple(word.claim.bundle for word in agreed))
+        elif _signers(counted) >= enough:
+            yield Judged(refusals=(_differ(host, counted, agreed, asked),))
         else:
             told = [each for found in refusals for each in found]
             yield Judged(refusals=tuple(_lacking(host, counted, claims, told, asked)))
@@ -75,6 +78,36 @@ def _since_failed(good: Sequence[Word], said: Sequence[Word], asked: Asked) -> I
     for word in good:
         if failed is None or word.claim.at > failed:
             yield word
+
+
+def _agreed(counted: Sequence[Word]) -> list[Word]:
+    """Return the words of those keys whose newest word tells the behavior that the newest of all tells."""
+    newest = {word.claim.holder.key: word for word in reversed(counted)}
+    behavior = _behavior(counted)
+    return [word for word in counted if _tells(newest[word.claim.holder.key], behavior)]
+
+
+def _behavior(counted: Sequence[Word]) -> Digest | None:
+    """Return the behavior that the newest word tells; where a host is flaky, what it did that time is none of it."""
+    stable = [word for word in counted if word.says.state is not State.FLAKY]
+    return next((word.says.behavior for word in (*stable, *counted)), None)
+
+
+def _tells(word: Word, behavior: Digest | None) -> bool:
+    return word.says.state is State.FLAKY or word.says.behavior == behavior
+
+
+def _signers(counted: Sequence[Word]) -> int:
+    return len({word.claim.holder.key for word in counted})
+
+
+def _differ(host: DemandedHost, counted: Sequence[Word], agreed: Sequence[Word], asked: Asked) -> GateRefusal:
+    names = ", ".join(sorted({word.claim.holder.name for word in counted}))
+    what = (
+        f"{host.name}: {names} say PASSED of different behaviors, and {asked.policy.threshold} keys have to have seen "
+        f"one; {_signers(agreed)} saw the newest"
+    )
+    return asked.suppliers.verified(Gate.SIGNERS_DIFFER, what, (host.name,), fresh=True)
 
 
 def _failed(host: DemandedHost, said: Sequence[Word], asked: Asked) -> GateRefusal:

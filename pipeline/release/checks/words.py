@@ -103,7 +103,7 @@ def _flaky(word: Word, asked: Asked) -> str:
 
 
 def _ignores(word: Word, asked: Asked) -> str:
-    host = word.says.name
+    host = word.host.name  # the stage's own: who signs may call the host what it likes
     accepted = [each.id for each in word.says.differences if each.ignored and not asked.policy.allows(each.id, host)]
     if accepted:
         return f"its spec accepts that {accepted[0]} differs, and this stage does not"

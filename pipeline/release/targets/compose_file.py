@@ -3,11 +3,13 @@
 Source: the Compose specification, as docker-compose 1.27 and the plug-in read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
+from pipeline.declare.errors import TargetError
 from pipeline.release.targets.confinement import (
     CAPABILITIES,
     MEMORY,
@@ -66,26 +68,45 @@ def to_yaml(file: Mapping[str, Json]) -> bytes:
 
 
 def read_names(path: Path) -> tuple[str, dict[int, str]]:
-    """Return the project in a file of ours, and index → name of its containers; nothing where there is no such file."""
-    try:
+    """Return the project in a file of ours, and index → name of its containers; nothing where there is no such file.
+
+    Raises:
+        TargetError: it cannot be read, or is none of ours.
+    """
+    if not path.exists():
+        return "", {}
+    with _ours(path):
         found = yaml.safe_load(path.read_bytes())
         services = found["services"].items()
         names = {int(service.rpartition("-")[2]): str(each["container_name"]) for service, each in services}
         return str(found["x-seatrial"]["project"]), names
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        return "", {}
 
 
 def keep_services(path: Path, services: set[str]) -> None:
-    """Take the other services out of a file of ours; one in which none is left is removed."""
+    """Take the other services out of a file of ours; one in which none is left is removed.
+
+    Raises:
+        TargetError: it cannot be read or written, or is none of ours.
+    """
     if not path.exists():
         return
-    if not services:
-        path.unlink()
-        return
-    found = yaml.safe_load(path.read_bytes())
-    found["services"] = {name: each for name, each in found["services"].items() if name in services}
-    write_whole(path, to_yaml(found))
+    with _ours(path):
+        if not services:
+            path.unlink()
+            return
+        found = yaml.safe_load(path.read_bytes())
+        found["services"] = {name: each for name, each in found["services"].items() if name in services}
+        write_whole(path, to_yaml(found))
+
+
+@contextmanager
+def _ours(path: Path) -> Iterator[None]:
+    """Tell what is wrong with a file of ours, which somebody else may have changed."""
+    try:
+        yield
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        message = f"{path} is not as Seatrial wrote it: {error}"
+        raise TargetError(message, hint="deploy the app again, which writes a new one") from error
 
 
 def _service(wanted: Wanted, place: Place, role: Role, index: int, name: str) -> dict[str, Json]:

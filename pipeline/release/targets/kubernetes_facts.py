@@ -99,17 +99,19 @@ def facts_of(pod: Mapping[str, Any]) -> dict[str, Json]:
         "cpus": limits.get("cpu"),
         "read-only": bool(security.get("readOnlyRootFilesystem")),
         "namespaces": sorted(each for each in ("hostPID", "hostIPC", "hostNetwork") if spec.get(each)),
-        "containers": sorted(filter(_is_of_others, (str(each.get("name")) for each in _containers(spec)))),
+        "containers": sorted(_containers(pod)),
     }
 
 
-def _containers(spec: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _containers(pod: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the names of a pod's containers, but of those in which a command ran beside the app, and has ended."""
+    spec, told = pod["spec"], (pod.get("status") or {}).get("ephemeralContainerStatuses") or ()
+    ended = {str(each.get("name")) for each in told if (each.get("state") or {}).get("terminated")}
     for key in ("containers", "initContainers", "ephemeralContainers"):
-        yield from spec.get(key) or ()
-
-
-def _is_of_others(name: str) -> bool:
-    return not name.startswith(BESIDE)
+        for name in (str(each.get("name")) for each in spec.get(key) or ()):
+            # Anybody may call a container as ours are called.
+            if key != "ephemeralContainers" or not name.startswith(BESIDE) or name not in ended:
+                yield name
 
 
 def _user(security: Mapping[str, Any], around: Mapping[str, Any]) -> Json:

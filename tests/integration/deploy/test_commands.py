@@ -112,6 +112,50 @@ def test_failing_smoke_command_and_failing_command_before_exit_1_and_what_ran_go
     assert (project.store / "deployments" / "web" / "dev.json").read_bytes() == before
 
 
+def test_deployment_whose_statement_cannot_be_put_beside_the_release_stands_and_the_next_one_is_signed(project):
+    attached = deployments_told(project)
+    index = stage_layout(project).root / "index.json"
+    kept = index.with_name("kept")
+    breaks = ["sh", "-c", f"mv '{index}' '{kept}' && mkdir '{index}' && echo value"]
+    deploys(project, secrets=[{"name": "TOKEN", "command": breaks}], smoke=["/bin/busybox", "true"])
+    try:
+        found = project.run("deploy", "web", "--stage", "dev", code=1)
+    finally:
+        index.rmdir()
+        kept.rename(index)
+    image = Digest(project.image).short
+    assert f"web {image} runs in dev, and the statement that says so could not be kept" in found.stderr
+    assert "[not-attested]" in found.stderr
+    assert "`seatrial deploy web --stage dev`" in found.stderr
+    assert answer(project)[0] == 200
+    assert "no drift: 1 container" in project.run("drift", "web", "--stage", "dev").stdout
+    assert deployments_told(project) == attached
+    deploys(project)
+    done = project.json("deploy", "web", "--stage", "dev")
+    assert deployments_told(project) == attached | {done["evidence"]} != attached
+
+
+def test_deployment_whose_record_cannot_be_written_stands_and_says_so(project):
+    record = project.store / "deployments" / "web" / "dev.json"
+
+    def breaks(step):
+        if step.startswith("giving"):
+            record.mkdir(parents=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.cli.deploy.teller", lambda _: breaks)
+        found = project.run("deploy", "web", "--stage", "dev", code=1).stderr
+    record.rmdir()
+    assert "runs in dev, and the record of it could not be kept" in found
+    assert "[not-recorded]" in found
+    assert answer(project)[0] == 200
+
+
+def deployments_told(project):
+    found = find_evidence(Digest(project.image), AttachedLayout(stage_layout(project)), PREDICATE)
+    return {each.artifact.digest.text for each in found}
+
+
 def test_gate_that_demands_more_by_now_refuses_and_names_its_own_code(project):
     deploys(project, policy={"hosts": ["reference", "hardened", "umask-0077"]})
     found = project.run("deploy", "web", "--stage", "dev", code=1).stderr

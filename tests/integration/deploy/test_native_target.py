@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.declare.errors import TargetError
 from pipeline.release.load import under_load
-from pipeline.release.targets.supervisor.control import connect
+from pipeline.release.targets.supervisor.control import NUMBER, connect
 from pipeline.release.targets.supervisor.task import Task
 from pipeline.release.targets.target import ReplicaState
 
@@ -197,4 +197,21 @@ def test_port_that_somebody_else_has_is_an_error_and_the_old_containers_go_on(de
         taken.listen()
         with pytest.raises(TargetError, match="cannot be had"):
             deployment.run(2, port=taken.getsockname()[1])
+    assert deployment.ask()[0] == 200
+
+
+def test_number_that_cannot_be_written_is_an_error_and_the_old_containers_alone_go_on(deployment, free_port):
+    (old,) = deployment.run()
+    number = deployment.folder / NUMBER
+
+    def breaks(_):
+        number.unlink()
+        number.mkdir()
+
+    with pytest.raises(TargetError, match="the supervisor could not do it"):
+        deployment.target.replace(deployment.wanted(2, port=free_port), breaks)
+    number.rmdir()
+    new = pids_of(deployment)[-1]
+    wait_until(lambda: not Path(f"/proc/{new}").exists())
+    assert [each.id for each in deployment.observed()] == [old.id]
     assert deployment.ask()[0] == 200

@@ -27,6 +27,7 @@ from runtime.digest import Digest
 from runtime.host import Host
 
 OTHER = Digest.of(b"another")
+THIRD = Digest.of(b"a third")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -541,6 +542,14 @@ def ignored_difference_on_another_host_than_the_stage_accepts(w):
 
 
 @attack(Gate.IGNORE)
+def ignored_difference_under_the_name_of_the_host_that_the_stage_accepts(w):
+    accept_difference(w)
+    w.require(ignores=(AllowedIgnore(test="*", host="dated"),))
+    reference, hardened = w.signed["verdict"][0]["predicate"]["hosts"]
+    w.say(hosts=[reference, {**hardened, "name": "dated"}])
+
+
+@attack(Gate.IGNORE)
 def differences_beyond_those_that_are_listed(w):
     accept_difference(w)
     w.require(ignores=(AllowedIgnore(test="*", host="hardened"),))
@@ -632,6 +641,33 @@ def one_key_that_signs_twice(w):
     w.signed["again"] = (w.verdict(at=NOW - HOUR), world.VERIFIER)
 
 
+@attack(Gate.SIGNERS_DIFFER)
+def two_signers_that_saw_different_behaviors(w):
+    differ(w)
+
+
+@attack(Gate.SIGNERS_DIFFER)
+def signer_that_saw_what_the_other_saw_and_another_behavior_since(w):
+    differ(w)
+    see_third(w, "before", world.VERIFIER, at=NOW - 3 * HOUR)
+
+
+def differ(w):
+    """Let two keys say PASSED of a host that behaved in two ways, at the first stage; its differences are accepted."""
+    accept_difference(w)
+    del w.signed["acceptance"]
+    w.standing = None
+    w.require(after=None, threshold=2, ignores=None)
+    see_third(w, "more", world.SECOND, at=NOW - HOUR)
+
+
+def see_third(w, name, key, at):
+    """Let a verifier say PASSED of that host, which behaved in a third way."""
+    w.signed[name] = (w.verdict(at=at), key)
+    seen = [world.difference(ignored="known")]
+    w.of_host(1, name, state="DIFFERENT", behavior=THIRD.text, differences=seen)
+
+
 # --- what stands beside it
 
 
@@ -660,6 +696,49 @@ def builder_that_rebuilds_its_own_image(w):
 def builder_that_rebuilds_and_whose_provenance_was_deleted(w):
     w.say("rebuild", key=world.BUILDER)
     del w.signed["provenance"]
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_a_verifier_in_the_place_of_the_builders(w):
+    w.say("rebuild", key=world.BUILDER)
+    w.say("provenance", key=world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_a_revoked_key_in_the_place_of_the_builders(w):
+    holders(w, "second", roles=frozenset({Role.BUILDER}))
+    revoke(w, evidence.key_id(world.SECOND))
+    w.say("rebuild", key=world.BUILDER)
+    w.say("provenance", key=world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_a_key_that_is_not_valid_yet_in_the_place_of_the_builders(w):
+    holders(w, "second", roles=frozenset({Role.BUILDER}), since=NOW + DAY)
+    w.say("rebuild", key=world.BUILDER)
+    w.say("provenance", key=world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER)
+def provenance_of_another_image_of_the_index(w):
+    w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
+    w.require(platforms=("amd64", "arm64"))
+    holders(w, "second", roles=frozenset({Role.BUILDER}))
+    w.say("provenance", key=world.SECOND)
+    w.say("rebuild arm64", key=world.BUILDER)
+    del w.signed["provenance arm64"]
+
+
+@attack(Gate.REBUILDER_BUILDER, Gate.REBUILDERS)
+def builder_without_its_role_that_rebuilds_its_own_image(w):
+    w.say("rebuild", key=world.REBUILDER)
+    w.signed["origin"] = (w.provenance(), world.REBUILDER)
+
+
+@attack(Gate.REBUILDER_BUILDER, Gate.REBUILDERS)
+def builder_of_the_whole_index_that_rebuilds_an_image_of_it(w):
+    w.take(w.blobs.index(amd64=w.blobs.image()))
+    w.signed["origin"] = (w.provenance(w.released), world.REBUILDER)
 
 
 @attack(Gate.LINT_MISSING)

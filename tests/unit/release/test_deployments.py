@@ -146,6 +146,7 @@ DRIFTED = {
     Kind.CONFINEMENT: replica({**FACTS, "seccomp": "mode 0, 0 filters"}),
     Kind.KERNEL: replica({**FACTS, "kernel": "6.2"}),
     Kind.STOPPED: replica({}, state=ReplicaState.STOPPED),
+    Kind.UNTOLD: replica({}),
     Kind.LIMITS: replica({**FACTS, "limits": {"max open files": ["9", "9"]}}),
     Kind.USER: replica({**FACTS, "user": {"uids": [0] * 4}}),
 }
@@ -168,6 +169,11 @@ def test_container_whose_image_cannot_be_told_has_drifted_as_long_as_it_runs():
     assert (found.kind, found.replica) == (Kind.IMAGE, "web-1")
     stopped = replica(digests=frozenset(), state=next(each for each in ReplicaState if each.value != "running"))
     assert Kind.IMAGE not in {each.kind for each in drifts(record(), [stopped], IMAGE)}
+
+
+def test_container_of_which_nothing_was_told_ever_has_not_drifted():
+    silent = record(replicas={"web-1": Seen(digests=(IMAGE,), facts={})})
+    assert drifts(silent, [replica({})], IMAGE) == ()
 
 
 def test_moved_tag_and_containers_that_come_and_go_are_told():
@@ -228,8 +234,9 @@ UNSEEN = {
         '(*_TELLING, *_LIMITS, *_TOLD_BY, "files", "seccomp")',
     ),
     Kind.KERNEL: (FACT, FACT.replace(":", ' and name != "kernel":', 1)),
-    Kind.STOPPED: ("if replica.state is not ReplicaState.RUNNING:", "if False:"),
+    Kind.STOPPED: ("if not is_running:", "if False:"),
     Kind.UNKNOWN: ("for name in sorted(names - set(record.replicas)):", "for name in ():"),
+    Kind.UNTOLD: ("elif before and before.facts and is_running:", "elif False:"),
     Kind.LIMITS: ("for name in differing if name in _LIMITS]", "for name in differing if name in ()]"),
     Kind.USER: (FACT, FACT.replace(":", ' and name != "user":', 1)),
 }

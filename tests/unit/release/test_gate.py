@@ -11,9 +11,10 @@ sys.path.append(str(Path(__file__).parent))
 
 import evidence_world as evidence
 import gate_world as world
-from gate_attacks import ATTACKS, accept_difference, later, rollback
+from gate_attacks import ATTACKS, OTHER, THIRD, accept_difference, holders, later, rollback, see_third
 from gate_world import HOUR, NOW, World
 
+from pipeline.declare.keyring_file import Role
 from pipeline.declare.stage_file import AllowedIgnore, Trust
 from pipeline.declare.values import FlakyPolicy
 from pipeline.release.attest import Statement
@@ -89,6 +90,21 @@ def test_two_keys_are_two_signers():
     assert accepted(w).inputs
 
 
+def test_signers_of_a_flaky_host_need_not_have_seen_one_behavior():
+    w = World()
+    ATTACKS["two_signers_that_saw_different_behaviors"].change(w)
+    w.of_host(1, "more", state="FLAKY")
+    w.require(flaky=FlakyPolicy.REPORT)
+    assert accepted(w).images[0].behavior("hardened") == OTHER
+
+
+def test_keys_that_agree_are_enough_beside_an_older_word():
+    w = World()
+    ATTACKS["two_signers_that_saw_different_behaviors"].change(w)
+    see_third(w, "again", world.VERIFIER, at=NOW - HOUR // 2)
+    assert accepted(w).images[0].behavior("hardened") == THIRD
+
+
 def test_rubbish_beside_a_release_closes_no_gate():
     w = World()
     w.raw += [b"", b"{", b"[" * 1000, b"\xff"]
@@ -158,6 +174,32 @@ def test_newest_statement_has_the_word_at_the_first_stage():
     assert accepted(w).images[0].suite == Digest.of(b"more tests")
 
 
+def test_newer_statement_that_does_not_count_changes_no_question():
+    w = World()
+    del w.signed["acceptance"]
+    w.standing = None
+    w.require(after=None)
+    other = w.verdict(at=NOW - HOUR, suite=Digest.of(b"no tests").text)
+    w.signed["promoter"] = (other, world.PROMOTER)
+    w.signed["retired"] = (other, world.RETIRED)
+    w.signed["mallory"] = (other, evidence.MALLORY)
+    w.signed["malformed"] = ({**other, "predicate": other["predicate"] | {"trusted": True}}, world.VERIFIER)
+    found = w.decide()
+    assert found.accepted.images[0].suite == world.SUITE
+    assert {each.code for each in found.rejected} == {"key-role", "key-expired", "signature-unknown", "predicate-form"}
+
+
+def test_behavior_without_its_normalization_is_refused_with_a_reason():
+    w = World()
+    del w.signed["acceptance"]
+    w.standing = None
+    w.require(after=None)
+    w.say(normalization=None)
+    found = w.decide()
+    assert found.accepted is None
+    assert "predicate-form" in {each.code for each in found.refusals}
+
+
 def test_index_passes_when_each_platform_has_its_own_evidence():
     w = World()
     w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
@@ -170,6 +212,30 @@ def test_index_passes_without_evidence_of_a_platform_that_the_stage_does_not_nam
     w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
     del w.signed["verdict arm64"]
     assert [each.architecture for each in accepted(w).images] == ["amd64"]
+
+
+def test_builders_of_two_images_of_an_index_may_rebuild_each_others():
+    w = World()
+    w.take(w.blobs.index(amd64=w.blobs.image(), arm64=w.blobs.image("arm64")))
+    w.require(platforms=("amd64", "arm64"))
+    holders(w, "other-builder", roles=frozenset({Role.BUILDER, Role.REBUILDER}))
+    w.say("provenance arm64", key=world.REBUILDER)
+    w.say("rebuild arm64", key=world.BUILDER)
+    assert len(accepted(w).images) == 2
+
+
+def test_provenance_of_a_builder_whose_key_has_ended_since_counts():
+    w = World()
+    holders(w, "builder", until=NOW - HOUR)
+    assert accepted(w).images
+
+
+def test_refusal_says_why_somebody_may_not_say_who_built_an_image():
+    w = World()
+    w.say("provenance", key=world.SECOND)
+    (found,) = w.decide().refusals
+    assert found.code == Gate.REBUILDER_BUILDER
+    assert "(the key 'second' signs as verifier, and builder is wanted)" in found.line
 
 
 def test_earlier_release_of_a_stage_may_come_back():
@@ -244,6 +310,7 @@ def test_what_verify_signs_is_what_a_gate_reads():
         ({"verdict": "passed"}, "predicate-form"),
         ({"suite": None}, "json-type"),
         ({"hermetic": "yes"}, "predicate-form"),
+        ({"normalization": None}, "predicate-form"),
         ({"unstable": "none"}, "json-type"),
         ({"verifier": {"id": "https://example.org/"}}, "predicate-form"),
         ({"verifiedOn": "2027-02-30T00:00:00Z"}, "predicate-form"),

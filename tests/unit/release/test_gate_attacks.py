@@ -168,6 +168,7 @@ MUTANTS = {
     ],
     Gate.IGNORE: [
         (WORDS, "if accepted:", NEVER),
+        (WORDS, "host = word.host.name ", "host = word.says.name "),
         (WORDS, "if word.says.more and asked.policy.ignores is not None:", NEVER),
         ("pipeline.release.policy", " and fnmatchcase(host, _pattern(each.host))", ""),
     ],
@@ -190,8 +191,12 @@ MUTANTS = {
     ],
     Gate.FAILED_SINCE: [NO_FAILED, (HOSTS, "word.claim.at > failed:", "word.claim.at >= failed:")],
     Gate.SIGNERS: [
-        (HOSTS, ">= asked.policy.threshold:", ">= 1:"),
+        (HOSTS, "asked.policy.threshold\n        if good", "1\n        if good"),
         (HOSTS, "len({word.claim.holder.key for word in counted})", "len(counted)"),
+    ],
+    Gate.SIGNERS_DIFFER: [
+        (HOSTS, "elif _signers(agreed) >= enough:", "elif _signers(counted) >= enough:"),
+        (HOSTS, "_tells(newest[word.claim.holder.key], behavior)", "_tells(word, behavior)"),
     ],
     Gate.REBUILDERS: [
         (REBUILDS, "if len(others) >= wanted:", "if True:"),
@@ -200,7 +205,13 @@ MUTANTS = {
     ],
     Gate.REBUILDER_BUILDER: [
         (REBUILDS, "and not _is_own(claim, asked, builders)", ""),
-        (REBUILDS, "and not builders:", "and False:"),
+        (REBUILDS, "and not builders.known:", "and False:"),
+        (EVIDENCE, "(Role.BUILDER,), at)", "tuple(Role), at)"),
+        (KEYRING, "if revocation is not None:", NEVER),
+        (KEYRING, "if at < found.since:", NEVER),
+        (REBUILDS, "if image in each.about]", "if each.about]"),
+        (REBUILDS, "each.about & {image, release})", "image in each.about)"),
+        (REBUILDS, "each.about & {image, release})", "image in each.about and not each.problem)"),
     ],
     Gate.LINT_MISSING: [(LINT, "if found is None:\n", "if found is None:\n        return\n    if found is None:\n")],
     Gate.LINT_FOUND: [

@@ -5,7 +5,12 @@ import os
 import pytest
 
 from pipeline.declare.errors import PromotionError
-from pipeline.release.journal import Journal
+from pipeline.release.journal import Journal, Outcome
+from pipeline.release.layout_stage import LayoutStage
+from runtime.digest import Digest
+from runtime.oci.layout import Layout
+
+RELEASE = Digest.of(b"release")
 
 BEGUN = (
     b'{"at":1,"event":"begun","id":"a","previous":null,'
@@ -16,6 +21,11 @@ BEGUN = (
 @pytest.fixture
 def journal(tmp_path):
     return Journal(tmp_path, clock=lambda: 1)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return LayoutStage(Layout(tmp_path / "layout"), "oci-layout:dev/web")
 
 
 @pytest.fixture
@@ -38,3 +48,23 @@ def test_journal_too_large_to_be_read_whole_is_refused_and_left_as_it_is(journal
         journal.promotions("dev", "web")
     assert "move the file away" in raised.value.hint
     assert path.stat().st_size == (64 << 20) + 1
+
+
+def test_line_that_the_disk_takes_in_small_parts_is_written_whole(journal, path, store, monkeypatch):
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, content, at: whole(descriptor, content[:3], at))
+    path.write_bytes(b"")
+    with pytest.raises(PromotionError, match="before it was live"), journal.begin(store, "dev", "web", RELEASE):
+        pass
+    assert [each.outcome for each in journal.promotions("dev", "web")] == [Outcome.UNDONE]
+
+
+def test_disk_that_takes_nothing_more_is_an_error(journal, path, store, monkeypatch):
+    path.write_bytes(b"")
+    monkeypatch.setattr(os, "pwrite", lambda *_: 0)
+    with (
+        pytest.raises(PromotionError, match="journal cannot be used: No space left"),
+        journal.begin(store, "dev", "web", RELEASE),
+    ):
+        pass
+    assert path.read_bytes() == b""

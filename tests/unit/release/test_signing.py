@@ -13,11 +13,12 @@ sys.path.append(str(Path(__file__).parent))
 
 import evidence_world as world
 
+from pipeline.declare.errors import KeysError
 from pipeline.release.attest import Statement, Subject
-from pipeline.release.bundle import parse_bundle, to_bundle
+from pipeline.release.bundle import parse_bundle, signed_bundle, to_bundle
 from pipeline.release.private_key import PrivateKey
 from pipeline.release.refusal import RefusedEvidenceError
-from pipeline.release.signing import Envelope, pae, sign, verify
+from pipeline.release.signing import Certifying, Envelope, pae, sign, verify
 from runtime.canonical import to_canonical_json
 from runtime.digest import Digest
 
@@ -79,6 +80,26 @@ def test_bundle_has_the_fields_of_version_3_and_no_others():
     model["dsseEnvelope"]["payload"] = document["dsseEnvelope"]["payload"]
     model["dsseEnvelope"]["signatures"][0]["sig"] = signature
     assert document == model
+
+
+class Unasked(Certifying):
+    """Has an identity for which nobody vouches here, as without a network."""
+
+    @property
+    def public(self):
+        raise KeysError("nobody vouches for that")
+
+    @property
+    def trust_root(self):
+        raise KeysError("nobody vouches for that")
+
+    def certify(self, statement):
+        return statement.to_bytes()
+
+
+def test_signer_without_a_key_is_told_apart_without_asking_who_it_is():
+    statement = Statement.parse(json.dumps(world.statement()).encode())
+    assert signed_bundle(statement, Unasked()) == statement.to_bytes()
 
 
 def test_hint_is_the_fingerprint_that_openssh_shows():

@@ -20,6 +20,7 @@ from pipeline.release.targets.engine_images import require_same
 from pipeline.release.targets.engine_request import Place, once_request, replica_request
 from pipeline.release.targets.inside import look_inside
 from pipeline.release.targets.kubernetes_facts import digests_of as pod_digests
+from pipeline.release.targets.kubernetes_facts import facts_of as pod_facts
 from pipeline.release.targets.marks import Marks, Role, container_port, masked, refuse_older
 from pipeline.release.targets.podman_unit import unit_file
 from pipeline.release.targets.target import ReplicaState, Wanted
@@ -142,6 +143,21 @@ def test_promotion_that_is_older_than_what_runs_is_refused():
     refuse_older(wanted(number=5), [5, 4])
     with pytest.raises(TargetError, match="promotion 5 of web is older than 6"):
         refuse_older(wanted(number=5), [4, 6])
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "state", "told"),
+    [
+        ("ephemeralContainers", "seatrial-beside-1", {"terminated": {"exitCode": 0}}, ["app"]),
+        ("ephemeralContainers", "seatrial-beside-1", {"running": {}}, ["app", "seatrial-beside-1"]),
+        ("ephemeralContainers", "debugger", {"terminated": {"exitCode": 0}}, ["app", "debugger"]),
+        ("initContainers", "seatrial-beside-1", {}, ["app", "seatrial-beside-1"]),
+    ],
+)
+def test_container_that_is_added_to_a_pod_is_told_whatever_it_is_called(key, name, state, told):
+    status = {"ephemeralContainerStatuses": [{"name": name, "state": state}]}
+    pod = {"spec": {"containers": [{"name": "app"}], key: [{"name": name}]}, "status": status}
+    assert pod_facts(pod)["containers"] == told
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,11 @@ class Gateway:
         self._port: int | None = None
         self._next = 0
 
+    @property
+    def port(self) -> int | None:
+        """On which it listens; None for none."""
+        return self._port
+
     async def open(self, port: int | None) -> None:
         """Listen on a port, in place of the one before; on none if it is None.
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Journal:
         self._lock = threading.Lock()
         self._secrets: frozenset[str] = frozenset()
         self._hidden: tuple[bytes, ...] = ()
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Let no line hold one of these from now on, nor a line of one."""
@@ -52,9 +53,8 @@ class Journal:
 
     def _write(self, who: str, name: str, line: bytes) -> None:
         when = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with self._lock:
+        with self._lock, suppress(OSError):  # a full disk loses the line, and ends no container
             self._file.write(f"{when} {who} {name} ".encode() + self.masked(line) + b"\n")
-            self._file.flush()
             if self._file.tell() >= self._most:
                 self._turn()
 
@@ -64,10 +64,20 @@ class Journal:
             content = content.replace(each, HIDDEN)
         return content
 
+    def end_of_safe(self, content: bytes) -> int:
+        """Return where some bytes may be cut in two: before what is a secret, or may become one with what follows."""
+        end = len(content) - max((len(each) - 1 for each in self._hidden), default=0)
+        found = [end]
+        while found:
+            end = min(found)
+            starts = [content.find(each, max(0, end - len(each) + 1)) for each in self._hidden]
+            found = [start for start in starts if 0 <= start < end]
+        return max(0, end)
+
     def _turn(self) -> None:
-        self._file.close()
         self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-        self._file = self._path.open("ab")
+        before, self._file = self._file, self._path.open("ab", buffering=0)
+        before.close()
 
 
 class Lines:
@@ -89,10 +99,17 @@ class Lines:
         for each in lines:
             self._journal._write(self._who, self._name, each)  # noqa: SLF001 - two halves of one thing
         if len(self._rest) >= _LONGEST_LINE:
-            self.close()
+            self._cut()
 
     def close(self) -> None:
         """Write what has no end of line."""
         if self._rest:
             self._journal._write(self._who, self._name, self._rest)  # noqa: SLF001 - as above
             self._rest = b""
+
+    def _cut(self) -> None:
+        """Write the beginning of an endless line; what may be a secret's waits for what follows."""
+        end = self._journal.end_of_safe(self._rest) or len(self._rest)
+        begin, rest = self._rest[:end], self._rest[end:]
+        self._journal._write(self._who, self._name, begin)  # noqa: SLF001 - as above
+        self._rest = rest

@@ -146,13 +146,19 @@ class Supervisor:
         for each in self._candidates:
             if not await each.is_well():
                 raise TargetError(f"{each.id} was ready, and is not any more")
+        port = self._gateway.port
         await self._gateway.open(task.deploy.port)
+        try:
+            self._write(NUMBER, None, number=task.number)
+            (self._folder / NEXT).replace(self._folder / TASK)
+        except OSError:
+            await self._gateway.open(port)
+            raise
+        # From here on nothing fails: otherwise those that end and those that come would both be nobody's.
         ending = [each for each in self._containers if each not in kept]
         new, self._candidates = self._candidates, []
         self._containers, self._secrets = [*kept, *new], secrets
         self._gateway.lead_to(self._containers)
-        self._write(NUMBER, None, number=task.number)
-        (self._folder / NEXT).replace(self._folder / TASK)
         for each in new:
             each.keep()
         count = len(self._containers)
