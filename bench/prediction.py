@@ -6,7 +6,7 @@
 Needs the folder of a store in ``SEATRIAL_STORE``, and the network where that lacks a package.
 """
 
-# ruff: noqa: SLF001 - these are the steps of ``verify``, one by one
+
 
 import argparse
 import json
@@ -26,9 +26,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "faults")]
 from fault import faults, read  # noqa: E402
 from variants import Variant, make  # noqa: E402
 
-from pipeline import verification  # noqa: E402
 from pipeline.build.kernels import kernels_of  # noqa: E402
 from pipeline.declare.hosts import Catalogue, select  # noqa: E402
+from pipeline.preparation import Options, build_from, lock_of, open_specs  # noqa: E402
 from pipeline.verify.inquiry import Inquiry, ask  # noqa: E402
 from pipeline.verify.observe import Observation, observe  # noqa: E402
 from pipeline.verify.plugin import traced_files  # noqa: E402
@@ -90,10 +90,10 @@ def rank(prepared: Prepared) -> Rank:
 def prepared(name: str, seed: int, store: Path, folder: Path) -> Iterator[Prepared]:
     """Make and build a variant."""
     variant = make(read(ROOT / "tests" / "faults" / name), seed, folder)
-    options = verification.Options(store=store, locked=True)
-    (spec,) = verification._open([variant.spec], options)
-    lock = verification._lock_of(spec, options, _nobody)
-    builder, built = verification._build(spec, lock, options, _nobody)
+    options = Options(store=store, locked=True)
+    (spec,) = open_specs([variant.spec], options)
+    lock = lock_of(spec, options, _nobody)
+    builder, built = build_from(spec, lock, options, _nobody)
     hosts = select(spec, Catalogue.of(spec.path), None)
     inquiry = ask(
         spec,

@@ -38,7 +38,7 @@ from pipeline.build.images import Builder
 from pipeline.build.locks import current_lock, fetcher_of
 from pipeline.declare.hosts import Catalogue
 from pipeline.declare.read import read_specs
-from pipeline.verification import TOOLS
+from pipeline.preparation import TOOLS
 from pipeline.verify.inquiry import ask
 from pipeline.verify.schedule import BackendRunner, Cell, ResultCache
 from runtime.backends.catalogue import Backends

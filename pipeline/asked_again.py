@@ -7,8 +7,9 @@ from threading import Event, Semaphore
 
 from pipeline.build.kernels import kernels_of
 from pipeline.changed import Before, Change, suspects
+from pipeline.preparation import Options, Tell
 from pipeline.release.suite_question import SuiteQuestion
-from pipeline.verification import Options, Tell, answer
+from pipeline.verification import answer
 from pipeline.verify.compare import Difference
 from pipeline.verify.inquiry import Choice, Inquiry, as_here
 from pipeline.verify.judge import worst

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.build.recipe import KIND, attach_recipe, is_of
-from pipeline.verification import Built
+from pipeline.preparation import Built
 from runtime.digest import Digest
 from runtime.oci.attached import AttachedLayout
 from runtime.oci.layout import Layout

@@ -14,6 +14,7 @@ from pipeline.declare.keyring_file import Role
 from pipeline.declare.stage_file import Trust
 from pipeline.entering import Entry
 from pipeline.gating import Grounds, linted
+from pipeline.preparation import Options, Tell
 from pipeline.release.acceptance import Acceptance, AcceptedHost, AcceptedImage
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
@@ -29,7 +30,6 @@ from pipeline.release.stage_store import StageStore
 from pipeline.release.suite_artifact import Signed, bring_suite, find_question, read_record
 from pipeline.release.suite_question import SuiteQuestion
 from pipeline.release.verdicts import PORTABILITY
-from pipeline.verification import Options, Tell
 from pipeline.verify.judge import worst
 from pipeline.verify.verdict import HostResult, VerdictWord
 from runtime.digest import Digest

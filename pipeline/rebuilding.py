@@ -18,12 +18,12 @@ from pipeline.declare.read import read_spec
 from pipeline.declare.spec import EnvSpec
 from pipeline.digests.differences import Explanation
 from pipeline.digests.why import why_digest
+from pipeline.preparation import TOOLS, Tell
 from pipeline.release.bundle import signed_bundle
 from pipeline.release.evidence import attach_evidence
 from pipeline.release.rebuild import Rebuild
 from pipeline.release.signing import AnySigner
 from pipeline.report.events import Ended, Planned, Started, Step
-from pipeline.verification import TOOLS, Tell
 from runtime.digest import Digest
 from runtime.oci import temporary
 from runtime.oci.attached import AttachedLayout

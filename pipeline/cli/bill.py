@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     path = one_spec(arguments.spec)
     wishes = options(arguments)
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline import preparation  # noqa: PLC0415 - loads everything, so after what people can get wrong
     from pipeline.bills.formats import render  # noqa: PLC0415 - likewise
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
-        found = verification.bill(path, wishes, arguments.of, arguments.architecture, shown.tell)
+        found = preparation.bill(path, wishes, arguments.of, arguments.architecture, shown.tell)
     sys.stdout.write(render(arguments.format, found, own_version()))
     return 0
 

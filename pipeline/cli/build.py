@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from pipeline.verification import Built
+    from pipeline.preparation import Built
 
 EXAMPLES = """\
 examples:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = one_spec(arguments.spec)
     wishes = options(arguments)
 
-    from pipeline.verification import build  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline.preparation import build  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
         built = build(path, wishes, arguments.check, shown.tell)

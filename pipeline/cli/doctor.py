@@ -41,9 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
         paths = ()  # A project without specs needs no host; what could run is told all the same.
     wishes = options(arguments)
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline import examination  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
-    found = verification.examine(paths, wishes)
+    found = examination.examine(paths, wishes)
     text = _document(found) if arguments.json else ""
     sys.stdout.write(text or _text(found, Ink.of(sys.stdout, os.environ)))
     return faults.INCONCLUSIVE if any(each.required and each.unavailable for each in found.offers) else faults.PASSED

@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(_levels_json() if arguments.json else _levels(ink))
         return 0
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything
+    from pipeline import examination  # noqa: PLC0415 - loads everything
     from pipeline.cli.options import options  # noqa: PLC0415 - likewise
 
-    offers = verification.offers(Path(PATTERN), options(arguments)).offers
+    offers = examination.offers(Path(PATTERN), options(arguments)).offers
     sys.stdout.write(_hosts_json(offers) if arguments.json else _hosts(offers, ink))
     return 0
 

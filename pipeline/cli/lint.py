@@ -64,8 +64,8 @@ def _linted(subject: str, arguments: argparse.Namespace) -> Iterator[Linted]:
         yield lint(layout, subject, open_image(reference, layout, own_architecture()).digest)
         return
     from pipeline.cli.specs import one_spec  # noqa: PLC0415 - likewise
+    from pipeline.preparation import build  # noqa: PLC0415 - loads everything
     from pipeline.report.live import progress  # noqa: PLC0415 - likewise
-    from pipeline.verification import build  # noqa: PLC0415 - loads everything
     from runtime.oci.layout import Layout  # noqa: PLC0415 - likewise
 
     path, wishes = one_spec(subject), options(arguments)

@@ -45,10 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_vendor(arguments, len(named.paths))
     wishes = options(arguments)
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline import preparation  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     with progress(sys.stderr, os.environ, silent=arguments.quiet or arguments.no_progress) as shown:
-        locked = verification.lock(
+        locked = preparation.lock(
             named.paths, wishes, upgrade, arguments.check, shown.tell, vendor=arguments.vendor or ""
         )
     if arguments.json:

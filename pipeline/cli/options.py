@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from pipeline.verification import Options
+    from pipeline.preparation import Options
 
 BUDGET = "20m"
 """How long the search for causes may take by default."""
@@ -44,7 +44,7 @@ def options(arguments: argparse.Namespace, *, images: Mapping[str, str] | None =
     except ValueError as error:
         raise UsageError(f"--budget: {error}", hint="for example --budget 20m") from error
 
-    from pipeline.verification import Options  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline.preparation import Options  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     return Options(
         store=store_path(arguments),

@@ -117,10 +117,10 @@ def _run(
         )
         return run_image(wish, listeners, getattr(arguments, "launched", None))
 
-    from pipeline import verification  # noqa: PLC0415 - loads everything
+    from pipeline import spec_run  # noqa: PLC0415 - loads everything
 
     wishes = options(arguments)
-    return verification.run_once(
+    return spec_run.run_once(
         arguments.subject,
         arguments.host,
         levels,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.preparation import Built
     from pipeline.release.signing import AnySigner
-    from pipeline.verification import Built
 
 
 def chosen_signer(wanted: str) -> AnySigner:

@@ -13,6 +13,7 @@ from pipeline.cli import faults
 if TYPE_CHECKING:
     import argparse
 
+    from pipeline.preparation import Built
     from pipeline.verify.verdict import Verification
     from runtime.digest import Digest
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
 
     silent = arguments.quiet or arguments.no_progress
-    built: list[tuple[Path, verification.Built]] = []
+    built: list[tuple[Path, Built]] = []
     try:
         with progress(sys.stderr, os.environ, silent=silent) as shown:
             result = verification.verify(named.paths, wishes, shown.tell, lambda *each: built.append(each))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import verification
+from pipeline.preparation import Options
+from pipeline.spec_run import run_once
 from pipeline.verify.pytest_results import read_pytest
 from runtime.oci.image import Image
 
@@ -103,8 +104,8 @@ def own_paths(built):
 def run_reference(built, command):
     """Run the suite once on the reference, and return the outcome and what it wrote."""
     written = []
-    options = verification.Options(store=built.store, locked=True)
-    (outcome,) = verification.run_once(
+    options = Options(store=built.store, locked=True)
+    (outcome,) = run_once(
         str(built.spec.path), None, {}, command, 1, options, written.append, lambda _: None
     )
     return outcome, b"".join(written).decode()

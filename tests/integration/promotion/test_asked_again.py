@@ -12,8 +12,9 @@ sys.path.append(str(Path(__file__).parent))
 from pipeline.asked_again import Earlier, Ground, ask_again
 from pipeline.build.unpacked import trees_of
 from pipeline.changed import Before, SuspectState
+from pipeline.preparation import Options
 from pipeline.release.suite_question import SuiteQuestion
-from pipeline.verification import Options, answer, verify
+from pipeline.verification import answer, verify
 from pipeline.verify.normalization import Normalization
 from pipeline.verify.verdict import VerdictWord
 from runtime.digest import Digest

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packageurl import PackageURL
 
-from pipeline import verification
+from pipeline import preparation
 from pipeline.bills.bill import Bill, Subject, hashes
 from pipeline.bills.formats import FORMATS, render
 from pipeline.bills.provenance import PREDICATE
@@ -205,9 +205,9 @@ def test_each_tree_has_its_own_packages_and_its_own_subject():
 def test_bill_of_a_spec_without_a_lock_names_the_command_that_makes_one(tmp_path):
     path = tmp_path / "web.yaml"
     path.write_text("seatrial: 1\nimage: {debian: bookworm}\nsuite: {command: [a]}\n")
-    options = verification.Options(store=tmp_path / "store")
+    options = preparation.Options(store=tmp_path / "store")
     with pytest.raises(LockError, match="has no lock") as found:
-        verification.bill(path, options, "image", None, lambda _: None)
+        preparation.bill(path, options, "image", None, lambda _: None)
     assert found.value.hint == f"run `seatrial lock {path}`"
 
 
