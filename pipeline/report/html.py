@@ -20,6 +20,7 @@ from pipeline.report.summary import (
     Reading,
     caveats,
     groups,
+    key_of,
     not_run,
     outcomes,
     rates,
@@ -58,7 +59,7 @@ SYMBOLS = {
 
 
 _SAID = (
-    *(caveats, count, interval, levels, not_run, outcomes, rates),
+    *(caveats, count, interval, key_of, levels, not_run, outcomes, rates),
     *(seconds, sentence, times, title, transition, untold),
 )
 """What every format says in the same words."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.report.text import count, listed
-from pipeline.verify.compare import Kind
+from pipeline.verify.compare import Key, Kind
 from pipeline.verify.explain import CauseState, Rate
+from pipeline.verify.notes import Note
 from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import (
     EnvironmentResult,
@@ -163,18 +164,25 @@ def sentence(environment: EnvironmentResult) -> str:
     return f"{', '.join([what, *asides])}{',' * bool(asides)} on {where}"
 
 
-def rates(group: Group, finding: Finding) -> list[tuple[str, Rate]]:
-    """Return how often a flaky behavior was seen: on each host of the group, then on the reference."""
-    found: list[tuple[str, Rate]] = []
-    reference: list[Rate] = []
+def rates(group: Group) -> Mapping[Key, list[tuple[str, Rate]]]:
+    """Return how often each behavior of a flaky group was seen: on each host of it, then on the reference."""
+    found: dict[Key, list[tuple[str, Rate]]] = {key_of(finding): [] for finding in group.findings}
+    reference: dict[Key, list[Rate]] = {name: [] for name in found}
     for host in group.hosts:
         for each in host.findings:
-            same = (each.difference.kind, each.difference.id) == (finding.difference.kind, finding.difference.id)
-            if same and each.cause is not None:
-                found += [(host.name, each.cause.with_)] if each.cause.with_ else []
-                reference += [each.cause.without] if each.cause.without else []
-    most = max(reference, key=lambda rate: rate.of, default=None)
-    return [*found, *([("the reference", most)] if most else [])]
+            name = key_of(each)
+            if name in found and each.cause is not None:
+                found[name] += [(host.name, each.cause.with_)] if each.cause.with_ else []
+                reference[name] += [each.cause.without] if each.cause.without else []
+    for name, those in reference.items():
+        most = max(those, key=lambda rate: rate.of, default=None)
+        found[name] += [("the reference", most)] if most else []
+    return found
+
+
+def key_of(finding: Finding) -> Key:
+    """Return what names the behavior that differs."""
+    return finding.difference.kind, finding.difference.id
 
 
 def closing(verification: Verification) -> str:
@@ -195,6 +203,15 @@ def not_run(verification: Verification) -> tuple[tuple[tuple[str, ...], Unavaila
     for each in verification.unavailable:
         together.setdefault((each.reason, each.hint), []).append(each)
     return tuple((tuple(each.host for each in same), same[0]) for same in together.values())
+
+
+def notes(environment: EnvironmentResult) -> Mapping[Note, list[str]]:
+    """Return the traces that differ, each once with the hosts that show it; no verdict rests on them."""
+    together: dict[Note, list[str]] = {}
+    for host in environment.hosts:
+        for note in host.notes:
+            together.setdefault(note, []).append(host.name)
+    return together
 
 
 def untold(environment: EnvironmentResult) -> tuple[str, ...]:
