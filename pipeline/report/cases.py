@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.report.groups import Reading, reading
 from pipeline.report.sentences import happens, removals, times, title, transition, trial
-from pipeline.report.summary import Reading, outcomes, reading
+from pipeline.report.summary import outcomes
 from pipeline.verify.verdict import Finding, HostResult, State, VerdictWord
 
 

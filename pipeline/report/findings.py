@@ -1,7 +1,7 @@
 """One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
 
+from pipeline.report.groups import Group, Reading, key_of, rates
 from pipeline.report.sentences import happens, interval, levels, removals, times, title, transition, trial
-from pipeline.report.summary import Group, Reading, key_of, rates
 from pipeline.report.text import Ink, columns, count, listed, visible, wrap
 from pipeline.verify.explain import Cause, CauseState
 from pipeline.verify.verdict import Finding, Verification

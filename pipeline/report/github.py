@@ -6,8 +6,9 @@ escaped. Of each severity ten are shown for a step, and the rest is dropped with
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pipeline.report.groups import Group, Reading, groups, key_of, rates
 from pipeline.report.sentences import happens, levels, place, removals, times, title, transition, trial
-from pipeline.report.summary import Group, Reading, caveats, closing, groups, key_of, not_run, rates, untold
+from pipeline.report.summary import caveats, closing, not_run, untold
 from pipeline.report.text import count, listed, visible
 from pipeline.verify.explain import CauseState
 from pipeline.verify.verdict import State, VerdictWord, Verification

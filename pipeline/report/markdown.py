@@ -2,20 +2,9 @@
 
 from collections.abc import Sequence
 
+from pipeline.report.groups import Group, Reading, groups, key_of, rates
 from pipeline.report.sentences import happens, levels, removals, times, title, transition, trial
-from pipeline.report.summary import (
-    Counts,
-    Group,
-    Reading,
-    caveats,
-    counts,
-    groups,
-    key_of,
-    not_run,
-    outcomes,
-    rates,
-    untold,
-)
+from pipeline.report.summary import Counts, caveats, counts, not_run, outcomes, untold
 from pipeline.report.text import count, listed, seconds, visible
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import CauseState

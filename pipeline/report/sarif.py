@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from pipeline.report.cases import fails_as_flaky
 from pipeline.report.document import details, facts, identity, written
+from pipeline.report.groups import Group, Reading, groups, key_of, rates
 from pipeline.report.sarif_rules import FAILING_HOST, INCONCLUSIVE_HOST, Rule, rule_of
 from pipeline.report.sentences import happens, place, removals, times, title, transition, trial
-from pipeline.report.summary import Group, Reading, caveats, groups, key_of, not_run, notes, rates, untold
+from pipeline.report.summary import caveats, not_run, notes, untold
 from pipeline.report.text import count, listed, visible
 from pipeline.verify.explain import Rate
 from pipeline.verify.verdict import EnvironmentResult, Finding, HostResult, VerdictWord, Verification

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pipeline.report.summary import Group, Reading
+from pipeline.report.groups import Group, Reading
 from pipeline.report.text import listed
 from pipeline.verify.explain import CauseState
 from pipeline.verify.hints import hint

@@ -1,8 +1,9 @@
 """The report for a terminal: passed first, failures last, the verdict in the last lines."""
 
 from pipeline.report.findings import block
+from pipeline.report.groups import groups
 from pipeline.report.rows import host_rows
-from pipeline.report.summary import caveats, closing, groups, is_green, not_run, notes, sentence, untold
+from pipeline.report.summary import caveats, closing, is_green, not_run, notes, sentence, untold
 from pipeline.report.text import Ink, columns, count, listed, pad, seconds, visible, wrap
 from pipeline.verify.verdict import EnvironmentResult, VerdictWord, Verification
 

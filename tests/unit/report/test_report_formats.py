@@ -10,7 +10,8 @@ from junitparser import Error, Failure, JUnitXml
 
 from pipeline.report import ctrf, github, html, json, junit, markdown, sarif, saved, terminal
 from pipeline.report.findings import block
-from pipeline.report.summary import Group, Reading, counts, reading
+from pipeline.report.groups import Group, Reading, reading
+from pipeline.report.summary import counts
 from pipeline.report.text import Ink, columns
 from pipeline.verify.explain import Rate
 from pipeline.verify.verdict import State

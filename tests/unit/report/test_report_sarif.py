@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from strange_reports import HIDDEN, flaky_ones, strings, texts
 
 from pipeline.report import sarif
-from pipeline.report.summary import Reading, reading
+from pipeline.report.groups import Reading, reading
 from pipeline.verify.verdict import VerdictWord
 
 VERSION = "1.2.3"
