@@ -1,7 +1,7 @@
 """One block a cause: what differs, what it said, what makes it appear, and the command that shows it again."""
 
+from pipeline.report.groups import Group, Reading, key_of, rates
 from pipeline.report.sentences import happens, interval, levels, removals, times, title, transition, trial
-from pipeline.report.summary import Group, Reading, rates
 from pipeline.report.text import Ink, columns, count, listed, visible, wrap
 from pipeline.verify.explain import Cause, CauseState
 from pipeline.verify.verdict import Finding, Verification
@@ -112,7 +112,7 @@ def _share(group: Group, cause: Cause) -> str:
 
 
 def _flaky(group: Group, finding: Finding, ink: Ink) -> list[str]:
-    found = rates(group, finding)
+    found = rates(group)[key_of(finding)]
     where = listed([host.name for host in group.hosts])
     text = f"differs now and then on {where}: no host is to blame, the test is unstable."
     if found:

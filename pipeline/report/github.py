@@ -6,8 +6,9 @@ escaped. Of each severity ten are shown for a step, and the rest is dropped with
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.report.sentences import happens, levels, removals, times, title, transition, trial
-from pipeline.report.summary import Group, Reading, caveats, closing, groups, not_run, rates, untold
+from pipeline.report.groups import Group, Reading, groups, key_of, rates
+from pipeline.report.sentences import happens, levels, place, removals, times, title, transition, trial
+from pipeline.report.summary import caveats, closing, not_run, untold
 from pipeline.report.text import count, listed, visible
 from pipeline.verify.explain import CauseState
 from pipeline.verify.verdict import State, VerdictWord, Verification
@@ -71,18 +72,16 @@ def _difference(group: Group) -> tuple[Mapping[str, str], str]:
 
 def _flaky(group: Group) -> tuple[Mapping[str, str], str]:
     finding = group.findings[0]
-    seen = [f"{times(rate)} times on {name}" for name, rate in rates(group, finding)]
+    seen = [f"{times(rate)} times on {name}" for name, rate in rates(group)[key_of(finding)]]
     where = listed(seen) if seen else f"now and then on {listed([host.name for host in group.hosts])}"
     text = f"{title(finding.difference)} {happens(finding.difference)} {where}: no host is to blame"
     return {**_place(group), "title": "Flaky"}, text
 
 
 def _place(group: Group) -> Mapping[str, str]:
-    """Return where the test failed, by a path of the working tree; one of the image alone would be shown nowhere."""
-    difference = group.findings[0].difference
-    if not difference.file or difference.file.startswith("/") or not difference.line:
-        return {}
-    return {"file": difference.file, "line": str(difference.line)}
+    """Return where the test failed; a path of the image alone would be shown nowhere."""
+    found = place(group.findings[0].difference)
+    return {"file": found[0], "line": str(found[1])} if found else {}
 
 
 def _inconclusive(verification: Verification) -> Iterator[tuple[Mapping[str, str], str]]:

@@ -14,18 +14,9 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.report.groups import Group, Reading, groups, key_of, rates
 from pipeline.report.sentences import interval, levels, times, title, transition
-from pipeline.report.summary import (
-    Group,
-    Reading,
-    caveats,
-    groups,
-    not_run,
-    outcomes,
-    rates,
-    sentence,
-    untold,
-)
+from pipeline.report.summary import caveats, not_run, outcomes, sentence, untold
 from pipeline.report.text import count, seconds, visible
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import CauseState, Rate
@@ -58,7 +49,7 @@ SYMBOLS = {
 
 
 _SAID = (
-    *(caveats, count, interval, levels, not_run, outcomes, rates),
+    *(caveats, count, interval, key_of, levels, not_run, outcomes, rates),
     *(seconds, sentence, times, title, transition, untold),
 )
 """What every format says in the same words."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from pipeline.report.groups import Group, Reading, groups, key_of, rates
 from pipeline.report.sentences import happens, levels, removals, times, title, transition, trial
-from pipeline.report.summary import Counts, Group, Reading, caveats, counts, groups, not_run, outcomes, rates, untold
+from pipeline.report.summary import Counts, caveats, counts, not_run, outcomes, untold
 from pipeline.report.text import count, listed, seconds, visible
 from pipeline.verify.compare import Kind
 from pipeline.verify.explain import CauseState
@@ -120,8 +121,9 @@ def _rows(loud: Sequence[tuple[EnvironmentResult, Group]]) -> str:
 def _flaky(flaky: Sequence[tuple[EnvironmentResult, Group]]) -> list[str]:
     lines: list[str] = []
     for _, group in flaky:
+        seen_on = rates(group)
         for finding in group.findings:
-            found = rates(group, finding)
+            found = seen_on[key_of(finding)]
             seen = listed([f"{times(rate)} times on **{_plain(name)}**" for name, rate in found])
             where = _plain(listed([host.name for host in group.hosts]))
             said = f"{happens(finding.difference)} {seen}" if seen else f"differs now and then on **{where}**"

@@ -1,6 +1,7 @@
 """One row a host, hosts that behave the same in one: same is quiet, different is loud."""
 
-from pipeline.report.summary import outcomes, reading
+from pipeline.report.groups import reading
+from pipeline.report.summary import outcomes
 from pipeline.report.text import Ink, columns, count, pad, seconds, visible, wrap
 from pipeline.verify.verdict import EnvironmentResult, HostResult, State, VerdictWord
 

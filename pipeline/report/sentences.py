@@ -46,6 +46,13 @@ def title(difference: Difference) -> str:
     return difference.id if difference.kind in {Kind.TEST, Kind.EXIT} else f"{difference.kind} {difference.id}"
 
 
+def place(difference: Difference) -> tuple[str, int] | None:
+    """Return the file and line where a test failed, by a path of the working tree; None for one of the image alone."""
+    file = difference.file
+    is_outside = file.startswith("/") or ".." in file.split("/")
+    return None if not file or is_outside or difference.line < 1 else (file, difference.line)
+
+
 def levels(factors: Mapping[str, str]) -> str:
     """Return factor levels as they are written on a command line, joined: ``umask=0077 and user=root``."""
     return listed([f"{name}={level}" for name, level in sorted(factors.items())])

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from pipeline.report.groups import Reading, groups, reading
 from pipeline.report.text import count, listed
 from pipeline.verify.compare import Kind
-from pipeline.verify.explain import CauseState, Rate
+from pipeline.verify.notes import Note
 from pipeline.verify.suite import TestOutcome
 from pipeline.verify.verdict import (
     EnvironmentResult,
-    Finding,
-    HostResult,
     State,
     Unavailable,
     VerdictWord,
@@ -21,30 +19,6 @@ from runtime.outcome import Fidelity
 
 RAN = frozenset({State.REFERENCE, State.SAME, State.DIFFERENT, State.FLAKY})
 """The states of a host that was observed and whose levels held."""
-
-
-class Reading(StrEnum):
-    """How a finding is to be read."""
-
-    DIFFERENT = "different"
-    FLAKY = "flaky"
-    UNDECIDED = "undecided"
-    ACCEPTED = "accepted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Findings that differ in the same way, on the same hosts, by the same cause.
-
-    Args:
-        reading: how to read them.
-        hosts: where they were seen.
-        findings: one for each test, that of the first host.
-    """
-
-    reading: Reading
-    hosts: tuple[HostResult, ...]
-    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +46,6 @@ class Counts:
     not_run: int
 
 
-def reading(finding: Finding) -> Reading:
-    """Tell how a finding is to be read."""
-    if finding.ignored:
-        return Reading.ACCEPTED
-    cause = finding.cause
-    if cause is None:  # the reference's own failures have equal sides; anything else was not rerun
-        is_own = finding.difference.reference == finding.difference.here
-        return Reading.DIFFERENT if is_own else Reading.UNDECIDED
-    if cause.state is CauseState.CAUSED:
-        return Reading.DIFFERENT
-    if cause.state is CauseState.FLAKY:
-        return Reading.FLAKY
-    return Reading.DIFFERENT if cause.confirmed else Reading.UNDECIDED
-
-
 def counts(environment: EnvironmentResult) -> Counts:
     """Count an environment; every format shows these numbers."""
     seen: dict[Reading, set[tuple[Kind, str]]] = {each: set() for each in Reading}
@@ -109,26 +68,6 @@ def counts(environment: EnvironmentResult) -> Counts:
         accepted=len(seen[Reading.ACCEPTED]),
         not_run=sum(host.state is State.UNAVAILABLE for host in environment.hosts),
     )
-
-
-def groups(environment: EnvironmentResult) -> tuple[Group, ...]:
-    """Return the findings of an environment, those that differ in the same way together, worst first."""
-    hosts: dict[object, list[HostResult]] = {}
-    first: dict[object, Finding] = {}
-    for host in environment.hosts:
-        for finding in host.findings:
-            key: object = (finding.difference.kind, finding.difference.id, _way(finding))
-            hosts.setdefault(key, []).append(host)
-            if key not in first or (finding.cause and finding.cause.with_ and not _with(first[key])):
-                first[key] = finding
-    together: dict[object, list[object]] = {}
-    for key, finding in first.items():
-        together.setdefault((tuple(host.name for host in hosts[key]), _way(finding)), []).append(key)
-    found = [
-        Group(reading=reading(first[keys[0]]), hosts=tuple(hosts[keys[0]]), findings=tuple(first[key] for key in keys))
-        for keys in together.values()
-    ]
-    return tuple(sorted(found, key=lambda group: list(Reading).index(group.reading)))
 
 
 def outcomes(tests: Mapping[str, int]) -> str:
@@ -163,20 +102,6 @@ def sentence(environment: EnvironmentResult) -> str:
     return f"{', '.join([what, *asides])}{',' * bool(asides)} on {where}"
 
 
-def rates(group: Group, finding: Finding) -> list[tuple[str, Rate]]:
-    """Return how often a flaky behavior was seen: on each host of the group, then on the reference."""
-    found: list[tuple[str, Rate]] = []
-    reference: list[Rate] = []
-    for host in group.hosts:
-        for each in host.findings:
-            same = (each.difference.kind, each.difference.id) == (finding.difference.kind, finding.difference.id)
-            if same and each.cause is not None:
-                found += [(host.name, each.cause.with_)] if each.cause.with_ else []
-                reference += [each.cause.without] if each.cause.without else []
-    most = max(reference, key=lambda rate: rate.of, default=None)
-    return [*found, *([("the reference", most)] if most else [])]
-
-
 def closing(verification: Verification) -> str:
     """Return the sentence of the whole verification, with what may move on, ending in a full stop."""
     total = len(verification.environments)
@@ -195,6 +120,15 @@ def not_run(verification: Verification) -> tuple[tuple[tuple[str, ...], Unavaila
     for each in verification.unavailable:
         together.setdefault((each.reason, each.hint), []).append(each)
     return tuple((tuple(each.host for each in same), same[0]) for same in together.values())
+
+
+def notes(environment: EnvironmentResult) -> Mapping[Note, list[str]]:
+    """Return the traces that differ, each once with the hosts that show it; no verdict rests on them."""
+    together: dict[Note, list[str]] = {}
+    for host in environment.hosts:
+        for note in host.notes:
+            together.setdefault(note, []).append(host.name)
+    return together
 
 
 def untold(environment: EnvironmentResult) -> tuple[str, ...]:
@@ -233,30 +167,6 @@ def _said(environment: EnvironmentResult) -> str:
     for known in (" is inconclusive: ", " does not pass by itself: "):
         text = text.removeprefix(environment.name + known)
     return text
-
-
-def _with(finding: Finding) -> Rate | None:
-    return finding.cause.with_ if finding.cause else None
-
-
-def _way(finding: Finding) -> object:
-    cause = finding.cause
-    factors = tuple(sorted(cause.factors.items())) if cause else ()
-    difference = finding.difference
-    # An artifact's digest is all its own; the lines that changed in it can be those of others too.
-    sides = (difference.reference, difference.here)
-    side = (
-        sides if difference.kind is not Kind.ARTIFACT else (difference.message, *(each == "missing" for each in sides))
-    )
-    return (
-        difference.kind,
-        side,
-        difference.is_cut,
-        reading(finding),
-        factors,
-        finding.ignored,
-        cause.state if cause else None,
-    )
 
 
 def _is(number: int) -> str:

@@ -1,10 +1,10 @@
 """The report for a terminal: passed first, failures last, the verdict in the last lines."""
 
 from pipeline.report.findings import block
+from pipeline.report.groups import groups
 from pipeline.report.rows import host_rows
-from pipeline.report.summary import caveats, closing, groups, is_green, not_run, sentence, untold
+from pipeline.report.summary import caveats, closing, is_green, not_run, notes, sentence, untold
 from pipeline.report.text import Ink, columns, count, listed, pad, seconds, visible, wrap
-from pipeline.verify.notes import Note
 from pipeline.verify.verdict import EnvironmentResult, VerdictWord, Verification
 
 COLOR = {VerdictWord.PASSED: "green", VerdictWord.FAILED: "red", VerdictWord.INCONCLUSIVE: "magenta"}
@@ -87,11 +87,8 @@ def _emulated(environment: EnvironmentResult, indent: int, ink: Ink) -> list[str
 
 
 def _notes(environment: EnvironmentResult, ink: Ink) -> list[str]:
-    """Return the traces that differ, each once with the hosts that show it; no verdict rests on them."""
-    together: dict[Note, list[str]] = {}
-    for host in environment.hosts:
-        for note in host.notes:
-            together.setdefault(note, []).append(host.name)
+    """Return the traces that differ, the first of many."""
+    together = notes(environment)
     lines: list[str] = []
     for note, names in list(together.items())[:_NOTES]:
         first, *rest = wrap(visible(f"{listed(names)}: {note.text}"), ink.width - 8)

@@ -1,5 +1,6 @@
 """The action: its steps are run by bash, as a runner runs them, and its files and the workflow's are valid."""
 
+import json
 import os
 import re
 import shutil
@@ -149,20 +150,45 @@ def test_files_are_valid(schema):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def block(first_line):
+    """Give what stands behind some line of the page, which is the first of an indented block."""
+    text = (ROOT / "docs/how-to/verify-in-github-actions.md").read_text(encoding="utf-8")
+    found = re.search(rf"^    +{re.escape(first_line)}\n((?:(?:    .*)?\n)+)", text, re.MULTILINE)
+    return "\n".join(line[4:] for line in found[1].splitlines()) + "\n"
+
+
+def check_workflow(workflow, folder):
+    file = folder / "workflow.yml"
+    file.write_text(workflow, encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     "first", ["# .github/workflows/verify.yml of your project", "# .github/workflows/release.yml of your project"]
 )
 def test_workflows_of_the_page_are_valid(first, tmp_path):
-    text = (ROOT / "docs/how-to/verify-in-github-actions.md").read_text(encoding="utf-8")
-    found = re.search(rf"^    {re.escape(first)}\n((?:(?:    .*)?\n)+)", text, re.MULTILINE)
-    file = tmp_path / "workflow.yml"
-    file.write_text("\n".join(line[4:] for line in found[1].splitlines()) + "\n", encoding="utf-8")
+    workflow = block(first)
     known = set(READ["inputs"])
-    for job in yaml.safe_load(file.read_text())["jobs"].values():
+    for job in yaml.safe_load(workflow)["jobs"].values():
         assert all(set(each["with"]) <= known for each in job["steps"] if "seatrial" in each.get("uses", ""))
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_workflow(workflow, tmp_path)
+
+
+def test_steps_of_the_page_for_code_scanning_write_what_they_upload(tmp_path):
+    further = block("# further steps of the job")
+    check_workflow(block("# .github/workflows/verify.yml of your project") + further, tmp_path)
+    steps = yaml.safe_load(further)
+    (tmp_path / ".seatrial").mkdir()
+    shutil.copy(ROOT / "tests/golden/report/everything.json", tmp_path / ".seatrial/report.json")
+    (tmp_path / "seatrial").mkdir()
+    (tmp_path / "seatrial/bin").symlink_to(Path(sys.executable).parent)
+    environment = {**os.environ, "RUNNER_TEMP": str(tmp_path)}
+    (command,) = (each["run"] for each in steps if "run" in each)
+    subprocess.run([*BASH, command], cwd=tmp_path, env=environment, check=True)
+    (uploaded,) = (each["with"]["sarif_file"] for each in steps if "with" in each)
+    assert json.loads((tmp_path / uploaded).read_text())["version"] == "2.1.0"
 
 
 def test_auditor_of_workflows_finds_nothing():

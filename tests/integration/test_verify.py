@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,8 @@ def test_verify_of_a_real_application_passes_and_runs_nothing_twice(store, build
     arguments = ("verify", "envs/schedule.yaml", "--hosts", "umask-0077,no-network,locale-c", "--locked", "--json")
     first = run(store, *arguments)
     assert first.returncode == 0, first.stdout + first.stderr
+    schema = json.loads((ROOT / "specs/verdict.schema.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(json.loads(first.stdout))
     (found,) = json.loads(first.stdout)["environments"]
     assert found["verdict"] == "PASSED"
     assert found["tests"]["passed"] == 81

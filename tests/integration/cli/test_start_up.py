@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.report import FORMATS
+
 ROOT = Path(__file__).parents[3]
 HEAVY = ("pydantic", "rich", "yaml", "junitparser", "urllib3", "uv", "pysequoia", "zstandard", "deflate")
 
@@ -36,6 +38,21 @@ def test_ascii_stream_shows_a_report_with_symbols():
     assert done.returncode == 0
     assert done.stdout.isascii()
     assert "x DIFFERENT" in done.stdout
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_report_loads_no_other_format_than_the_one_that_is_asked_for(form):
+    report = ROOT / "tests/golden/report/everything.json"
+    script = (
+        "import sys; from pipeline.cli.main import main\n"
+        f"sys.argv = ['seatrial', 'report', {str(report)!r}, '--format', {form!r}]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    modules = set(python("-c", script).stderr.split())
+    # A report is read from JSON, whatever it is written as.
+    assert {name for name in FORMATS if f"pipeline.report.{name}" in modules} == {"json", form}
+    assert ("jinja2" in modules, "junitparser" in modules) == (form == "html", form == "junit")
 
 
 def test_closed_pipe_ends_without_a_word():

@@ -47,7 +47,8 @@ class Verified:
         self.exit_code, self.terminal = done.returncode, done.stdout
         report = self.shell("seatrial report --format json")
         assert report.returncode == 0, done.stdout + done.stderr
-        (self.found,) = json.loads(report.stdout)["environments"]
+        self.document = json.loads(report.stdout)
+        (self.found,) = self.document["environments"]
         self.hosts = {each["name"]: each for each in self.found["hosts"]}
         self.markdown = self.shell("seatrial report --format markdown").stdout
         self.junit = self.shell("seatrial report --format junit").stdout

@@ -1,13 +1,17 @@
-"""Each kind of difference is reported as what it is: in JSON, on the terminal, as Markdown and JUnit, by the command.
+"""Each kind of difference is reported as what it is: on the terminal, as Markdown, JSON, JUnit, SARIF and CTRF.
 
 The apps are in ``apps``, their suites in ``suite``, and each has a spec in this folder; ``sheet`` has several kinds.
 """
 
+import json
 import shlex
 import sys
 
+import jsonschema
 import pytest
 from junitparser import Failure, JUnitXml
+
+from pipeline.declare.schema import SPECS
 
 pytestmark = [pytest.mark.network, pytest.mark.bar("10 kinds")]
 
@@ -152,6 +156,18 @@ def test_changed_text_artifact_is_shown_by_its_lines_and_no_other_one_is_told_of
     said = app.shell(found["out/orders.json"]["reproduce"]).stderr
     assert "seatrial: artifact out/orders.json is sha256:" in said
     assert new in said
+
+
+def test_report_is_what_its_schema_says_and_names_the_cause_for_other_programs(verified):
+    app = verified("report")
+    jsonschema.Draft7Validator(json.loads((SPECS / "verdict.schema.json").read_text())).validate(app.document)
+    (log,) = json.loads(app.shell("seatrial report --format sarif").stdout)["runs"]
+    found = {each["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]: each for each in log["results"]}
+    assert found["artifact out/orders.json"]["ruleId"] == "timezone"
+    assert found["artifact out/orders.json"]["properties"]["hosts"] == ["timezone-kolkata", "abroad"]
+    cases = json.loads(app.shell("seatrial report --format ctrf").stdout)["results"]["tests"]
+    failed = {(each["suite"][1], each["name"]) for each in cases if each["status"] == "failed"}
+    assert {("timezone-kolkata", "artifact out/orders.json"), ("abroad", "artifact out/orders.json")} <= failed
 
 
 def test_changed_line_of_stdout_is_shown_without_what_varies_anyway(verified):

@@ -1,6 +1,7 @@
 """Verifications to render: the one of the documentation's transcript, and one with nothing to tell."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,9 @@ from pipeline.verify.verdict import (
 )
 from runtime.digest import Digest
 from runtime.outcome import Calls, Denied, Ending, Lookup, Network
+
+sys.path.insert(0, str(Path(__file__).parent))
+from strange_reports import with_text
 
 UPLOADS = Digest("sha256:91ce4b07f2d86a3519e0c7b4a85d6f13e2904c7bd1a8635f0e92b47c6d83a5f1")
 CRONITER = Digest("sha256:6d1f0a7c9b42e8d3150cf6a94b7e2281c05d9f3a7e61b8420d4c93fe5a17b680")
@@ -399,6 +403,12 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "report"
 def samples():
     """The verifications by name."""
     return {name: make() for name, make in SAMPLES.items()}
+
+
+@pytest.fixture(scope="session")
+def strange():
+    """Give a verification with a text in every place where a stranger's can stand."""
+    return lambda text: with_text(failed(), text)
 
 
 @pytest.fixture(params=SAMPLES)

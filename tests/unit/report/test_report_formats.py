@@ -3,14 +3,15 @@ import hashlib
 import json as parser
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from pipeline.report import github, html, json, junit, markdown, saved, terminal
+from pipeline.report import ctrf, github, html, json, junit, markdown, sarif, saved, terminal
 from pipeline.report.findings import block
-from pipeline.report.summary import Group, Reading, counts, reading
+from pipeline.report.groups import Group, Reading, reading
+from pipeline.report.summary import counts
 from pipeline.report.text import Ink, columns
 from pipeline.verify.explain import Rate
 from pipeline.verify.verdict import State
@@ -151,7 +152,8 @@ def test_terminal_color_changes_no_text(sample):
 
 def test_no_format_passes_a_control_on(sample):
     formats = (json, markdown, junit, github, html)
-    for text in (terminal.render(sample, Ink()), *(each.render(sample) for each in formats)):
+    versioned = (each.render(sample, "1") for each in (ctrf, sarif))
+    for text in (terminal.render(sample, Ink()), *(each.render(sample) for each in formats), *versioned):
         assert not HOSTILE.search(text)
 
 
@@ -163,7 +165,9 @@ def test_no_format_says_signed(sample):
 def test_every_difference_is_in_every_format_even_if_many_share_a_row(samples):
     many = with_many_findings(samples["failed"], 40)
     names = [f"tests/test_many.py::test_{number}" for number in range(40)]
-    for text in (terminal.render(many, Ink()), *(each.render(many) for each in (json, markdown, junit, html))):
+    versioned = (each.render(many, "1") for each in (ctrf, sarif))
+    unversioned = (each.render(many) for each in (json, markdown, junit, html))
+    for text in (terminal.render(many, Ink()), *unversioned, *versioned):
         assert all(re.search(rf"{re.escape(name)}\b", text) for name in names)
     assert "39 others in the same way:" in terminal.render(many, Ink())
 
@@ -179,6 +183,7 @@ def test_every_format_counts_the_same(sample):
     suites = list(JUnitXml.fromstring(junit.render(sample).encode()))
     table = markdown.render(sample).split("|--:|\n", 1)[1].split("\n\n", 1)[0].splitlines()
     text = terminal.render(sample, Ink(), verbose=True)
+    (log,) = parser.loads(sarif.render(sample, "1"))["runs"]
     for environment, written, row in zip(sample.environments, document["environments"], table, strict=True):
         found = counts(environment)
         mine = [each for each in suites if prop(each, "image") == str(environment.image)]
@@ -199,6 +204,14 @@ def test_every_format_counts_the_same(sample):
         assert found.flaky == len({case.name for case in cases(mine) if "FLAKY" in (case.system_out or "")})
         for state in State:
             assert text.count(f" {state} ") >= states.count(state)
+        for facts in (parser.loads(ctrf.render(sample, "1"))["results"]["extra"], log["properties"]):
+            (mine,) = (each["counts"] for each in facts["environments"] if each["name"] == environment.name)
+            assert mine == asdict(found)
+        results = [each for each in log["results"] if each["properties"]["environment"] == environment.name]
+        for name in ("flaky", "undecided", "accepted"):
+            assert getattr(found, name) == len({behavior(each) for each in results if each["ruleId"] == name})
+        others = {"flaky", "undecided", "accepted", "inconclusive-host", "failing-host"}
+        assert found.different == len({behavior(each) for each in results if each["ruleId"] not in others})
 
 
 def test_junit_failures_are_the_differing_findings(sample):
@@ -257,6 +270,10 @@ def with_many_findings(verification, number, *, alike=True):
 
 def prop(suite, name):
     return next(each.value for each in suite.properties() if each.name == name)
+
+
+def behavior(result):
+    return result["properties"]["kind"], result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
 
 
 def cases(suites):
