@@ -181,6 +181,27 @@ def test_port_of_containers_is_found(ports, deploy, port):
     assert container_port(wanted(ports=ports, **deploy)) == port
 
 
+@pytest.mark.parametrize(
+    ("fact", "host"),
+    [
+        ("devices", {"Devices": [{"PathOnHost": "/dev/mem", "PathInContainer": "/m", "CgroupPermissions": "rwm"}]}),
+        ("devices", {"DeviceRequests": [{"Driver": "nvidia", "Count": -1}]}),
+        ("devices", {"DeviceCgroupRules": ["b *:* rwm"]}),
+        ("groups", {"GroupAdd": ["docker"]}),
+        ("security", {"SecurityOpt": ["apparmor=unconfined"]}),
+        ("security", {"SecurityOpt": ["label=disable", "no-new-privileges"]}),
+        ("sysctls", {"Sysctls": {"net.ipv4.ip_forward": "1"}}),
+        ("limits", {"Ulimits": [{"Name": "nofile", "Soft": 9, "Hard": 9}]}),
+    ],
+)
+def test_what_an_engine_gives_a_container_beyond_its_deployment_is_a_fact(fact, host):
+    def told_of(given):
+        return facts_of({"HostConfig": given}, Marks(app="", stage="", role=""), None)
+
+    assert told_of({"SecurityOpt": ["no-new-privileges", "seccomp=x"]})[fact] == []
+    assert told_of(host)[fact]
+
+
 def test_answer_of_a_supervisor_that_ends_meanwhile_is_an_error():
     ours, theirs = socket.socketpair()
     with Conversation(ours) as conversation, theirs:
