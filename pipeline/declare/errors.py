@@ -19,6 +19,7 @@ PipelineError
 │   └── BusyStageError        another promotion into the stage is under way
 ├── DeployError               a deployment is refused, or was rolled back
 │   └── TargetError           what runs the containers fails, or cannot be had
+│       └── LeftOverError     the new containers have the traffic, and what follows that failed
 └── VerifyError               a verification cannot come to a verdict
 """
 
@@ -128,6 +129,10 @@ class DeployError(PipelineError):
 
 class TargetError(DeployError):
     """What runs the containers fails, or cannot be had."""
+
+
+class LeftOverError(TargetError):
+    """The new containers have the traffic, and what follows that failed: those from before are not ended."""
 
 
 class VerifyError(PipelineError):

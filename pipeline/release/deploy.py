@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.declare.errors import DeployError, TargetError
+from pipeline.declare.errors import DeployError, LeftOverError, TargetError
 from pipeline.release.comparison import identities, mismatches
 from pipeline.release.deployment import Deployment, seen_of
 from pipeline.release.targets.target import Replica, Target, Wanted
@@ -32,6 +32,7 @@ class DeployRefusal(StrEnum):
     TARGET = "target-changed"
     BEFORE = "before-failed"
     NOT_READY = "not-ready"
+    NOT_ENDED = "not-ended"
     READ_BACK = "read-back"
     SMOKE = "smoke-failed"
     NOT_DEPLOYED = "not-deployed"
@@ -200,7 +201,8 @@ class Deployer:
         except RefusedDeploymentError:
             raise
         except TargetError as error:
-            raise RefusedDeploymentError(DeployRefusal.NOT_READY, error.message, hint=error.hint) from error
+            reason = DeployRefusal.NOT_ENDED if isinstance(error, LeftOverError) else DeployRefusal.NOT_READY
+            raise RefusedDeploymentError(reason, error.message, hint=error.hint) from error
         found = self.target.observe(wanted.app, wanted.stage)
         self._require_same(wanted, found)
         return found

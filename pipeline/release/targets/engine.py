@@ -97,6 +97,8 @@ def told(name: str) -> Iterator[None]:
         raise TargetError(f"{name} refuses: {explanation}") from error
     except RequestException as error:
         raise TargetError(f"{name} does not answer: {error}", hint=remedy(name)) from error
+    except OSError as error:  # which those of requests are as well
+        raise TargetError(f"what {name} is given cannot be read or written: {error}") from error
 
 
 def _described(name: str, api: Any, address: str, version: str) -> EngineClient:  # noqa: ANN401 - the SDK has no types

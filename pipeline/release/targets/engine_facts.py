@@ -17,6 +17,9 @@ from runtime.errors import DigestError
 
 _INITS = (["/dev/init"], ["/run/podman-init"])
 
+_TOLD_APART = ("no-new-privileges", "seccomp=")
+"""How the security options begin that are facts of their own."""
+
 _OF_ONE_CONTAINER = ("HOSTNAME",)
 """Variables that an engine sets to the container's own name."""
 
@@ -56,6 +59,11 @@ def facts_of(inspected: Mapping[str, Any], marks: Marks, inside: Inside | None) 
         "processes": max(int(host.get("PidsLimit") or 0), 0) or None,
         "read-only": bool(host.get("ReadonlyRootfs")),
         "namespaces": sorted(_namespaces(host)),
+        "devices": sorted(_devices(host)),
+        "groups": sorted(map(str, host.get("GroupAdd") or ())),
+        "security": sorted(each for each in security if not each.startswith(_TOLD_APART)),
+        "sysctls": sorted(f"{name}={value}" for name, value in (host.get("Sysctls") or {}).items()),
+        "limits": sorted(f"{each['Name']} {each['Soft']} {each['Hard']}" for each in host.get("Ulimits") or ()),
         "runtime": host.get("Runtime") or "",
         "restarted-by": (host.get("RestartPolicy") or {}).get("Name") or "no",
     }
@@ -137,6 +145,14 @@ def _cpus(host: Mapping[str, Any]) -> Json:
         quota = int(host["CpuQuota"]) * 1_000_000_000 // (int(host.get("CpuPeriod") or 0) or 100_000)
     chosen = host.get("CpusetCpus") or ""
     return {"billionths": quota, "set": chosen} if quota or chosen else None
+
+
+def _devices(host: Mapping[str, Any]) -> Iterable[str]:
+    """Yield what it has of the machine's devices, by paths, by requests of a driver, or by rules."""
+    for each in host.get("Devices") or ():
+        yield f"{each.get('PathOnHost')} {each.get('PathInContainer')} {each.get('CgroupPermissions')}"
+    yield from (f"request {Digest.of_json(each).short}" for each in host.get("DeviceRequests") or ())
+    yield from (f"rule {each}" for each in host.get("DeviceCgroupRules") or ())
 
 
 def _namespaces(host: Mapping[str, Any]) -> Iterable[str]:

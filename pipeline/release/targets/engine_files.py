@@ -74,8 +74,12 @@ def _content(client: Any, container: str, path: str, kind: int) -> Json:  # noqa
 
     try:
         chunks, _ = client.get_archive(container, path)
-    except DockerException:
-        return "gone"  # a program may remove what it wrote a moment ago
+        return _told_of(chunks)
+    except (DockerException, tarfile.TarError):
+        return "gone"  # a program may remove what it wrote a moment ago, or end meanwhile
+
+
+def _told_of(chunks: Iterable[bytes]) -> Json:
     with tarfile.open(fileobj=io.BufferedReader(ChunkFile(iter(chunks))), mode="r|") as archive:
         entry = archive.next()
         if entry is None:

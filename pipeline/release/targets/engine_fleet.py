@@ -136,7 +136,7 @@ class EngineFleet:
                     self._starter.stop(self._engine, each)
                 with suppress(NotFound):
                     self._engine.api.remove_container(each, force=True)
-        self._starter.ended(names)
+            self._starter.ended(names)
 
     def told(self, names: Sequence[str]) -> tuple[Replica, ...]:
         """See ``Fleet.told``."""
@@ -145,7 +145,8 @@ class EngineFleet:
 
     def finished(self) -> None:
         """See ``Starter.finished``."""
-        self._starter.finished()
+        with told(self._engine.name):
+            self._starter.finished()
 
     def everything(self) -> tuple[str, ...]:
         """Return all containers of the app in the stage, of whatever role."""

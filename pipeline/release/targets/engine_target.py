@@ -16,7 +16,7 @@ from pipeline.release.targets.engine_images import image_name, prepare_image
 from pipeline.release.targets.engine_once import run_to_end
 from pipeline.release.targets.engine_request import Place, network_of, once_request
 from pipeline.release.targets.engine_volumes import have_volumes
-from pipeline.release.targets.handover import change_count, hand_over
+from pipeline.release.targets.handover import change_count, following, hand_over
 from pipeline.release.targets.marks import PREFIX, container_port, refuse_older
 from pipeline.release.targets.rootless_network import lacking_network
 from pipeline.release.targets.target import Once, Replica, Wanted
@@ -95,7 +95,8 @@ class EngineTarget:
             fleet = EngineFleet(engine, wanted.app, wanted.stage, _place(engine, wanted), starter)
             refuse_older(wanted, fleet.numbers())
             yield fleet
-            fleet.finished()
+            with following():
+                fleet.finished()
 
     def _starter(self, app: str, stage: str, *, joins: bool = False) -> Starter:  # noqa: ARG002 - others need them
         """Return what makes and stops the containers.

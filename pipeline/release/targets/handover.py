@@ -6,11 +6,11 @@ candidates, which other containers follow that have the ports, one replica at a 
 old containers are stopped and not removed, so that each of them can go on.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from pipeline.declare.errors import TargetError
+from pipeline.declare.errors import LeftOverError, TargetError
 from pipeline.release.targets.marks import Role
 from pipeline.release.targets.target import Replica, Wanted
 
@@ -46,6 +46,7 @@ def hand_over(fleet: Fleet, wanted: Wanted, check: Callable[[Sequence[Replica]],
 
     Raises:
         TargetError: the new ones did not get ready, or did not with their ports. The old ones go on.
+        LeftOverError: the new ones have taken their place, and the old ones could not be removed.
         BaseException: what ``check`` raises; likewise.
     """
     before = fleet.running()
@@ -59,7 +60,23 @@ def hand_over(fleet: Fleet, wanted: Wanted, check: Callable[[Sequence[Replica]],
     except BaseException:
         _ended(fleet, new)
         raise
-    fleet.remove((*before, *(new if role is Role.CANDIDATE else ())))
+    with following():
+        fleet.remove((*before, *(new if role is Role.CANDIDATE else ())))
+
+
+@contextmanager
+def following() -> Iterator[None]:
+    """Say of what fails in the block that the new containers have the traffic all the same.
+
+    Raises:
+        LeftOverError: it failed.
+    """
+    try:
+        yield
+    except (TargetError, OSError) as error:
+        said = error.message if isinstance(error, TargetError) else str(error)
+        message = f"the new containers have the traffic, and what follows that failed: {said}"
+        raise LeftOverError(message, hint="deploy again once that is mended: it ends what is left") from error
 
 
 def change_count(fleet: Fleet, wanted: Wanted, check: Callable[[Sequence[Replica]], None]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.declare.errors import TargetError
 from pipeline.release.targets import kubernetes_manifests as manifests
+from pipeline.release.targets.handover import following
 from pipeline.release.targets.kubeconfig import kubeconfig_path, read_kubeconfig
 from pipeline.release.targets.kubernetes_api import Api
 from pipeline.release.targets.kubernetes_facts import exit_code, is_ready, replica_of, trouble_of
@@ -98,9 +99,10 @@ class KubernetesTarget:
                 with suppress(TargetError):
                     _delete_batch(api, wanted.app, wanted.stage, batch)
                 raise
-            self._keep(wanted, batch)
-            for other in _batches(api, wanted.app, wanted.stage) - {batch}:
-                _delete_batch(api, wanted.app, wanted.stage, other)
+            with following():
+                self._keep(wanted, batch)
+                for other in _batches(api, wanted.app, wanted.stage) - {batch}:
+                    _delete_batch(api, wanted.app, wanted.stage, other)
             return _told(api, {manifests.BATCH: batch})
 
     def scale(self, wanted: Wanted, check: Callable[[Sequence[Replica]], None]) -> tuple[Replica, ...]:

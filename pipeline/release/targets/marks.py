@@ -13,6 +13,8 @@ from runtime.errors import DigestError
 
 PREFIX = "dev.seatrial"
 
+_MOST_DIGITS = 5  # of a port
+
 
 class Role(StrEnum):
     """What a container is for."""
@@ -121,7 +123,8 @@ def container_port(wanted: Wanted) -> int | None:
     deploy = wanted.deploy
     if deploy.health:
         return deploy.health.port
-    ports = [int(each.partition("/")[0]) for each in wanted.image.ports if not each.endswith("/udp")]
+    named = (each.removesuffix("/tcp") for each in wanted.image.ports)  # whatever an image has there
+    ports = [int(each) for each in named if each.isdecimal() and len(each) <= _MOST_DIGITS]
     if len(ports) > 1 and deploy.port and deploy.port not in ports:
         listed = ", ".join(map(str, ports))
         message = f"port {deploy.port} of {wanted.stage} leads to one of the ports {listed} of {wanted.app}: which?"

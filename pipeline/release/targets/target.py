@@ -121,6 +121,9 @@ class Target(Protocol):
 
         Returns:
             What runs then, as ``observe`` tells it.
+
+        Raises:
+            LeftOverError: the new ones have the traffic, and the old ones could not be ended.
         """
 
     def scale(self, wanted: Wanted, check: Callable[[Sequence[Replica]], None]) -> tuple[Replica, ...]:

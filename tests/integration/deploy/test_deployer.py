@@ -10,10 +10,12 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
 from mutant import disabled
 
+from pipeline.declare.errors import TargetError
 from pipeline.declare.stage_file import TargetKind
 from pipeline.release.deploy import Deployer, DeployRefusal, RefusedDeploymentError
 from pipeline.release.deployment import Deployment
 from pipeline.release.load import under_load
+from pipeline.release.targets.handover import following
 from pipeline.release.targets.native import NativeTarget
 from runtime.oci.image import Image
 from runtime.oci.layout import Layout
@@ -95,6 +97,25 @@ class Swapped(NativeTarget):
 
     def replace(self, wanted, check):
         return super().replace(replace(wanted, image=self.other, release=self.other.digest), check)
+
+
+class Stuck(NativeTarget):
+    """A target that cannot end what ran before."""
+
+    def replace(self, wanted, check):
+        super().replace(wanted, check)
+        with following():
+            raise TargetError("the old container hangs")
+
+
+@pytest.mark.slow
+def test_old_containers_that_cannot_be_ended_are_told_as_that(deployment):
+    deployer = Deployer(target=Stuck(deployment.store), store=deployment.store, tell=lambda _: None)
+    with pytest.raises(RefusedDeploymentError, match=r"the new containers have the traffic.*hangs") as caught:
+        deployer.deploy(deployment.wanted(), acceptance=None, at=1_800_000_000)
+    assert caught.value.reason is DeployRefusal.NOT_ENDED
+    assert deployment.ask()[0] == 200
+    assert deployed(deployment).number == 1
 
 
 def swapped(deployment, digest):

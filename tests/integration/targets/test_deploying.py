@@ -13,6 +13,7 @@ KINDS = {
     "files": Kind.FILE,
     "mounts": Kind.MOUNT_ADDED,
     "capabilities": Kind.CAPABILITY_ADDED,
+    "devices": Kind.CONFINEMENT,
     "memory": Kind.LIMITS,
     "user": Kind.USER,
     "state": Kind.STOPPED,

@@ -26,6 +26,7 @@ from runtime.oci.layout import Layout
 
 ANSWER = 'echo "$VERSION" > /tmp/index.html; exec /bin/busybox httpd -f -p 8000 -h /tmp'
 PORT = 8000
+FULL = {"PathOnHost": "/dev/full", "PathInContainer": "/dev/more", "CgroupPermissions": "rwm"}
 
 SETTINGS = (
     *("Binds", "CapAdd", "CapDrop", "Init", "Memory", "MemorySwap", "NetworkMode", "PidsLimit", "PortBindings"),
@@ -135,6 +136,7 @@ class EngineWorld(World):
             "files": lambda: self.edit_file(name),
             "mounts": lambda: self.recreate(name, host={"Binds": [*(host["Binds"] or ()), "/etc:/mnt:ro"]}),
             "capabilities": lambda: self.recreate(name, host={"CapAdd": [*host["CapAdd"], "SYS_PTRACE"]}),
+            "devices": lambda: self.recreate(name, host={"Devices": [FULL]}),
             "memory": lambda: self.api.update_container(name, mem_limit=64 << 20, memswap_limit=64 << 20),
             "user": lambda: self.recreate(name, body={"User": "0"}),
             "state": lambda: self.api.stop(name, timeout=1),

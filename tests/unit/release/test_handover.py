@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.declare.errors import TargetError
+from pipeline.declare.errors import LeftOverError, TargetError
 from pipeline.release.targets.handover import change_count, hand_over
 from pipeline.release.targets.marks import Role
 
@@ -98,6 +98,20 @@ def test_failing_check_leaves_what_was_there(fleet, port):
     with pytest.raises(LookupError):
         hand_over(fleet, wanted(2, port=port, replicas=2), fails)
     assert fleet.state() == before
+
+
+@pytest.mark.parametrize("port", [None, 80])
+@pytest.mark.parametrize("error", [TargetError("the engine does not answer"), OSError("the disk is full")])
+def test_old_ones_that_cannot_be_removed_are_told_apart_from_a_deployment_that_was_undone(fleet, port, error):
+    hand_over(fleet, wanted(1, port=port), lambda _: None)
+
+    def remove(_):
+        raise error
+
+    fleet.remove = remove
+    with pytest.raises(LeftOverError, match=f"the new containers have the traffic.*{error}"):
+        hand_over(fleet, wanted(2, port=port), lambda _: None)
+    assert {each.number for each in fleet.containers.values() if each.runs and each.role is Role.REPLICA} >= {2}
 
 
 @pytest.mark.parametrize("index", [1, 2, 3])

@@ -1,6 +1,8 @@
 """What targets are asked for, and what is read back: the pure parts."""
 
 import json
+import re
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from pipeline.declare.errors import TargetError
 from pipeline.declare.stage_file import DeployPart
 from pipeline.release.targets import confinement, kubernetes_manifests
+from pipeline.release.targets.compose import ByCompose
 from pipeline.release.targets.compose_file import compose_file, keep_services, project_of, read_names, to_yaml
+from pipeline.release.targets.engine import told
 from pipeline.release.targets.engine_facts import digests_of, facts_of, state_of
-from pipeline.release.targets.engine_files import differing
+from pipeline.release.targets.engine_files import differing, files_of
 from pipeline.release.targets.engine_images import require_same
 from pipeline.release.targets.engine_request import Place, once_request, replica_request
 from pipeline.release.targets.inside import look_inside
@@ -23,6 +27,7 @@ from pipeline.release.targets.kubernetes_facts import digests_of as pod_digests
 from pipeline.release.targets.kubernetes_facts import facts_of as pod_facts
 from pipeline.release.targets.marks import Marks, Role, container_port, masked, refuse_older
 from pipeline.release.targets.podman_unit import unit_file
+from pipeline.release.targets.supervisor.control import Conversation
 from pipeline.release.targets.target import ReplicaState, Wanted
 from runtime.digest import Digest
 from runtime.host import Host
@@ -168,11 +173,56 @@ def test_container_that_is_added_to_a_pod_is_told_whatever_it_is_called(key, nam
         ((), {"port": 80}, 80),
         (("8000/tcp", "9000/tcp"), {"port": 9000}, 9000),
         (("8000/tcp", "53/udp"), {"port": 80}, 8000),
+        (("8000/tcp", "http/tcp", "1-9/tcp", "", "9" * 5000, "²"), {"port": 80}, 8000),
         (("1/tcp", "2/tcp"), {"port": 80, "health": {"port": 2}}, 2),
     ],
 )
 def test_port_of_containers_is_found(ports, deploy, port):
     assert container_port(wanted(ports=ports, **deploy)) == port
+
+
+@pytest.mark.parametrize(
+    ("fact", "host"),
+    [
+        ("devices", {"Devices": [{"PathOnHost": "/dev/mem", "PathInContainer": "/m", "CgroupPermissions": "rwm"}]}),
+        ("devices", {"DeviceRequests": [{"Driver": "nvidia", "Count": -1}]}),
+        ("devices", {"DeviceCgroupRules": ["b *:* rwm"]}),
+        ("groups", {"GroupAdd": ["docker"]}),
+        ("security", {"SecurityOpt": ["apparmor=unconfined"]}),
+        ("security", {"SecurityOpt": ["label=disable", "no-new-privileges"]}),
+        ("sysctls", {"Sysctls": {"net.ipv4.ip_forward": "1"}}),
+        ("limits", {"Ulimits": [{"Name": "nofile", "Soft": 9, "Hard": 9}]}),
+    ],
+)
+def test_what_an_engine_gives_a_container_beyond_its_deployment_is_a_fact(fact, host):
+    def told_of(given):
+        return facts_of({"HostConfig": given}, Marks(app="", stage="", role=""), None)
+
+    assert told_of({"SecurityOpt": ["no-new-privileges", "seccomp=x"]})[fact] == []
+    assert told_of(host)[fact]
+
+
+def test_answer_of_a_supervisor_that_ends_meanwhile_is_an_error():
+    ours, theirs = socket.socketpair()
+    with Conversation(ours) as conversation, theirs:
+        theirs.sendall(b'{"replicas": [')
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(TargetError, match="ended while it answered"):
+            conversation.ask(do="observe")
+
+
+def test_file_of_compose_that_cannot_be_written_is_an_error_of_the_target(tmp_path):
+    (tmp_path / "web").touch()
+    starter = ByCompose(tmp_path / "web", ("true",), joins=False)
+    with pytest.raises(TargetError, match=re.escape(str(tmp_path / "web"))), told("docker"):
+        starter.start(SimpleNamespace(address=""), wanted(), PLACE, Role.REPLICA, {1: "web.prod.5.a.1"})
+
+
+def test_file_whose_archive_is_cut_off_is_told_as_gone():
+    client = SimpleNamespace(diff=lambda _: [{"Path": "/a", "Kind": 1}], get_archive=lambda *_: (iter([b"x"]), {}))
+    whole = files_of(client, "web", ())
+    assert whole["changed"] == ["/a"]
+    assert whole["files"] == Digest.of_json({"/a": "gone"}).text
 
 
 def test_port_that_could_lead_to_two_is_refused():

@@ -1,6 +1,7 @@
 """``Agent``: gives sockets of a container's own network namespace, which this machine's network does not reach."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
@@ -77,9 +78,13 @@ class Agent:
             self._control.close()
             self._fail()
             return
+        waiting = self._waiting.popleft()
+        if not descriptors:  # the kernel leaves one out where this process may have no more of them
+            if not waiting.done():
+                waiting.set_exception(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+            return
         made = socket.socket(fileno=descriptors[0])
         made.setblocking(False)  # noqa: FBT003 - the interface of sockets
-        waiting = self._waiting.popleft()
         if waiting.cancelled():
             made.close()
         else:

@@ -49,7 +49,10 @@ class Conversation:
             raise TargetError(f"the supervisor does not answer: {error.strerror}") from error
         if not line:
             raise TargetError("the supervisor ended before it answered", hint="see the end of its log")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise TargetError("the supervisor ended while it answered", hint="see the end of its log") from error
         if "error" in answer:
             raise TargetError(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer

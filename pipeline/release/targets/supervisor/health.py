@@ -15,7 +15,7 @@ async def is_answered(agent: Agent, health: HealthPart) -> bool:
     try:
         async with asyncio.timeout(_ANSWERING):
             return await _answers(await agent.connect(health.port), health)
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, ValueError):  # the last of a line without an end
         return False
 
 
