@@ -31,12 +31,16 @@ _LONGEST = 40
 Manifest = Mapping[str, Json]
 
 
-def name_of(app: str, stage: str) -> str:
-    """Return a name that a cluster takes (RFC 1123): another one where theirs has letters that are not."""
-    plain = re.sub(r"[^a-z0-9]+", "-", f"{app}-{stage}").strip("-")
-    if plain == f"{app}-{stage}" and len(plain) <= _LONGEST:
+def name_of(app: str, stage: str, *more: str) -> str:
+    """Return a name that a cluster takes (RFC 1123), and no others have.
+
+    It has a digest of theirs where they have other letters, or a hyphen: ``a-b`` in ``c`` is not ``a`` in ``b-c``.
+    """
+    parts = (app, stage, *more)
+    plain = re.sub(r"[^a-z0-9]+", "-", "-".join(parts)).strip("-")
+    if plain.split("-") == list(parts) and len(plain) <= _LONGEST:
         return plain
-    return f"{plain[:_LONGEST]}-{Digest.of_json([app, stage]).hex[:6]}"
+    return f"{plain[:_LONGEST]}-{Digest.of_json(parts).hex[:6]}".strip("-")
 
 
 def labels_of(app: str, stage: str) -> dict[str, str]:
@@ -229,4 +233,4 @@ def _secret_name(wanted: Wanted, batch: str) -> str:
 
 
 def _claim_name(wanted: Wanted, name: str) -> str:
-    return name_of(f"{wanted.app}-{wanted.stage}", name)
+    return name_of(wanted.app, wanted.stage, name)

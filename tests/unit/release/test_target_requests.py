@@ -383,6 +383,19 @@ def test_process_of_another_machine_tells_nothing(proc, pid, container):
     assert look_inside(pid, container, proc) is None
 
 
+@given(st.lists(st.lists(st.text("ab-._A", min_size=1, max_size=5), min_size=2, max_size=3), min_size=2, max_size=2))
+def test_names_in_a_cluster_are_of_one_app_in_one_stage_alone(both):
+    one, other = both
+    names = {kubernetes_manifests.name_of(*one), kubernetes_manifests.name_of(*other)}
+    assert (len(names) == 1) == (one == other)
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?", each) for each in names)
+
+
+def test_name_in_a_cluster_is_plain_where_it_can_be():
+    assert kubernetes_manifests.name_of("shop", "prod", "data") == "shop-prod-data"
+    assert kubernetes_manifests.name_of("web-a", "b") != kubernetes_manifests.name_of("web", "a-b")
+
+
 def test_names_that_a_cluster_does_not_take_become_others_that_differ():
     names = {kubernetes_manifests.name_of(app, "prod") for app in ("web", "we_b", "we.b", "we-b", "w" * 63)}
     assert len(names) == 5
