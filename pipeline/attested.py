@@ -16,7 +16,7 @@ from runtime.oci.layout import Layout
 from runtime.oci.temporary import write_whole
 
 FOLDER = "signed"
-"""Of a store: one file for what was signed of an environment, with the digests of the artifacts that have it."""
+"""Of a store: one file for what was signed of an environment or an image, with the artifacts that lay there then."""
 
 
 def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:
@@ -27,33 +27,50 @@ def is_attested(result: EnvironmentResult, key: Digest, store: Path) -> bool:
         key: the digest of what names the key.
         store: its folder.
     """
-    if result.work.runs:
+    if result.work.runs or not is_remembered(_facts(result, key), result.image, store):
         return False
     try:
-        kept = json.loads(_path(result, key, store).read_bytes())
-        layout = Layout.existing(store / "oci")
-        last = layout.resolve(verified_name(result.name))
-        there = {each.digest.text for each in AttachedLayout(layout).referrers(result.image)}
+        last = Layout.existing(store / "oci").resolve(verified_name(result.name))
+    except SeatrialError:
+        return False
+    return last is not None and last.digest == result.image
+
+
+def remember_attested(result: EnvironmentResult, key: Digest, store: Path) -> None:
+    """Keep that a key has signed a result; see ``remember``."""
+    remember(_facts(result, key), result.image, store)
+
+
+def is_remembered(facts: Json, image: Digest, store: Path) -> bool:
+    """Tell whether something was signed of an image, and all that lay beside it then still does.
+
+    Args:
+        facts: what was signed, and by whom.
+        image: the digest of its manifest.
+        store: its folder.
+    """
+    try:
+        kept = json.loads(_path(facts, store).read_bytes())
+        there = {each.digest.text for each in AttachedLayout(Layout.existing(store / "oci")).referrers(image)}
     except (OSError, ValueError, SeatrialError):
         return False
-    is_last = last is not None and last.digest == result.image
-    return is_last and isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
+    return isinstance(kept, list) and bool(kept) and there.issuperset(map(str, kept))
 
 
-def remember(result: EnvironmentResult, key: Digest, store: Path) -> None:
-    """Keep that a key has signed a result, and which artifacts lie beside the image now.
+def remember(facts: Json, image: Digest, store: Path) -> None:
+    """Keep that something was signed of an image, and which artifacts lie beside it now.
 
     Raises:
         OSError: it cannot be kept.
     """
-    there = [each.digest.text for each in AttachedLayout(Layout(store / "oci")).referrers(result.image)]
-    path = _path(result, key, store)
+    there = [each.digest.text for each in AttachedLayout(Layout(store / "oci")).referrers(image)]
+    path = _path(facts, store)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, to_canonical_json(there), is_lasting=False)
 
 
-def _path(result: EnvironmentResult, key: Digest, store: Path) -> Path:
-    return store / FOLDER / f"{Digest.of_json(_facts(result, key)).hex}.json"
+def _path(facts: Json, store: Path) -> Path:
+    return store / FOLDER / f"{Digest.of_json(facts).hex}.json"
 
 
 def _facts(result: EnvironmentResult, key: Digest) -> Json:

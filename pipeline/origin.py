@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.attested import is_remembered, remember
 from pipeline.build.recipe import KIND, attach_recipe, is_of
 from pipeline.preparation import Built
+from runtime.canonical import Json
 from runtime.digest import Digest
 from runtime.oci.attached import AttachedLayout
 from runtime.oci.layout import Layout
@@ -32,19 +34,21 @@ def keep_origin(
     store: Path,
     signer: Callable[[], "AnySigner"],
     *,
+    key: Digest | None,
     version: Callable[[], str],
     clock: Callable[[], int],
 ) -> None:
     """Put signed provenance, the bills and the recipe beside each image that was built from a spec.
 
     Where the image has a recipe with the same lock already, nothing is done, and nothing is signed: the recipe is put
-    there last.
+    there last. But a key that somebody has named signs what others have signed before: a stage may count on it alone.
 
     Args:
         path: the spec; its lock is current.
         built: what was built from it.
         store: its folder.
         signer: gives the key to sign with.
+        key: the digest of what names it, where somebody has named one; None for this machine's own.
         version: gives that of this program; empty where it is not installed.
         clock: gives the seconds since 1970.
 
@@ -56,9 +60,15 @@ def keep_origin(
         return  # the image exists already: where it came from is not ours to say
     attached = AttachedLayout(Layout(store / "oci"))
     for each in built.variants:
+        facts: Json = {"origin": built.lock.text, "image": each.image.text, "key": key.text if key else None}
         recipes = attached.referrers(each.image, artifact_type=KIND)
-        if not any(is_of(recipe, built.lock) for recipe in recipes):
-            _keep(path, built, each, attached, signer, version=version(), at=clock())
+        if any(is_of(recipe, built.lock) for recipe in recipes) and (
+            key is None or is_remembered(facts, each.image, store)
+        ):
+            continue
+        _keep(path, built, each, attached, signer, is_named=key is not None, version=version(), at=clock())
+        if key is not None:
+            remember(facts, each.image, store)
 
 
 def _keep(
@@ -68,6 +78,7 @@ def _keep(
     store: AttachedLayout,
     signer: Callable[[], "AnySigner"],
     *,
+    is_named: bool,
     version: str,
     at: int,
 ) -> None:
@@ -79,7 +90,8 @@ def _keep(
     spec = read_spec(path)
     bill = Tree.find(spec, "image", variant.architecture).bill(spec, current_lock(spec), built.variants, built.services)
     for each in statements(bill, version):
-        _sign(each, variant.image, store, signer, at)
+        if each.to_bytes() not in _said(variant.image, store, each.predicate_type, signer() if is_named else None):
+            _sign(each, variant.image, store, signer(), at)
     attach_recipe(spec, bill.lock, variant.image, store)
 
 
@@ -100,23 +112,26 @@ def statements(bill: "Bill", version: str) -> "Iterator[Statement]":
         yield Statement(subjects=(subject,), predicate_type=kind, predicate=document)
 
 
-def _sign(
-    statement: "Statement", image: Digest, store: AttachedLayout, signer: Callable[[], "AnySigner"], at: int
-) -> None:
+def _sign(statement: "Statement", image: Digest, store: AttachedLayout, signer: "AnySigner", at: int) -> None:
     from pipeline.release.bundle import signed_bundle  # noqa: PLC0415 - likewise
     from pipeline.release.evidence import attach_evidence  # noqa: PLC0415 - likewise
 
-    if statement.to_bytes() not in set(_payloads(image, store, statement.predicate_type)):
-        bundle = signed_bundle(statement, signer())
-        attach_evidence(bundle, statement.predicate_type, image, store, at=at)
+    attach_evidence(signed_bundle(statement, signer), statement.predicate_type, image, store, at=at)
 
 
-def _payloads(image: Digest, store: AttachedLayout, predicate_type: str) -> Iterator[bytes]:
+def _said(image: Digest, store: AttachedLayout, predicate_type: str, signer: "AnySigner | None") -> set[bytes]:
+    """Return the payloads of a kind that a signer has signed, or anybody if it is None; nothing is verified."""
     from pipeline.release.bundle import parse_bundle  # noqa: PLC0415 - likewise
     from pipeline.release.evidence import find_evidence  # noqa: PLC0415 - likewise
     from pipeline.release.refusal import RefusedEvidenceError  # noqa: PLC0415 - likewise
+    from pipeline.release.signing import Certifying  # noqa: PLC0415 - likewise
 
+    # Whoever is known by a certificate leaves no hint: one of them is as good as another here.
+    wanted = None if signer is None else "" if isinstance(signer, Certifying) else signer.public.id
+    found = set()
     for each in find_evidence(image, store, predicate_type):
         with contextlib.suppress(RefusedEvidenceError):
-            if each.bundle:
-                yield parse_bundle(each.bundle).payload
+            envelope = parse_bundle(each.bundle)
+            if wanted in (None, envelope.hint):
+                found.add(envelope.payload)
+    return found

@@ -56,11 +56,14 @@ def leave_origin(path: Path, built: Built, store: Path, wanted: str = "") -> Non
     from pipeline.cli.bill import own_version  # noqa: PLC0415 - not for --help
     from pipeline.declare.errors import KeysError  # noqa: PLC0415 - likewise
     from pipeline.origin import keep_origin  # noqa: PLC0415 - likewise
+    from pipeline.release.key_place import key_name, keys_folder  # noqa: PLC0415 - likewise
 
+    folder = keys_folder(os.environ, Path.home())
+    key = key_name(wanted, os.environ, folder) if wanted or is_named() else None
     try:
         # One passphrase, or one certificate, for all that is said.
         signer = functools.cache(lambda: chosen_signer(wanted))
-        keep_origin(path, built, store, signer, version=own_version, clock=lambda: int(time.time()))
+        keep_origin(path, built, store, signer, key=key, version=own_version, clock=lambda: int(time.time()))
     except KeysError as error:
         if wanted or is_named():
             raise

@@ -96,7 +96,7 @@ def _sign(result: Verification, store: Path, arguments: argparse.Namespace) -> N
 
 def _signed(result: Verification, store: Path, wanted: str) -> tuple[int, str]:
     """Sign what is new, and return how many statements that were, and the id of the key."""
-    from pipeline.attested import is_attested, remember  # noqa: PLC0415 - as above
+    from pipeline.attested import is_attested, remember_attested  # noqa: PLC0415 - as above
     from pipeline.release.key_place import key_name, keys_folder  # noqa: PLC0415 - as above
 
     def named() -> Digest:
@@ -115,7 +115,7 @@ def _signed(result: Verification, store: Path, wanted: str) -> tuple[int, str]:
     signed = replace(result, environments=new)
     count = attest(signed, store, signer, version=own_version(), clock=lambda: int(time.time()))
     for each in new:
-        remember(each, named(), store)
+        remember_attested(each, named(), store)
     return count, signer.public.id
 
 

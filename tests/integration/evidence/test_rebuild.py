@@ -13,6 +13,7 @@ from pipeline.bills.provenance import PREDICATE as PROVENANCE
 from pipeline.build.lock import read_lock
 from pipeline.build.recipe import ASSEMBLY, KIND, LOCK, SPEC, attach_recipe
 from pipeline.declare.read import read_spec
+from pipeline.origin import CYCLONEDX, SPDX
 from pipeline.release.attest import Statement
 from pipeline.release.bundle import parse_bundle
 from pipeline.release.evidence import find_evidence
@@ -62,6 +63,22 @@ def test_build_leaves_provenance_and_recipe_once(web):
         for each in find_evidence(web.image, AttachedLayout(web.layout), PROVENANCE)
     ]
     assert lock in {each.predicate["buildDefinition"]["externalParameters"]["lock"] for each in found}
+
+
+@pytest.mark.network
+@pytest.mark.bar("5 rebuild")
+def test_key_that_is_named_says_what_others_have_said_before_and_says_it_once(web, tmp_path, monkeypatch):
+    assert run("keys", "new", tmp_path / "ci.pem", "--no-passphrase", store=web.store).returncode == 0
+    monkeypatch.setenv("SEATRIAL_KEY", str(tmp_path / "ci.pem"))
+    key = PublicKey.parse(run("keys", "export", store=web.store).stdout.encode(), "the key")
+    counts = []
+    for _ in range(2):
+        assert run("build", "--locked", "envs/web.yaml", store=web.store).returncode == 0
+        bundles = [parse_bundle(each.bundle) for each in find_evidence(web.image, AttachedLayout(web.layout))]
+        counts.append(len(bundles))
+        found = [verify(each, [key]).statement for each in bundles if each.hint == key.id]
+        assert sorted(each.predicate_type for each in found) == sorted((PROVENANCE, CYCLONEDX, SPDX))
+    assert len(set(counts)) == 1
 
 
 @pytest.mark.network

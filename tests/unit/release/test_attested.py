@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).parent))
 
 import suite_world as world
 
-from pipeline.attested import is_attested, remember
+from pipeline.attested import is_attested, remember_attested
 from pipeline.attesting import attest
 from pipeline.release.key_place import key_name
 from pipeline.release.private_key import PrivateKey
@@ -54,7 +54,7 @@ def signed(result, tmp_path):
         verdict=VerdictWord.PASSED, headline="", environments=(result,), unavailable=(), duration=0, seed=0
     )
     attest(whole, tmp_path, PrivateKey.new(), version="", clock=lambda: 1_800_000_000)
-    remember(result, KEY, tmp_path)
+    remember_attested(result, KEY, tmp_path)
     return result
 
 
