@@ -75,8 +75,8 @@ class _Wanted:
     left_out: tuple[bytes, ...]
 
 
-Pack = Callable[[Path, Part, _Wanted], T]
-"""Makes something of one part of a folder that is filled."""
+Pack = Callable[[Path, Sequence[Part], _Wanted], tuple[T, ...]]
+"""Makes something of each part of a folder that is filled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class Workshop:
                 first = self._build(folder, wanted, CONDITIONS[0], self._pack)
                 second = wait()
             if [each.diff_id for each in first] != [diff_id for _, diff_id in second]:
-                require_equal(name, first, [self._pack(other, part, wanted) for part, _ in second], self.layout)
+                require_equal(name, first, self._pack(other, [part for part, _ in second], wanted), self.layout)
             made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
             run_mapped(lambda root: clamp(root, epoch=wanted.epoch, left_out=wanted.left_out), directories=(folder,))
             self.trees.keep(folder, made)
@@ -171,26 +171,29 @@ class Workshop:
             if wanted.owners is not None:
                 find = wanted.owners()
                 parts = run_mapped(lambda root: cut(root, find(root), epoch=wanted.epoch), directories=(folder,))
-            return tuple(pack(folder, each, wanted) for each in parts)
+            return pack(folder, parts, wanted)
 
-    def _pack(self, folder: Path, part: Part, wanted: _Wanted) -> Layer:
-        with self.layout.stage() as out:
-            diff_id = _packed(folder, part, wanted, out)
-            return Layer(descriptor=self.layout.commit(out, LAYER_GZIP), diff_id=diff_id)
-
-
-def _hashed(folder: Path, part: Part, wanted: _Wanted) -> tuple[Part, Digest]:
-    """Return a part with the digest of its archive: of equal archives the compressed layers are equal, too."""
-    return part, _packed(folder, part, wanted, None)
+    def _pack(self, folder: Path, parts: Sequence[Part], wanted: _Wanted) -> tuple[Layer, ...]:
+        with contextlib.ExitStack() as stack:
+            outs = [stack.enter_context(self.layout.stage()) for _ in parts]
+            found = _packed(folder, parts, wanted, outs)
+            blobs = (self.layout.commit(each, LAYER_GZIP) for each in outs)
+            return tuple(Layer(descriptor=blob, diff_id=each) for blob, each in zip(blobs, found, strict=True))
 
 
-def _packed(folder: Path, part: Part, wanted: _Wanted, out: BinaryIO | None) -> Digest:
-    exclude = part.exclude.union(wanted.left_out)
+def _hashed(folder: Path, parts: Sequence[Part], wanted: _Wanted) -> tuple[tuple[Part, Digest], ...]:
+    """Return each part with the digest of its archive: of equal archives the compressed layers are equal, too."""
+    return tuple(zip(parts, _packed(folder, parts, wanted, [None] * len(parts)), strict=True))
 
-    def pack(root: int) -> Digest:
+
+def _packed(folder: Path, parts: Sequence[Part], wanted: _Wanted, outs: Sequence[BinaryIO | None]) -> list[Digest]:
+    """Pack parts of a folder, all in one process."""
+
+    def pack(root: int, part: Part, out: BinaryIO | None) -> Digest:
+        exclude = part.exclude.union(wanted.left_out)
         return pack_tree(root, out, epoch=wanted.epoch, exclude=exclude, only=part.only).diff_id
 
-    return run_mapped(pack, directories=(folder,))
+    return run_mapped(lambda root: [pack(root, *each) for each in zip(parts, outs, strict=True)], directories=(folder,))
 
 
 def _marked(layer: Layer, part: str) -> Layer:
@@ -233,16 +236,11 @@ def _read_record(path: Path) -> tuple[Layer, ...]:
 
 def _write_record(path: Path, layers: Sequence[Layer]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(_to_json(layers)).encode())
+    found = [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers]
+    write_whole(path, json.dumps({"layers": found}).encode())
 
 
-def _to_json(layers: Sequence[Layer]) -> dict[str, Json]:
-    return {
-        "layers": [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers],
-    }
-
-
-def _from_json(found: Any, where: str = "layers") -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
+def _from_json(found: Any, where: str) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
     return tuple(
         Layer(descriptor=Descriptor.parse(each["descriptor"], where), diff_id=Digest(each["diff_id"]))
         for each in found["layers"]
