@@ -4,13 +4,23 @@
 installed. A program that does the same stands in its place while scripts run, if the script is one of those that it was
 written after; whatever it finds unusual, it leaves to the script. Perl is there before any package is configured.
 
-Source: Debian's ca-certificates, ``sbin/update-ca-certificates``; update-ca-certificates(8).
+The script that asks which certificates are trusted looks for each one in the list of before, with two programs. Where
+there is no list, the answer is no, and stands in the script while it is run.
+
+Source: Debian's ca-certificates, ``sbin/update-ca-certificates`` and its ``config``; update-ca-certificates(8).
 """
 
 from collections.abc import Collection
 
+from pipeline.build.left_out import PACKAGES
+
 PACKAGE = "ca-certificates"
 SCRIPT = "/usr/sbin/update-ca-certificates"
+LIST = "/etc/ca-certificates.conf"
+CONFIG = "/var/lib/dpkg/info/ca-certificates.config"
+_KEPT = f"/{PACKAGES}/ca-certificates.config"
+_LOOK_UP = '(echo "$CERTS_[A-Z]*" | grep -F -q -x "$crt") > /dev/null 2>&1'
+"""A basic regular expression of how it looks: dollars amid one mean themselves."""
 
 KNOWN = (
     "2cb06c85b5f01c4f6b72c3983d9f66d44aac0a7ac997ee55e7e429aedbc3934d",  # bookworm, trixie
@@ -77,7 +87,7 @@ rename "$bundle.new", $bundle or die "$to/$bundle: $!\n";
 
 
 def before_scripts(packages: Collection[str]) -> str:
-    """Return the lines of shell that put the program in the script's place; none where its package is not installed."""
+    """Return the lines of shell that put others in the scripts' places; none where their package is not installed."""
     if PACKAGE not in packages:
         return ""
     known = "|".join(KNOWN)
@@ -87,9 +97,15 @@ cat > {SCRIPT} <<'END'
 {PROGRAM}END
 chmod 755 {SCRIPT}
 fi
+if [ -f {CONFIG} ] && [ ! -e {LIST} ]; then
+mv {CONFIG} {_KEPT}
+sed 's,{_LOOK_UP},false,' {_KEPT} > {CONFIG}
+chmod 755 {CONFIG}
+fi
 """
 
 
 def after_scripts(packages: Collection[str]) -> str:
-    """Return those that put the script back."""
-    return f"if [ -e {SCRIPT}.kept ]; then mv {SCRIPT}.kept {SCRIPT}; fi\n" if PACKAGE in packages else ""
+    """Return those that put both scripts back."""
+    kept = {f"{SCRIPT}.kept": SCRIPT, _KEPT: CONFIG} if PACKAGE in packages else {}
+    return "".join(f"if [ -e {each} ]; then mv {each} {path}; fi\n" for each, path in kept.items())

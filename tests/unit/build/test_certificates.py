@@ -34,7 +34,7 @@ class Machine:
         return self.root / f"usr/share/ca-certificates/m/{name}.crt"
 
     def shell(self, lines):
-        there = re.sub("/(usr/(?!bin)|etc/|tmp/|sbin/rest)", rf"{self.root}/\1", lines)
+        there = re.sub("/(usr/(?!bin)|etc/|var/|debs/|tmp/|sbin/rest)", rf"{self.root}/\1", lines)
         return subprocess.run(["/bin/sh", "-ec", there], check=True, capture_output=True, text=True).stdout
 
     def update(self, *arguments):
@@ -112,3 +112,32 @@ def test_script_that_is_not_known_stays(tmp_path):
 
 def test_nothing_is_done_where_the_package_is_not_installed():
     assert certificates.before_scripts(["openssl"]) == certificates.after_scripts(["openssl"]) == ""
+
+
+LOOK_UP = """#!/bin/sh
+CERTS_DISABLED= CERTS_TRUST=one.crt crt=$1
+if (echo "$CERTS_DISABLED" | grep -F -q -x "$crt") > /dev/null 2>&1; then
+  echo disabled
+elif (echo "$CERTS_TRUST" | grep -F -q -x "$crt") > /dev/null 2>&1; then
+  echo trusted
+else
+  echo new
+fi
+"""
+
+
+@pytest.mark.parametrize(("is_list", "answer"), [(True, "trusted\n"), (False, "new\n")])
+def test_certificates_are_looked_up_only_where_there_is_a_list_of_before(tmp_path, is_list, answer):
+    machine = Machine(tmp_path)
+    config = tmp_path / "var/lib/dpkg/info/ca-certificates.config"
+    config.parent.mkdir(parents=True)
+    (tmp_path / "debs").mkdir()
+    config.write_text(LOOK_UP)
+    if not is_list:
+        machine.listed.unlink()
+    machine.shell(certificates.before_scripts(["ca-certificates"]))
+    assert subprocess.run(["/bin/sh", config, "one.crt"], capture_output=True, text=True, check=True).stdout == answer
+    machine.shell(certificates.after_scripts(["ca-certificates"]))
+    assert config.read_text() == LOOK_UP
+    assert list(config.parent.iterdir()) == [config]
+    assert list((tmp_path / "debs").iterdir()) == []
