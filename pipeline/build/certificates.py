@@ -1,4 +1,4 @@
-"""The certificates that an image trusts: their links and their bundle are made in one process, and not in 1,400.
+"""The certificates that an image trusts: their links and their bundle are made in one process, and not in 1,350.
 
 ``update-ca-certificates`` starts four to six programs for each certificate, and is run twice when its package is
 installed. A program that does the same stands in its place while scripts run, if the script is one of those that it was
