@@ -20,13 +20,13 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
 
-from image_peers import PLAIN, Measured, build, laid_archive, locked, measured, mmdebstrap, package_files
+from image_peers import PLAIN, Measured, Way, build, laid_archive, locked, measured, mmdebstrap, package_files
 
 from pipeline.build.ecosystems.debian.archive import DebianRequest, read_universe
 from pipeline.build.ecosystems.debian.deb import read_deb
@@ -78,21 +78,21 @@ def row(scratch: Path, size: int, arguments: argparse.Namespace) -> str:
     files = package_files(spec, store)
     archive = laid_archive(scratch / "archive", files)
 
-    def cold() -> None:
+    def clear() -> None:
         for each in store.iterdir():
             if each.name != "cache":
                 shutil.rmtree(each)
-        build(spec, store)
 
-    ways: Mapping[str, Callable[[], object]] = {
-        "cold": cold,
-        "more": lambda: build(more, store),
-        "peer": lambda: mmdebstrap(arguments.suite, archive, sorted(files), scratch / "peer.tar"),
+    ways = {
+        "cold": Way(before=clear, make=lambda: build(spec, store)),
+        "more": Way(make=lambda: build(more, store)),
+        "peer": Way(make=lambda: mmdebstrap(arguments.suite, archive, sorted(files), scratch / "peer.tar")),
     }
     found: dict[str, list[Measured]] = defaultdict(list)
     for _ in range(arguments.turns):
-        for way, make in ways.items():
-            found[way].append(measured(way, make))
+        for name, way in ways.items():
+            way.before()
+            found[name].append(measured(name, way.make))
     return _written(size, files, layer_bytes(store), found)
 
 

@@ -25,6 +25,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
@@ -67,6 +68,14 @@ class Measured:
     memory: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How an image is made once: ``before`` brings about the state that it begins with, and is not measured."""
+
+    make: Callable[[], object]
+    before: Callable[[], object] = lambda: None
+
+
 def main(argv: Sequence[str]) -> int:
     """Measure in turns, and print a line for each way."""
     arguments = parse(argv)
@@ -74,8 +83,9 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="peers-", dir=arguments.scratch) as scratch:
         ways = prepare(Path(scratch), arguments)
         for _ in range(arguments.turns):
-            for way, make in ways.items():
-                found[way].append(measured(way, make))
+            for name, way in ways.items():
+                way.before()
+                found[name].append(measured(name, way.make))
     if arguments.json:
         every = [asdict(each) for taken in found.values() for each in taken]
         arguments.json.write_text(json.dumps(every, indent=1) + "\n")
@@ -96,8 +106,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Callable[[], object]]:
-    """Lock, download, and return way → what makes the image once, from the state that the way begins with."""
+def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Way]:
+    """Lock, download, and return the ways by name."""
     store = scratch / "store"
     packages = arguments.packages.split(",")
     spec = locked(scratch / "plain.yaml", arguments.suite, packages, store)
@@ -105,29 +115,28 @@ def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Callab
     files = package_files(spec, store)
     archive = laid_archive(scratch / "archive", files)
 
-    def cold() -> None:
+    def clear() -> None:
+        aside = Path(tempfile.mkdtemp(prefix="before-", dir=scratch))  # to remove it takes time, now and afterwards
         for each in store.iterdir():
             if each.name != "cache":
-                shutil.rmtree(each)
-        build(spec, store)
+                each.rename(aside / each.name)
 
-    def warm() -> None:
+    def keep_below() -> None:
         shutil.rmtree(store / "builds")
         shutil.copytree(below, store / "builds")
-        build(more, store)
 
-    cold()
+    build(spec, store)
     below = Path(shutil.copytree(store / "builds", scratch / "builds"))
-    ways: dict[str, Callable[[], object]] = {
-        "cold": cold,
-        "warm": warm,
-        "mmdebstrap": lambda: mmdebstrap(arguments.suite, archive, sorted(files), scratch / "peer.tar"),
+    ways = {
+        "cold": Way(before=clear, make=lambda: build(spec, store)),
+        "warm": Way(before=keep_below, make=lambda: build(more, store)),
+        "mmdebstrap": Way(make=lambda: mmdebstrap(arguments.suite, archive, sorted(files), scratch / "peer.tar")),
     }
     tools = [each for each in arguments.tools.split(",") if each]
     if tools:
         context = dockerfile(scratch / "context", arguments.suite, archive, files, tools)
     for tool in tools:
-        ways[tool] = lambda tool=tool: run([tool, "build", "--no-cache", "-t", "seatrial-peer", str(context)])
+        ways[tool] = Way(make=partial(run, [tool, "build", "--no-cache", "-t", "seatrial-peer", str(context)]))
     return ways
 
 

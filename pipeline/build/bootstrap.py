@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.build import certificates, first_use
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import unpack_packages
-from pipeline.build.first_use import after_scripts, before_scripts
 from pipeline.build.keystore import clamp_keystore
 from pipeline.build.left_out import PACKAGES
 from pipeline.build.strata import LATE, Stratum
@@ -94,7 +94,7 @@ def bootstrap(
     if ground is None:
         known = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
     stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
-    install = _BEGIN + stages + after_scripts(names) + _END
+    install = _BEGIN + stages + first_use.after_scripts(names) + certificates.after_scripts(names) + _END
     commands = [install, *(_localedef(each) for each in locales)]
     plan = replace(_plan("\n".join(commands), epoch), architecture=architecture, deadline=deadline)
     below, work = (ground.below, ground.work) if ground else ((), None)
@@ -129,7 +129,8 @@ def _stage(names: Sequence[str], late: Sequence[str], known: Collection[str]) ->
         known: those of which dpkg knows already that they are unpacked.
     """
     files = " ".join(f"/debs/{name}.deb" for name in names if name not in known)
-    unpack = (f"{_ACT} --unpack {files}\n" if files else "") + before_scripts(names)
+    unpack = f"{_ACT} --unpack {files}\n" if files else ""
+    unpack += first_use.before_scripts(names) + certificates.before_scripts(names)
     if not late:
         return f"{unpack}{_ACT} --configure -a\n"
     chosen = " ".join(name for name in names if name not in late)

@@ -1,12 +1,14 @@
 """The layers of an image's Debian packages: one stratum over the other, each cut by whose its files are."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.build.belongings import debian_owners
 from pipeline.build.bootstrap import Ground, bootstrap
 from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.ecosystems.debian.plain import plain_copies
 from pipeline.build.essential import essential_closure
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.stages import unpack_stages
@@ -86,19 +88,33 @@ class DebianLayers:
         if stratum.late:
             key["late"] = list(stratum.late)
 
+        trees = self.workshop.trees
+        files: dict[str, Path] = {}
+
         def fill(folder: Path, _: Conditions) -> None:
-            trees = self.workshop.trees
             with trees.new_folder() as work:
                 bootstrap(
                     folder,
                     stratum,
-                    self.files,
+                    files,
                     epoch=epoch,
                     ground=Ground(below=trees.paths(below), work=work) if below else None,
                     locales=locales,
                     architecture=self.architecture,
                 )
 
-        return self.workshop.layers(
-            stratum.name, key, fill, epoch=epoch, owners=lambda: debian_owners, left_out=LEFT_OUT
-        )
+        with ExitStack() as stack:
+
+            def decompress() -> None:
+                folder = stack.enter_context(trees.new_folder())
+                files.update(plain_copies({name: self.files[name] for name in stratum.packages}, folder))
+
+            return self.workshop.layers(
+                stratum.name,
+                key,
+                fill,
+                epoch=epoch,
+                owners=lambda: debian_owners,
+                left_out=LEFT_OUT,
+                needs=decompress,
+            )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 from pipeline.build.parts import Part, cut
 from pipeline.build.proof import require_equal
@@ -23,6 +23,8 @@ from runtime.oci.layout import Layout
 from runtime.oci.pack import clamp, pack_tree
 from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
+
+T = TypeVar("T")
 
 FORMAT = 6
 """Of the assembly: another number where the same lock gives other bytes."""
@@ -73,6 +75,10 @@ class _Wanted:
     left_out: tuple[bytes, ...]
 
 
+Pack = Callable[[Path, Sequence[Part], _Wanted], tuple[T, ...]]
+"""Makes something of each part of a folder that is filled."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """Where layers are made, and what was made there before.
@@ -119,18 +125,12 @@ class Workshop:
         def make() -> tuple[Layer, ...]:
             if needs is not None:
                 needs()
-            with self.trees.new_folder() as folder:
-                try:
-                    with beside(lambda: self._again(wanted)) as wait:
-                        first = self._build(folder, wanted, CONDITIONS[0])
-                        require_equal(name, first, _from_json(wait()), self.layout)
-                except BaseException:
-                    self._sweep()
-                    raise
-                made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
-                run_mapped(lambda root: clamp(root, epoch=epoch, left_out=left_out), directories=(folder,))
-                self.trees.keep(folder, made)
-            return made
+            try:
+                return self._make(name, wanted)
+            except BaseException:
+                self.trees.sweep()  # what the other build left, which was ended amid its work as this one failed
+                self.layout.sweep()
+                raise
 
         return self.recorded(name, key, make)
 
@@ -150,32 +150,50 @@ class Workshop:
         _write_record(record, made)
         return made
 
-    def _again(self, wanted: _Wanted) -> dict[str, Json]:
-        """Build under the other conditions; this runs in a process of its own."""
-        with self.trees.new_folder() as folder:
-            return _to_json(self._build(folder, wanted, CONDITIONS[1]))
+    def _make(self, name: str, wanted: _Wanted) -> tuple[Layer, ...]:
+        """Build twice at once, each time in a folder of its own; the second build is compressed only to be shown."""
+        with self.trees.new_folder() as folder, self.trees.new_folder() as other:
+            with beside(lambda: self._build(other, wanted, CONDITIONS[1], _hashed)) as wait:
+                first = self._build(folder, wanted, CONDITIONS[0], self._pack)
+                second = wait()
+            if [each.diff_id for each in first] != [diff_id for _, diff_id in second]:
+                require_equal(name, first, self._pack(other, [part for part, _ in second], wanted), self.layout)
+            made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+            run_mapped(lambda root: clamp(root, epoch=wanted.epoch, left_out=wanted.left_out), directories=(folder,))
+            self.trees.keep(folder, made)
+        return made
 
-    def _sweep(self) -> None:
-        """Remove what the other build left, which was ended amid its work as this one failed."""
-        self.trees.sweep()
-        self.layout.sweep()
-
-    def _build(self, folder: Path, wanted: _Wanted, conditions: Conditions) -> tuple[Layer, ...]:
+    def _build(self, folder: Path, wanted: _Wanted, conditions: Conditions, pack: Pack[T]) -> tuple[T, ...]:
+        """Fill a folder under some conditions, and return what ``pack`` makes of each of its parts."""
         with _under(conditions):
             wanted.fill(folder, conditions)
             parts: tuple[Part, ...] = (Part(),)
             if wanted.owners is not None:
                 find = wanted.owners()
                 parts = run_mapped(lambda root: cut(root, find(root), epoch=wanted.epoch), directories=(folder,))
-            return tuple(self._pack(folder, each, wanted.epoch, wanted.left_out) for each in parts)
+            return pack(folder, parts, wanted)
 
-    def _pack(self, folder: Path, part: Part, epoch: int, left_out: tuple[bytes, ...]) -> Layer:
-        exclude = part.exclude.union(left_out)
-        with self.layout.stage() as out:
-            packed = run_mapped(
-                lambda root: pack_tree(root, out, epoch=epoch, exclude=exclude, only=part.only), directories=(folder,)
-            )
-            return Layer(descriptor=self.layout.commit(out, LAYER_GZIP), diff_id=packed.diff_id)
+    def _pack(self, folder: Path, parts: Sequence[Part], wanted: _Wanted) -> tuple[Layer, ...]:
+        with contextlib.ExitStack() as stack:
+            outs = [stack.enter_context(self.layout.stage()) for _ in parts]
+            found = _packed(folder, parts, wanted, outs)
+            blobs = (self.layout.commit(each, LAYER_GZIP) for each in outs)
+            return tuple(Layer(descriptor=blob, diff_id=each) for blob, each in zip(blobs, found, strict=True))
+
+
+def _hashed(folder: Path, parts: Sequence[Part], wanted: _Wanted) -> tuple[tuple[Part, Digest], ...]:
+    """Return each part with the digest of its archive: of equal archives the compressed layers are equal, too."""
+    return tuple(zip(parts, _packed(folder, parts, wanted, [None] * len(parts)), strict=True))
+
+
+def _packed(folder: Path, parts: Sequence[Part], wanted: _Wanted, outs: Sequence[BinaryIO | None]) -> list[Digest]:
+    """Pack parts of a folder, all in one process."""
+
+    def pack(root: int, part: Part, out: BinaryIO | None) -> Digest:
+        exclude = part.exclude.union(wanted.left_out)
+        return pack_tree(root, out, epoch=wanted.epoch, exclude=exclude, only=part.only).diff_id
+
+    return run_mapped(lambda root: [pack(root, *each) for each in zip(parts, outs, strict=True)], directories=(folder,))
 
 
 def _marked(layer: Layer, part: str) -> Layer:
@@ -218,16 +236,11 @@ def _read_record(path: Path) -> tuple[Layer, ...]:
 
 def _write_record(path: Path, layers: Sequence[Layer]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(_to_json(layers)).encode())
+    found = [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers]
+    write_whole(path, json.dumps({"layers": found}).encode())
 
 
-def _to_json(layers: Sequence[Layer]) -> dict[str, Json]:
-    return {
-        "layers": [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers],
-    }
-
-
-def _from_json(found: Any, where: str = "layers") -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
+def _from_json(found: Any, where: str) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
     return tuple(
         Layer(descriptor=Descriptor.parse(each["descriptor"], where), diff_id=Digest(each["diff_id"]))
         for each in found["layers"]

@@ -40,13 +40,18 @@ class Packed:
 
 
 def pack_tree(
-    root: int, out: BinaryIO, *, epoch: int, exclude: Collection[bytes] = (), only: Collection[bytes] | None = None
+    root: int,
+    out: BinaryIO | None,
+    *,
+    epoch: int,
+    exclude: Collection[bytes] = (),
+    only: Collection[bytes] | None = None,
 ) -> Packed:
     """Write a tree as a gzip layer, or the part of it that some files are.
 
     Args:
         root: descriptor of the directory; its own owner and mode are not part of the layer.
-        out: takes the compressed bytes.
+        out: takes the compressed bytes; None to know the digest of the archive only.
         epoch: no time in the layer is later than this, in seconds since 1970.
         exclude: paths relative to the root that are left out, with all below them.
         only: paths of files, if not all are packed. The folders on the way come with them, at the time 0: what else is
@@ -125,24 +130,27 @@ def _with_folders(paths: Collection[bytes]) -> frozenset[bytes]:
 
 
 class _Writer:
-    """Hashes the archive and compresses it in members of fixed length."""
+    """Hashes the archive and, where there is who takes it, compresses it in members of fixed length."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO | None) -> None:
         self._out = out
         self._hash = hashlib.sha256()
         self._waiting = bytearray()
 
     def write(self, content: bytes) -> None:
         self._hash.update(content)
+        if self._out is None:
+            return
         self._waiting += content
         while len(self._waiting) >= MEMBER:
             self._out.write(compress_member(bytes(self._waiting[:MEMBER])))
             del self._waiting[:MEMBER]
 
     def finish(self) -> Digest:
-        if self._waiting:
-            self._out.write(compress_member(bytes(self._waiting)))
-        self._out.flush()
+        if self._out is not None:
+            if self._waiting:
+                self._out.write(compress_member(bytes(self._waiting)))
+            self._out.flush()
         return Digest(f"sha256:{self._hash.hexdigest()}")
 
 

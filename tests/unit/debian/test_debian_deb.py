@@ -11,6 +11,7 @@ import zstandard
 from debian_archive import make_ar, make_deb
 
 from pipeline.build.ecosystems.debian.deb import newest_mtime, read_deb
+from pipeline.build.ecosystems.debian.plain import plain_copies
 from pipeline.declare.errors import PackageError
 
 FIELDS = {"Package": "app", "Version": "1", "Architecture": "all"}
@@ -54,6 +55,35 @@ def test_read_deb_every_compression_gives_the_same(tmp_path: Path, suffix: str) 
             ("./usr/share/doc", b"text"),
         ]
     assert newest_mtime(path) == 90
+
+
+@pytest.mark.parametrize("suffix", PACK)
+@pytest.mark.parametrize("odd", [b"", b"x"], ids=["even", "odd"])
+def test_plain_copy_has_the_same_control_data_and_data_that_is_not_compressed(tmp_path, suffix, odd):
+    control = PACK[suffix](CONTROL)
+    path = deb_of(tmp_path, {f"control.tar{suffix}": control, f"data.tar{suffix}": PACK[suffix](DATA + odd)})
+    (tmp_path / "plain").mkdir()
+    (copy,) = plain_copies({"app": path}, tmp_path / "plain").values()
+    assert copy == tmp_path / "plain/app.deb"
+    parts = {f"control.tar{suffix}": control, "data.tar": DATA + odd}
+    assert copy.read_bytes() == make_ar({"debian-binary": b"2.0\n"} | parts)
+    deb, first = read_deb(copy), read_deb(path)
+    assert (deb.control_files, deb.control_times, deb.newest) == (
+        first.control_files,
+        first.control_times,
+        first.newest,
+    )
+    assert newest_mtime(copy) == 90
+
+
+def test_package_that_is_damaged_or_large_stays_as_it_is(tmp_path, monkeypatch):
+    (tmp_path / "plain").mkdir()
+    packed = lzma.compress(DATA)
+    for data, limit in ((packed[:-9], len(DATA)), (packed, len(DATA) - 1)):
+        monkeypatch.setattr("pipeline.build.ecosystems.debian.plain.LIMIT", limit)
+        path = deb_of(tmp_path, {"control.tar.xz": lzma.compress(CONTROL), "data.tar.xz": data})
+        assert plain_copies({"app": path}, tmp_path / "plain") == {"app": path}
+        assert list((tmp_path / "plain").iterdir()) == []
 
 
 def test_read_deb_xz_of_several_streams_with_padding_is_read_whole(tmp_path: Path) -> None:

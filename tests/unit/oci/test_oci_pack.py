@@ -26,12 +26,15 @@ EPOCH = 1_700_000_000
 
 def pack(root: Path, **options) -> tuple[Digest, bytes]:
     out = io.BytesIO()
+    return digest(root, out, **options), out.getvalue()
+
+
+def digest(root: Path, out: io.BytesIO | None = None, **options) -> Digest:
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        packed = pack_tree(descriptor, out, epoch=EPOCH, **options)
+        return pack_tree(descriptor, out, epoch=EPOCH, **options).diff_id
     finally:
         os.close(descriptor)
-    return packed.diff_id, out.getvalue()
 
 
 def make_tree(root: Path) -> None:
@@ -64,6 +67,12 @@ def test_pack_of_an_equal_tree_has_equal_bytes(tmp_path):
     make_tree(tmp_path / "t")
     make_tree(tmp_path / "u")
     assert pack(tmp_path / "t") == pack(tmp_path / "u")
+
+
+def test_pack_for_the_digest_alone_has_that_of_the_archive_that_is_written(tmp_path):
+    make_tree(tmp_path / "t")
+    diff_id, blob = pack(tmp_path / "t")
+    assert digest(tmp_path / "t") == diff_id == Digest.of(gzip.decompress(blob))
 
 
 def test_pack_then_unpack_then_pack_has_equal_bytes(tmp_path):

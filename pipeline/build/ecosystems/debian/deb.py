@@ -5,6 +5,7 @@ Source: deb(5): an ``ar`` archive of ``debian-binary``, ``control.tar`` and ``da
 
 import contextlib
 import io
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,25 @@ class Deb:
         """
         with self.path.open("rb") as file, _tar(file, self._data, _DATA_LIMIT, self.path) as archive:
             yield archive
+
+    def write_plain(self, to: Path, *, limit: int) -> None:
+        """Write the package with its data as it is before it is compressed; dpkg takes that too.
+
+        Args:
+            to: a new file.
+            limit: the most bytes of data.
+
+        Raises:
+            PackageError: the data is damaged, or larger; the file is there in part.
+        """
+        start = self._data[0]
+        with self.path.open("rb") as file, to.open("xb") as out:
+            shutil.copyfileobj(Window(file, 0, start), out)
+            shutil.copyfileobj(_inflated(file, self._data, limit, self.path), out, _BUFFER)
+            written = out.tell() - start
+            out.write(b"\n" * (written % 2))
+            out.seek(start - _HEADER)
+            out.write(b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (b"data.tar", 0, 0, 0, b"100644", written))
 
 
 def read_deb(path: Path) -> Deb:
@@ -141,15 +161,18 @@ def _control_files(
 
 @contextlib.contextmanager
 def _tar(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path: Path) -> Iterator[tarfile.TarFile]:
-    start, size, name = member
-    window = Window(file, start, size)
-    inflated = Inflated(window, name.partition(".tar")[2], limit, f"{path.name}: {name}")
+    inflated = _inflated(file, member, limit, path)
     try:
         # tarfile's own errors="surrogateescape" keeps every byte of a name.
         with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive:
             yield archive
     except (tarfile.TarError, RecursionError) as error:  # the latter from a long chain of extended headers
-        raise PackageError(f"{path.name}: {name} is damaged: {error}", reason=Reason.DEB_DAMAGED) from error
+        raise PackageError(f"{path.name}: {member[2]} is damaged: {error}", reason=Reason.DEB_DAMAGED) from error
+
+
+def _inflated(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path: Path) -> Inflated:
+    start, size, name = member
+    return Inflated(Window(file, start, size), name.partition(".tar")[2], limit, f"{path.name}: {name}")
 
 
 class _Header(tarfile.TarInfo):

@@ -1,0 +1,37 @@
+"""Packages with data that is not compressed: what is unpacked in two builds is decompressed once."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.declare.errors import PackageError
+
+LIMIT = 1 << 30
+"""Bytes of data from which a package stays compressed."""
+
+_AT_ONCE = 2
+"""Packages; one may take 64 MiB of memory to decompress."""
+
+
+def plain_copies(packages: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Return name → .deb, each a copy whose data is not compressed; no thread is left when this returns.
+
+    A package that is damaged, or has more than ``LIMIT``, is returned as it is: whoever unpacks it says what it is.
+
+    Args:
+        packages: name → .deb.
+        folder: takes the copies. They take three to five times the room of the packages.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        copies = pool.map(lambda name: _copy(packages[name], folder / f"{name}.deb"), packages)
+        return dict(zip(packages, copies, strict=True))
+
+
+def _copy(package: Path, to: Path) -> Path:
+    try:
+        read_deb(package).write_plain(to, limit=LIMIT)
+    except PackageError:
+        to.unlink(missing_ok=True)
+        return package
+    return to
