@@ -15,6 +15,8 @@ from runtime.errors import BackendError
 
 T = TypeVar("T")
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 _PATIENCE = 30.0
 """Seconds that a process has to clean up after itself when nobody waits for what it does any more."""
 
@@ -55,11 +57,18 @@ def beside(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
 
 
 def fork() -> int:
-    """Fork this process, threads or not."""
-    with warnings.catch_warnings():
-        # Python 3.12 warns when a process with threads forks. The child runs one function and never returns.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+    """Fork this process, threads or not; a signal that ends it comes before or afterwards.
+
+    Python runs functions of its own around a fork, and what a handler raises amid one of them is printed and lost.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns when a process with threads forks. The child runs one function and never returns.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return os.fork()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _be_beside(function: Callable[[], T], writer: int, caller: int) -> NoReturn:

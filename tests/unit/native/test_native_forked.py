@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 
 from runtime.backends.native.forked import beside
 from runtime.errors import BackendError
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_result_comes_back_and_both_run_at_a_time(tmp_path):
@@ -72,3 +76,20 @@ def test_process_that_nobody_waits_for_cleans_up_and_ends(tmp_path):
 
 def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def test_signal_amid_a_fork_is_neither_lost_nor_printed():
+    script = """
+import os, signal
+from runtime.backends.native.forked import fork
+
+def leave(*_):
+    raise SystemExit(7)
+
+signal.signal(signal.SIGTERM, leave)
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+if fork() == 0:
+    os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (7, "")
