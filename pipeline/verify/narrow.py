@@ -5,14 +5,14 @@ Source: Wald, "Sequential Tests of Statistical Hypotheses" (1945).
 
 import math
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from pipeline.verify.compare import Key
 from pipeline.verify.delta import bisect, ddmin
-from pipeline.verify.laboratory import NONE, BudgetError, Laboratory, Levels
+from pipeline.verify.laboratory import NONE, BudgetError, Laboratory, Levels, Rerun
 from pipeline.verify.schedule import LostRunError
-from pipeline.verify.statistics import Decision, Tally, decide
+from pipeline.verify.statistics import ENOUGH, Decision, Tally, decide
 from pipeline.verify.suspects import Suspects
 from runtime.errors import FactorError
 
@@ -138,13 +138,20 @@ class Oracle:
         """Make one more run, of the levels that tell most. Tell whether such levels can be had together."""
         for _ in range(_TRIES):
             levels = suspects.question(self._random)
+            run = (levels, self._laboratory.count(levels) + 1)
             try:
-                behavior = self._run(levels, self._laboratory.count(levels) + 1)
+                self._laboratory.make([run], keep=_KEPT, beside=self._references())
+                behavior = self._run(*run)
             except (FactorError, LostRunError):
                 continue
             suspects.learn(levels, is_shown=self._is_shown(key, behavior))
             return True
         return False
+
+    def _references(self) -> Sequence[Rerun]:
+        """Return a run of the reference that confirms whatever is found: a question leaves room for one beside it."""
+        index = self._laboratory.count(NONE) + 1
+        return [(NONE, index)] if index <= ENOUGH else []
 
     def _smallest(self, key: Key, levels: Levels, cleared: set[Levels], rest: Levels) -> Levels:
         """Return a part of a set that makes the behavior appear, the set itself if none does, nothing if it does not.

@@ -26,6 +26,7 @@ from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit
 from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.schedule import LostRunError, StoppedError
+from pipeline.verify.statistics import LOOK
 from pipeline.verify.suite import Shadow
 from pipeline.verify.suite import TestOutcome as Outcome
 from pipeline.verify.verdict import State, VerdictWord
@@ -105,7 +106,7 @@ def test_verify_failing_reference_is_run_a_third_time_unless_hosts_confirm_it(te
 def test_verify_reference_that_is_lost_once_hosts_ran_leaves_nothing_to_compare():
     class Lost(SimulatedApp):
         def run(self, cell):
-            if cell.host == REFERENCE and cell.index == 2:
+            if cell.host.name == "reference" and cell.index == 2:
                 raise LostRunError("a run was lost", hint="try again")
             return super().run(cell)
 
@@ -461,6 +462,25 @@ def test_verify_hosts_of_which_all_is_proven_are_explained_at_the_same_time():
     result = verify(Meeting(), UMASK, *alike)
     assert {dict(each.findings[0].cause.factors)["umask"] for each in result.hosts[1:]} == {"0077"}
     assert not together.broken
+
+
+def test_verify_question_leaves_room_for_a_run_of_the_reference_that_confirms_what_is_found():
+    app = SimulatedApp({**STEADY, "t.py::x": fails_where(umask="0077")})
+    beside = threading.Event()
+    alone = []
+
+    class Meeting:
+        def run(self, cell):
+            if cell.series == HARDENED.digest.text:
+                if cell.host.name == "reference" and cell.index == LOOK + 1:
+                    beside.set()
+                elif cell.host.name not in {"reference", "hardened"} and not beside.wait(timeout=30):
+                    alone.append(cell)
+            return app.run(cell)
+
+    result = verify(Meeting(), HARDENED)
+    assert dict(result.hosts[1].findings[0].cause.factors) == {"umask": "0077"}
+    assert not alone
 
 
 def test_verify_spent_budget_after_confirmation_is_failed_with_an_inconclusive_cause():
