@@ -2,7 +2,7 @@
 
     python bench/image_peers.py [--packages A,B] [--suite SUITE] [--turns N] [--with TOOL,…] [--json FILE]
 
-    cold      nothing is there but the .debs: ours makes layers, compressed, each stratum twice and compared;
+    cold      nothing is there but the .debs: ours makes layers, compressed;
               mmdebstrap one archive, not compressed, once
     warm      ours again, of one plain package more, where the strata below it were made before
     docker    `docker build` of a Dockerfile that installs the same .debs with dpkg, on a base of the essential ones

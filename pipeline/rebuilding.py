@@ -12,7 +12,7 @@ from pipeline.build.leftovers import REBUILDS, remove_store, sweep_store
 from pipeline.build.lock import Lock
 from pipeline.build.locks import current_lock, fetcher_of
 from pipeline.build.recipe import ASSEMBLY, KIND, lay_recipe
-from pipeline.build.twice import FORMAT
+from pipeline.build.workshop import FORMAT
 from pipeline.declare.errors import BuildError
 from pipeline.declare.read import read_spec
 from pipeline.declare.spec import EnvSpec

@@ -1,6 +1,6 @@
 """Run the commands of a stage in a copy of its tree, inside the native runtime, without network.
 
-What must not matter varies from the first time to the second, as ``pipeline.build.twice`` has it: the name of the
+What must not matter varies from the first time to the second, as ``pipeline.build.workshop`` has it: the name of the
 machine, and how many processors there are. Nor do clocks, process ids and the order of folders agree.
 """
 # ruff: noqa: PTH103, PTH108, PTH118, PTH123, PTH211 - paths are text here, as they stand in the stage

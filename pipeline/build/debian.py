@@ -13,7 +13,7 @@ from pipeline.build.essential import essential_closure
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.stages import unpack_stages
 from pipeline.build.strata import ADDED, Stratum, strata
-from pipeline.build.twice import Conditions, Workshop
+from pipeline.build.workshop import Conditions, Workshop
 from runtime.canonical import Json
 from runtime.oci.image import Layer
 

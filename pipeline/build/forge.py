@@ -10,7 +10,7 @@ from pipeline.build.fetch import Fetcher
 from pipeline.build.given import Gift
 from pipeline.build.lock import LockedTree
 from pipeline.build.sections import locked_source
-from pipeline.build.twice import Workshop
+from pipeline.build.workshop import Workshop
 from pipeline.declare.errors import LockError
 from pipeline.declare.image import FilesEntry, SdistFiles, UrlFile
 from runtime.canonical import Json

@@ -11,8 +11,8 @@ from pipeline.build.files import find_files
 from pipeline.build.interpreter import Interpreter
 from pipeline.build.layers import Making, Tools
 from pipeline.build.lock import Lock, LockedTree, Platform
-from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
+from pipeline.build.workshop import Workshop
 from pipeline.declare.errors import BuildError
 from pipeline.declare.faults import SpecFaults
 from pipeline.declare.image import BuiltImage, ExistingImage, LocalFiles

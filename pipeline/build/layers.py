@@ -17,7 +17,7 @@ from pipeline.build.interpreter import Interpreter
 from pipeline.build.lock import LockedTree, Platform
 from pipeline.build.modules import LockedModule
 from pipeline.build.owners import add_user, adopt, give_home, refuse_links
-from pipeline.build.twice import Conditions, Owners, Workshop
+from pipeline.build.workshop import Conditions, Owners, Workshop
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, StageFiles
 from pipeline.declare.spec import EnvSpec, ResultsFormat

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pipeline.build.ecosystems.pypi.tree_writer import TreeWriter
 from pipeline.build.files import find_files
 from pipeline.build.lock import lock_path
-from pipeline.build.twice import FORMAT
+from pipeline.build.workshop import FORMAT
 from pipeline.declare.dependencies import dependency_files
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import LocalFiles

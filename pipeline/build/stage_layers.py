@@ -14,7 +14,7 @@ from pipeline.build.forge import Forge
 from pipeline.build.lock import LockedTree
 from pipeline.build.owners import adopt
 from pipeline.build.taking import take, takings
-from pipeline.build.twice import Conditions
+from pipeline.build.workshop import Conditions
 from pipeline.declare.errors import BuildError
 from pipeline.declare.image import BuiltImage, FilesEntry, SdistFiles, Stage, StageFiles, UrlFile
 from runtime.backends.native.mapped import run_mapped
@@ -82,7 +82,12 @@ class Stages:
 
         sources = [each.artifact for each in self.locked[name].sources]
         layers = forge.workshop.layers(
-            f"stage {name}", key, fill, epoch=forge.epoch, needs=lambda: forge.fetcher.fetch_all(sources)
+            f"stage {name}",
+            key,
+            fill,
+            epoch=forge.epoch,
+            needs=lambda: forge.fetcher.fetch_all(sources),
+            is_doubted=True,
         )
         return forge.workshop.trees.path(layers)
 

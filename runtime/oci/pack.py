@@ -12,7 +12,9 @@ import errno
 import hashlib
 import os
 import stat
+from collections import deque
 from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
 from runtime.data import dataclass, replace
@@ -26,6 +28,9 @@ from runtime.oci.trees import empty_folder
 from runtime.oci.unpack import OPAQUE_WHITEOUT, WHITEOUT
 
 _READ = 1 << 20
+_AHEAD = 2
+"""Members that are compressed at once, beside the thread that reads and hashes."""
+
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOATIME
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.SYMLINK, stat.S_IFDIR: Kind.DIRECTORY}
@@ -61,20 +66,21 @@ def pack_tree(
         ImageError: the tree holds a device, a pipe, or a name that would be read as a whiteout.
         OSError: the tree cannot be read, or changed while it was read.
     """
-    writer = _Writer(out)
     count = 0
     links: dict[tuple[int, int], bytes] = {}
     chosen = None if only is None else _with_folders(only)
-    for entry, parent in _walk(root, b"", _Choice(exclude=frozenset(exclude), only=chosen), Owners.here()):
-        packed = _as_hardlink(entry, parent, links)
-        is_way = only is not None and packed.kind is Kind.DIRECTORY
-        packed = replace(packed, mtime=0 if is_way else min(packed.mtime, epoch))
-        writer.write(to_header(packed))
-        if packed.kind is Kind.FILE and packed.size:
-            _copy_content(parent, packed, writer)
-        count += 1
-    writer.write(END)
-    return Packed(diff_id=writer.finish(), entries=count)
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="compress") as pool:
+        writer = _Writer(out, pool)
+        for entry, parent in _walk(root, b"", _Choice(exclude=frozenset(exclude), only=chosen), Owners.here()):
+            packed = _as_hardlink(entry, parent, links)
+            is_way = only is not None and packed.kind is Kind.DIRECTORY
+            packed = replace(packed, mtime=0 if is_way else min(packed.mtime, epoch))
+            writer.write(to_header(packed))
+            if packed.kind is Kind.FILE and packed.size:
+                _copy_content(parent, packed, writer)
+            count += 1
+        writer.write(END)
+        return Packed(diff_id=writer.finish(), entries=count)
 
 
 def clamp(root: int, *, epoch: int, left_out: Collection[bytes] = ()) -> None:
@@ -130,12 +136,19 @@ def _with_folders(paths: Collection[bytes]) -> frozenset[bytes]:
 
 
 class _Writer:
-    """Hashes the archive and, where there is who takes it, compresses it in members of fixed length."""
+    """Hashes the archive and, where there is who takes it, compresses it in members of fixed length.
 
-    def __init__(self, out: BinaryIO | None) -> None:
+    Args:
+        out: takes the members, in their order.
+        pool: compresses them: each has bytes of its own, whoever makes it and when.
+    """
+
+    def __init__(self, out: BinaryIO | None, pool: ThreadPoolExecutor) -> None:
         self._out = out
+        self._pool = pool
         self._hash = hashlib.sha256()
         self._waiting = bytearray()
+        self._members: deque[Future[bytes]] = deque()
 
     def write(self, content: bytes) -> None:
         self._hash.update(content)
@@ -143,15 +156,22 @@ class _Writer:
             return
         self._waiting += content
         while len(self._waiting) >= MEMBER:
-            self._out.write(compress_member(bytes(self._waiting[:MEMBER])))
+            self._compress(bytes(self._waiting[:MEMBER]))
             del self._waiting[:MEMBER]
 
     def finish(self) -> Digest:
         if self._out is not None:
             if self._waiting:
-                self._out.write(compress_member(bytes(self._waiting)))
+                self._compress(bytes(self._waiting))
+            while self._members:
+                self._out.write(self._members.popleft().result())
             self._out.flush()
         return Digest(f"sha256:{self._hash.hexdigest()}")
+
+    def _compress(self, content: bytes) -> None:
+        if len(self._members) == _AHEAD and self._out is not None:
+            self._out.write(self._members.popleft().result())
+        self._members.append(self._pool.submit(compress_member, content))
 
 
 def _walk(directory: int, prefix: bytes, choice: _Choice, owners: Owners) -> Iterator[tuple[Entry, int]]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pipeline.build.debian import DebianLayers
 from pipeline.build.ecosystems.debian.deb import Deb, read_deb
-from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
+from pipeline.build.workshop import Workshop
 from runtime.oci.layout import Layout
 from runtime.oci.unpack import OPAQUE_WHITEOUT
 

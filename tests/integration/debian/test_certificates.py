@@ -20,8 +20,8 @@ from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.ecosystems.debian.lock import lock_debian
 from pipeline.build.fetch import Fetcher
 from pipeline.build.sources import read_sources
-from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
+from pipeline.build.workshop import Workshop
 from runtime.oci.layout import Layout
 from runtime.oci.platform import own_architecture
 

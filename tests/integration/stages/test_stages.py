@@ -17,8 +17,8 @@ import yaml
 
 from pipeline.build.lock import Lock, LockedTree, Platform, lock_path, write_lock
 from pipeline.build.owners import adopt
-from pipeline.build.twice import Workshop
 from pipeline.build.unpacked import trees_of
+from pipeline.build.workshop import Workshop
 from pipeline.declare.dependencies import answers
 from pipeline.declare.read import read_spec
 from runtime.digest import Digest

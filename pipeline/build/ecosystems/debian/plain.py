@@ -1,4 +1,4 @@
-"""Packages with data that is not compressed: what is unpacked in two builds is decompressed once."""
+"""Packages with data that is not compressed: dpkg decompresses one at a time, and a second build would do so again."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

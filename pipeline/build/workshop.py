@@ -1,4 +1,8 @@
-"""Build a tree twice, under conditions as unlike as one process can make them; accept it only if both are equal."""
+"""``Workshop``: layers are made once, and a second time, where that is asked for, under conditions as unlike as can be.
+
+A process can have another umask, time zone, locale and number of processors than the first time. Both must give the
+same bytes.
+"""
 
 import contextlib
 import json
@@ -53,7 +57,7 @@ CONDITIONS = (
     Conditions(hostname="seatrial", umask=0o022, timezone="UTC", locale="C.UTF-8", cpus=64),
     Conditions(hostname="another-host", umask=0o077, timezone="Asia/Kolkata", locale="tr_TR.UTF-8", cpus=1),
 )
-"""Of the first build and of the second."""
+"""Of the first build and of the second, if there is one."""
 
 Fill = Callable[[Path, Conditions], None]
 """Fills an empty folder with the files of a layer."""
@@ -87,7 +91,7 @@ class Workshop:
         layout: takes the blobs.
         trees: where folders for layers are.
         records: a folder that keeps what a key was built to.
-        is_fresh: whether every layer is built again, whatever was built before.
+        is_fresh: whether every layer is built again, twice, and compared with what was built before.
     """
 
     layout: Layout
@@ -105,20 +109,22 @@ class Workshop:
         owners: Callable[[], Owners] | None = None,
         left_out: tuple[bytes, ...] = (),
         needs: Callable[[], object] | None = None,
+        is_doubted: bool = False,
     ) -> tuple[Layer, ...]:
         """Return the layers of a tree; one whose key was built here before is not built again.
 
         Args:
             name: which part of an image it is, for the key and for messages.
             key: all that decides its bytes.
-            fill: makes its files, once under each of ``CONDITIONS``.
+            fill: makes its files, under the first of ``CONDITIONS``; if it is built twice, under each of them.
             epoch: no time in it is later; seconds since 1970.
             owners: loads what tells whose its files are, by which it is cut into layers; None for one layer.
             left_out: paths that never get into it.
-            needs: fetches what ``fill`` takes, where it is fetched at all: the two builds run beside each other.
+            needs: fetches what ``fill`` takes, where it is fetched at all: two builds run beside each other.
+            is_doubted: whether it is built twice in any case, as what others wrote decides its bytes.
 
         Raises:
-            NotReproducibleError: the two builds differ; the message says in what.
+            NotReproducibleError: two builds differ; the message says in what.
         """
         wanted = _Wanted(fill=fill, epoch=epoch, owners=owners, left_out=left_out)
 
@@ -126,9 +132,9 @@ class Workshop:
             if needs is not None:
                 needs()
             try:
-                return self._make(name, wanted)
+                return self._make(name, wanted, is_twice=is_doubted or self.is_fresh)
             except BaseException:
-                self.trees.sweep()  # what the other build left, which was ended amid its work as this one failed
+                self.trees.sweep()  # what another process left, which was ended amid its work as this one failed
                 self.layout.sweep()
                 raise
 
@@ -141,27 +147,42 @@ class Workshop:
             name: as of ``layers``, like the next one.
             key: likewise.
             make: makes them.
+
+        Raises:
+            NotReproducibleError: they are made again, and those that were made before differ.
         """
         record = self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
         known = _read_record(record)
-        if known and not self.is_fresh and all(self.layout.has(each.descriptor.digest) for each in known):
+        is_known = bool(known) and all(self.layout.has(each.descriptor.digest) for each in known)
+        if is_known and not self.is_fresh:
             return known
         made = make()
+        if is_known:
+            require_equal(name, known, made, self.layout)
         _write_record(record, made)
         return made
 
-    def _make(self, name: str, wanted: _Wanted) -> tuple[Layer, ...]:
-        """Build twice at once, each time in a folder of its own; the second build is compressed only to be shown."""
-        with self.trees.new_folder() as folder, self.trees.new_folder() as other:
+    def _make(self, name: str, wanted: _Wanted, *, is_twice: bool) -> tuple[Layer, ...]:
+        with self.trees.new_folder() as folder:
+            make = self._make_twice if is_twice else self._make_once
+            first = make(name, folder, wanted)
+            made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
+            run_mapped(lambda root: clamp(root, epoch=wanted.epoch, left_out=wanted.left_out), directories=(folder,))
+            self.trees.keep(folder, made)
+        return made
+
+    def _make_once(self, _: str, folder: Path, wanted: _Wanted) -> tuple[Layer, ...]:
+        return self._build(folder, wanted, CONDITIONS[0], self._pack)
+
+    def _make_twice(self, name: str, folder: Path, wanted: _Wanted) -> tuple[Layer, ...]:
+        """Build at once in a folder of its own, too; the second build is compressed only to be shown."""
+        with self.trees.new_folder() as other:
             with beside(lambda: self._build(other, wanted, CONDITIONS[1], _hashed)) as wait:
                 first = self._build(folder, wanted, CONDITIONS[0], self._pack)
                 second = wait()
             if [each.diff_id for each in first] != [diff_id for _, diff_id in second]:
                 require_equal(name, first, self._pack(other, [part for part, _ in second], wanted), self.layout)
-            made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
-            run_mapped(lambda root: clamp(root, epoch=wanted.epoch, left_out=wanted.left_out), directories=(folder,))
-            self.trees.keep(folder, made)
-        return made
+        return first
 
     def _build(self, folder: Path, wanted: _Wanted, conditions: Conditions, pack: Pack[T]) -> tuple[T, ...]:
         """Fill a folder under some conditions, and return what ``pack`` makes of each of its parts."""

@@ -1,0 +1,79 @@
+"""Layers are made once; where they are doubted, or built again, they are made twice, and compared."""
+
+import pytest
+
+from pipeline.build.owners import adopt
+from pipeline.build.unpacked import trees_of
+from pipeline.build.workshop import CONDITIONS, Workshop
+from pipeline.declare.errors import NotReproducibleError
+from runtime.oci.layout import Layout
+
+EPOCH = 1_000_000_009
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    def make(**options):
+        return Workshop(
+            layout=Layout(tmp_path / "oci"), trees=trees_of(tmp_path), records=tmp_path / "builds", **options
+        )
+
+    return make
+
+
+def filled(seen, content=lambda _: "same\n"):
+    """Return what fills a folder with one file, and notes the conditions: those of both builds in one file."""
+
+    def fill(folder, conditions):
+        with seen.open("a") as notes:
+            notes.write(f"{conditions.hostname}\n")
+        (folder / "file").write_text(content(conditions))
+        (folder / "file").chmod(0o644)
+        adopt(folder, ())
+
+    return fill
+
+
+def layers(workshop, fill, **options):
+    return workshop.layers("app", {"key": "one"}, fill, epoch=EPOCH, **options)
+
+
+def by_umask(conditions):
+    return f"{conditions.umask:03o}\n"
+
+
+def test_layer_is_made_once_and_not_again(workshop, tmp_path):
+    seen = tmp_path / "seen"
+    first = layers(workshop(), filled(seen))
+    assert layers(workshop(), filled(seen)) == first
+    assert seen.read_text().split() == [CONDITIONS[0].hostname]
+
+
+def test_layer_that_is_doubted_is_made_under_both_conditions_at_once(workshop, tmp_path):
+    seen = tmp_path / "seen"
+    layers(workshop(), filled(seen), is_doubted=True)
+    assert sorted(seen.read_text().split()) == sorted(each.hostname for each in CONDITIONS)
+
+
+@pytest.mark.parametrize("options", [{"is_doubted": True}, {}], ids=["doubted", "again"])
+def test_layer_made_twice_that_differs_is_refused_with_the_path_and_kept_nowhere(
+    options, workshop, tmp_path
+):
+    place = workshop(is_fresh=not options)
+    with pytest.raises(NotReproducibleError, match=r"two builds of the layer app differ: file, content"):
+        layers(place, filled(tmp_path / "seen", by_umask), **options)
+    assert not list((tmp_path / "builds").glob("*"))
+    assert not list((tmp_path / "trees").glob("*"))
+
+
+def test_layer_built_again_must_be_what_was_built_before(workshop, tmp_path):
+    first = layers(workshop(), filled(tmp_path / "seen"))
+    with pytest.raises(NotReproducibleError, match=r"two builds of the layer app differ: file, content"):
+        layers(workshop(is_fresh=True), filled(tmp_path / "seen", lambda _: "else\n"))
+    assert layers(workshop(), filled(tmp_path / "seen")) == first
+
+
+def test_layer_built_again_is_the_one_that_was_built_before(workshop, tmp_path):
+    first = layers(workshop(), filled(tmp_path / "seen"))
+    assert layers(workshop(is_fresh=True), filled(tmp_path / "seen")) == first
+    assert len((tmp_path / "seen").read_text().split()) == 3
