@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from pipeline.declare.errors import SpecError, VerifyError
 from pipeline.declare.image import AnyImage, BuiltImage
+from pipeline.declare.nearby import nearby
 from pipeline.declare.spec import EnvSpec, JUnitResults, ResultsFormat, Trace
 from pipeline.verify import plugin
 from pipeline.verify.here import host_here
@@ -57,6 +59,7 @@ class Inquiry:
         predicts: whether a traced run of the reference says where to look first.
         normalization: under which behavior is compared where it was learned earlier; None learns one here.
         alone: whether the reference alone is an answer: it is, where it is held against an earlier one.
+        nearby: where the neighbors of the files that the spec takes would be in the image → what takes them.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Inquiry:
     predicts: bool = True
     normalization: Normalization | None = None
     alone: bool = False
+    nearby: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def ask(
@@ -124,6 +128,7 @@ def ask(
         milliseconds=milliseconds,
         fail_fast=fail_fast,
         predicts=predicts,
+        nearby=nearby(spec),
     )
 
 

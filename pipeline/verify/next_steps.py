@@ -1,5 +1,7 @@
 """What to do about a run of which nothing, or nothing good, can be said: the hint beside the reason."""
 
+import posixpath
+import re
 import shlex
 
 from pipeline.declare.values import print_duration
@@ -9,7 +11,14 @@ from pipeline.verify.suite import Results, TestOutcome
 from runtime.host import Host
 from runtime.outcome import Limit
 
-_RAN = (TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERRORED)
+_FAILED = (TestOutcome.FAILED, TestOutcome.ERRORED)
+_RAN = (TestOutcome.PASSED, *_FAILED)
+
+_NO_FILE = re.compile(r"No such file or directory: b?(?P<quote>['\"])(?P<path>[^'\"]+)(?P=quote)")
+_NO_MODULE = re.compile(r"No module named '(?P<name>\w+)")
+
+_SHOWN = 3
+"""Entries that a hint writes out."""
 
 
 def next_step(inquiry: Inquiry, host: Host, seen: Observation) -> str:
@@ -34,6 +43,35 @@ def next_step(inquiry: Inquiry, host: Host, seen: Observation) -> str:
             return f"{look} (| head)"
         case None:
             return _report(inquiry, seen, look)
+
+
+def left_behind(inquiry: Inquiry, seen: Observation) -> str:
+    """Return the entries of ``files:`` without which tests fail, as far as they are the project's; empty if none are.
+
+    Args:
+        inquiry: what was asked.
+        seen: a run of the reference.
+    """
+    places: dict[str, None] = {}
+    for each in seen.report.having(*_FAILED):
+        places |= dict.fromkeys(_missed(inquiry, seen.report.tests[each].message))
+    if not places:
+        return ""
+    shown = list(places)[:_SHOWN]
+    more = f" and {len(places) - len(shown)} more" if len(places) > len(shown) else ""
+    entries = ", ".join(f"`- {{from: {inquiry.nearby[place]}, to: {place}}}`" for place in shown)
+    lock = shlex.join(["seatrial", "lock", inquiry.spec])
+    return f"tests look for what lies beside the files of the spec: add {entries}{more} to suite.files, then `{lock}`"
+
+
+def _missed(inquiry: Inquiry, message: str) -> list[str]:
+    """Return which neighbors of the spec's files the text of an exception misses: files by path, modules by name."""
+    workdir, nearby = inquiry.plan.workdir, inquiry.nearby
+    paths = [posixpath.normpath(posixpath.join(workdir, found["path"])) for found in _NO_FILE.finditer(message)]
+    folders = [workdir, *inquiry.plan.environment.get("PYTHONPATH", "").split(":")]
+    modules = [posixpath.join(each, found["name"]) for found in _NO_MODULE.finditer(message) for each in folders]
+    wanted = [*paths, *modules, *(f"{each}.py" for each in modules)]
+    return [place for place in nearby if any(each == place or each.startswith(f"{place}/") for each in wanted)]
 
 
 def _level(inquiry: Inquiry, host: Host, name: str) -> str:

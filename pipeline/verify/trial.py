@@ -11,7 +11,7 @@ from pipeline.verify.foresight import Foresight
 from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.judge import inconclusive, judge_host, unavailable, untrusted
 from pipeline.verify.laboratory import Budget, Pair
-from pipeline.verify.next_steps import next_step
+from pipeline.verify.next_steps import left_behind, next_step
 from pipeline.verify.observe import Observation
 from pipeline.verify.patience import patient
 from pipeline.verify.proven import Proven
@@ -200,7 +200,10 @@ class Trial:
 
     def hinted(self, result: HostResult, host: Host, seen: Observation) -> HostResult:
         """Return a result with its next step, where its own findings do not show one."""
-        is_cut = result.state is State.REFERENCE and not seen.exit.is_own
+        is_reference = result.state is State.REFERENCE
+        if is_reference and result.verdict is VerdictWord.FAILED and (lacking := left_behind(self._inquiry, seen)):
+            return replace(result, hint=lacking)
+        is_cut = is_reference and not seen.exit.is_own
         told = result.verdict is VerdictWord.PASSED or (result.findings and not is_cut)
         return result if told or result.hint else replace(result, hint=next_step(self._inquiry, host, seen))
 
