@@ -164,18 +164,17 @@ class Workshop:
 
     def _make(self, name: str, wanted: _Wanted, *, is_twice: bool) -> tuple[Layer, ...]:
         with self.trees.new_folder() as folder:
-            make = self._make_twice if is_twice else self._make_once
-            first = make(name, folder, wanted)
+            if is_twice:
+                first = self._make_twice(name, folder, wanted)
+            else:
+                first = self._build(folder, wanted, CONDITIONS[0], self._pack)
             made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
             run_mapped(lambda root: clamp(root, epoch=wanted.epoch, left_out=wanted.left_out), directories=(folder,))
             self.trees.keep(folder, made)
         return made
 
-    def _make_once(self, _: str, folder: Path, wanted: _Wanted) -> tuple[Layer, ...]:
-        return self._build(folder, wanted, CONDITIONS[0], self._pack)
-
     def _make_twice(self, name: str, folder: Path, wanted: _Wanted) -> tuple[Layer, ...]:
-        """Build at once in a folder of its own, too; the second build is compressed only to be shown."""
+        """Build a second time at once, in a folder of its own; that one is compressed only to be shown."""
         with self.trees.new_folder() as other:
             with beside(lambda: self._build(other, wanted, CONDITIONS[1], _hashed)) as wait:
                 first = self._build(folder, wanted, CONDITIONS[0], self._pack)

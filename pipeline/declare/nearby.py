@@ -24,15 +24,19 @@ def nearby(spec: EnvSpec) -> Mapping[str, str]:
     """
     image = spec.image.files if isinstance(spec.image, BuiltImage) else ()
     entries = [each for each in (*image, *spec.suite.files) if isinstance(each, LocalFiles)]
-    top, directory = project_tree(spec.path), spec.directory.resolve()
-    taken = {(directory / each.from_).resolve() for each in entries}
+    top, directory = project_tree(spec.path), _real(spec.directory)
+    taken = {_real(directory / each.from_) for each in entries}
     found: dict[str, str] = {}
     for folder, to in _folders(entries, directory).items():
         if not folder.is_relative_to(top):
             continue
         for name in _names(folder):
-            source = (folder / name).resolve()
-            if source.is_relative_to(top) and not any(source.is_relative_to(each) for each in taken):
+            source = _real(folder / name)
+            if (
+                source.exists()
+                and source.is_relative_to(top)
+                and not any(source.is_relative_to(each) for each in taken)
+            ):
                 found.setdefault(str(to / name), os.path.relpath(folder / name, directory))
     return found
 
@@ -40,7 +44,12 @@ def nearby(spec: EnvSpec) -> Mapping[str, str]:
 def _folders(entries: Sequence[FilesEntry], directory: Path) -> dict[Path, PurePosixPath]:
     """Return the folder of each entry that keeps its name → where that folder would be in the image."""
     local = ((directory / each.from_, PurePosixPath(each.to)) for each in entries if isinstance(each, LocalFiles))
-    return {source.parent.resolve(): to.parent for source, to in local if source.name == to.name}
+    return {_real(source.parent): to.parent for source, to in local if source.name == to.name}
+
+
+def _real(path: Path) -> Path:
+    """Return a path without links, as far as they lead anywhere."""
+    return Path(os.path.realpath(path))
 
 
 def _names(folder: Path) -> list[str]:

@@ -21,6 +21,7 @@ def project(tmp_path):
         (top / each).touch()
     (tmp_path / "secret").touch()
     (top / "out").symlink_to(tmp_path / "secret")
+    (top / "round").symlink_to("round")
 
     def spec(image="", suite=""):
         path = top / "envs" / "app.yaml"
