@@ -37,8 +37,8 @@ def built(own_store, build, tmp_path_factory):
 
 def copy_store(shared, own):
     """Copy what names other things before the things named: others write them in the opposite order meanwhile."""
-    shutil.copytree(shared / "builds", own / "builds", ignore=HALF_MADE)
-    (own / "oci").mkdir()
+    shutil.copytree(shared / "builds", own / "builds", dirs_exist_ok=True, ignore=HALF_MADE)
+    (own / "oci").mkdir(exist_ok=True)
     shutil.copy(shared / "oci" / "index.json", own / "oci")
     for each in ("oci", "cache"):
         shutil.copytree(shared / each, own / each, dirs_exist_ok=True, ignore=HALF_MADE)
