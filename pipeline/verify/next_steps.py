@@ -3,6 +3,7 @@
 import posixpath
 import re
 import shlex
+from pathlib import PurePosixPath
 
 from pipeline.declare.values import print_duration
 from pipeline.verify.inquiry import Inquiry
@@ -66,12 +67,13 @@ def left_behind(inquiry: Inquiry, seen: Observation) -> str:
 
 def _missed(inquiry: Inquiry, message: str) -> list[str]:
     """Return which neighbors of the spec's files the text of an exception misses: files by path, modules by name."""
-    workdir, nearby = inquiry.plan.workdir, inquiry.nearby
+    workdir = inquiry.plan.workdir
     paths = [posixpath.normpath(posixpath.join(workdir, found["path"])) for found in _NO_FILE.finditer(message)]
     folders = [workdir, *inquiry.plan.environment.get("PYTHONPATH", "").split(":")]
     modules = [posixpath.join(each, found["name"]) for found in _NO_MODULE.finditer(message) for each in folders]
-    wanted = [*paths, *modules, *(f"{each}.py" for each in modules)]
-    return [place for place in nearby if any(each == place or each.startswith(f"{place}/") for each in wanted)]
+    wanted = [PurePosixPath(each) for each in (*paths, *modules, *(f"{each}.py" for each in modules))]
+    places = (str(place) for each in wanted for place in (each, *each.parents))
+    return [place for place in places if place in inquiry.nearby]
 
 
 def _level(inquiry: Inquiry, host: Host, name: str) -> str:

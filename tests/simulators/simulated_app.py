@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit, Observation, SuiteFacts
 from pipeline.verify.schedule import Cell, LostRunError, Run
 from pipeline.verify.suite import Results, TestOutcome, TestReport, TestResult
@@ -29,6 +30,22 @@ PLAN = Plan(
     user=User(uid=1000, gid=1000, home="/home/app"),
     capabilities=(),
 )
+
+
+def inquiry_of(*hosts: Host, reference: Host = REFERENCE, plan: Plan = PLAN, named: bool = True, **options) -> Inquiry:
+    """Return what is asked about a simulated app on some hosts; ``options`` are further fields of the inquiry."""
+    return Inquiry(
+        name="web",
+        spec="envs/web.yaml",
+        lock=None,
+        image=plan.image,
+        suite=SUITE,
+        plan=plan,
+        reference=reference,
+        hosts=tuple(Choice(host=each, named=named) for each in hosts),
+        **options,
+    )
+
 
 Levels = Mapping[str, str]
 Behavior = Callable[[Levels, random.Random], TestOutcome]

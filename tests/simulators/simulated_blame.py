@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from simulated_app import PLAN, SUITE, SimulatedApp, either, fails_where, flaky, passes
+from simulated_app import SimulatedApp, either, fails_where, flaky, inquiry_of, passes
 
 from pipeline.verify.environment import verify_environment
 from pipeline.verify.explain import CauseState
-from pipeline.verify.inquiry import Choice, Inquiry
 from runtime.host import Host
 
 TEST = "t.py::test_x"
@@ -135,17 +134,7 @@ def trial(causes: str, flake: int, seed: int, prediction: str = "absent") -> Tri
         seed=seed_of_app,
         touched=_touched(prediction, drawn, chance),
     )
-    inquiry = Inquiry(
-        name="web",
-        spec="envs/web.yaml",
-        lock=None,
-        image=PLAN.image,
-        suite=SUITE,
-        plan=PLAN,
-        reference=REFERENCE,
-        hosts=(Choice(host=HOST, named=True),),
-        seed=seed,
-    )
+    inquiry = inquiry_of(HOST, reference=REFERENCE, seed=seed)
     result = verify_environment(
         inquiry,
         runner=app,

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 from simulated_app import (
     OOM,
-    PLAN,
     REFERENCE,
-    SUITE,
     SimulatedApp,
     either,
     fails,
     fails_where,
     flaky,
+    inquiry_of,
     passes,
 )
 
@@ -22,7 +21,6 @@ from pipeline.verify.conclude import conclude
 from pipeline.verify.environment import Interrupted, verify_environment
 from pipeline.verify.events import HostJudged
 from pipeline.verify.explain import CauseState
-from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit
 from pipeline.verify.rules import Flaky, Ignore, Rules
 from pipeline.verify.schedule import LostRunError, StoppedError
@@ -46,17 +44,7 @@ STEADY = {"t.py::test_a": passes, "t.py::test_b": passes}
 def verify(
     app, *hosts, reference=REFERENCE, check=lambda _: None, named=True, stop=None, tell=lambda _: None, **options
 ):
-    inquiry = Inquiry(
-        name="web",
-        spec="envs/web.yaml",
-        lock=None,
-        image=PLAN.image,
-        suite=SUITE,
-        plan=PLAN,
-        reference=reference,
-        hosts=tuple(Choice(host=each, named=named) for each in hosts),
-        **options,
-    )
+    inquiry = inquiry_of(*hosts, reference=reference, named=named, **options)
     return verify_environment(
         inquiry, runner=app, check=check, clock=lambda: 0, stop=stop or threading.Event(), tell=tell
     )

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_app import PLAN, SUITE, SimulatedApp, either, fails_where, flaky, passes
+from simulated_app import PLAN, SimulatedApp, either, fails_where, flaky, inquiry_of, passes
 from simulated_blame import FACTORS, HOST, REFERENCE, NumberedHost
 
 from pipeline.verify.environment import verify_environment
 from pipeline.verify.explain import CauseState
-from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.observe import Exit
 from pipeline.verify.pytest_results import NOT_REACHED, WAS_RUNNING
 from pipeline.verify.statistics import LONGEST, Decision, Tally, decide
@@ -38,17 +37,7 @@ def breaks(*numbers):
 
 
 def verify(app, host=HOST, reference=REFERENCE, clock=lambda: 0, **options):
-    inquiry = Inquiry(
-        name="web",
-        spec="envs/web.yaml",
-        lock=None,
-        image=PLAN.image,
-        suite=SUITE,
-        plan=PLAN,
-        reference=reference,
-        hosts=(Choice(host=host, named=True),),
-        **options,
-    )
+    inquiry = inquiry_of(host, reference=reference, **options)
     return verify_environment(inquiry, runner=app, check=lambda _: None, clock=clock, stop=threading.Event()).hosts[1]
 
 

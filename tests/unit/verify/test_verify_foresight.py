@@ -4,13 +4,12 @@ import threading
 from dataclasses import replace
 
 import pytest
-from simulated_app import PLAN, SUITE, SimulatedApp, fails_where, passes
+from simulated_app import PLAN, SimulatedApp, fails_where, inquiry_of, passes
 from simulated_blame import FACTORS, HOST, REFERENCE, NumberedFactor, NumberedHost
 
 from pipeline.verify.environment import verify_environment
 from pipeline.verify.explain import CauseState
 from pipeline.verify.foresight import MANY_HOSTS, traced
-from pipeline.verify.inquiry import Choice, Inquiry
 from pipeline.verify.schedule import LostRunError
 from runtime.plan import SELECTION, TRACED
 
@@ -47,17 +46,7 @@ def app(duration=10, touched=(GUILTY, *FACTORS[20:24])):
 
 
 def verify(runner, *hosts, known=lambda _: None, **options):
-    inquiry = Inquiry(
-        name="web",
-        spec="envs/web.yaml",
-        lock=None,
-        image=PLAN.image,
-        suite=SUITE,
-        plan=PLAN,
-        reference=REFERENCE,
-        hosts=tuple(Choice(host=each, named=True) for each in hosts or (HOST,)),
-        **options,
-    )
+    inquiry = inquiry_of(*(hosts or (HOST,)), reference=REFERENCE, **options)
     return verify_environment(
         inquiry,
         runner=runner,

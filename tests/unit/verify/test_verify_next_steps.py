@@ -3,10 +3,9 @@
 import threading
 
 import pytest
-from simulated_app import PLAN, SUITE, SimulatedApp, fails, fails_where, passes
+from simulated_app import PLAN, SimulatedApp, fails, fails_where, inquiry_of, passes
 
 from pipeline.verify.environment import verify_environment
-from pipeline.verify.inquiry import Choice, Inquiry
 from runtime.data import replace
 from runtime.host import Host
 
@@ -36,18 +35,7 @@ def saying(*messages):
 
 def hints(tests, *messages, **options):
     plan = replace(PLAN, environment={**PLAN.environment, "PYTHONPATH": "/app/lib"})
-    inquiry = Inquiry(
-        name="web",
-        spec="envs/web.yaml",
-        lock=None,
-        image=PLAN.image,
-        suite=SUITE,
-        plan=plan,
-        reference=REFERENCE,
-        hosts=(Choice(host=UMASK, named=True),),
-        nearby=NEARBY,
-        **options,
-    )
+    inquiry = inquiry_of(UMASK, plan=plan, nearby=NEARBY, **options)
     app = SimulatedApp({f"t.py::test_{name}": each for name, each in tests.items()}, change=saying(*messages))
     found = verify_environment(inquiry, runner=app, check=lambda _: None, clock=lambda: 0, stop=threading.Event())
     return [each.hint for each in found.hosts]
