@@ -149,7 +149,9 @@ def _move_claimed(move: Move, repository: Repository, claims: "_Claims") -> bool
     if claims.is_late():
         return False
     repository.put_manifest(move.raw, move.media_type, name=move.name, is_read_back=False)
-    _check(move, repository)
+    found, wanted = repository.named(move.name), Digest.of(move.raw)
+    if found != wanted:
+        raise moved(repository.remote.text, move.name, found, wanted)
     return True
 
 
@@ -166,13 +168,10 @@ def _move_under_condition(move: Move, repository: Repository) -> None:
             raise
         if not _is_there(move, repository):
             raise FetchError(f"{repository.remote.text}: the registry refuses the condition {condition}") from error
-    _check(move, repository)
-
-
-def _check(move: Move, repository: Repository) -> None:
-    found, wanted = repository.named(move.name), Digest.of(move.raw)
-    if found != wanted:
-        raise moved(repository.remote.text, move.name, found, wanted)
+        return
+    # What it names now may be another's already, who has seen ours: then ours was moved to, and by now moved from.
+    if repository.named(move.name) == move.expected:
+        raise FetchError(f"{repository.remote.text}: the registry accepts {move.name}, and leaves it where it was")
 
 
 class _Claims:

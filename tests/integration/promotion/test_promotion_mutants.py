@@ -4,7 +4,7 @@ import pytest
 from mutant import disabled
 from release_world import attach_text, machine_store, promote, write_image
 
-from pipeline.declare.errors import BusyStageError, PromotionError, TagMovedError
+from pipeline.declare.errors import BusyStageError, FetchError, PromotionError, TagMovedError
 from pipeline.registry.retry import Patience
 from pipeline.registry.tagging import Times, _Claims
 from pipeline.release.journal import Journal
@@ -50,13 +50,20 @@ def test_tag_of_a_registry_that_was_moved_meanwhile(stores, debian, here):
         assert tagged_in_spite_of_another(stores.registry(debian.address), here)
 
 
-def test_tag_is_moved_under_a_condition_where_that_is_honored(stores, simulated, here, monkeypatch):
-    """Another moves the tag between the last look and the request."""
-    first, second = two_releases(here)
+@pytest.fixture
+def conditional(stores, simulated, here):
+    """Return a store that honors conditions, and two releases in it, of which the first is live."""
+    releases = two_releases(here)
     store = stores.registry(simulated.address)
-    for each in (first, second):
+    for each in releases:
         move(here, store, each.digest)
-    store.tag(LIVE, first, None)
+    store.tag(LIVE, releases[0], None)
+    return store, *releases
+
+
+def test_tag_is_moved_under_a_condition_where_that_is_honored(conditional, monkeypatch):
+    """Another moves the tag between the last look and the request."""
+    store, first, second = conditional
     put = store.repository.put_manifest
 
     def late(raw, media_type, **options):
@@ -73,6 +80,36 @@ def test_tag_is_moved_under_a_condition_where_that_is_honored(stores, simulated,
     with disabled("pipeline.registry.tagging", old, "{}"):
         store.tag(LIVE, second, live)
     assert store.tagged(LIVE).digest == second.digest
+
+
+def test_tag_that_another_moves_on_at_once_was_moved(conditional, monkeypatch):
+    """Whoever is told that nothing was changed would move it once more, over the one who came next."""
+    store, first, second = conditional
+    put, later = store.repository.put_manifest, store.read(first.digest, 1 << 20) + b" "
+
+    def overtaken(raw, media_type, **options):
+        answer = put(raw, media_type, **options)
+        if options.get("name") == LIVE:
+            put(later, media_type, name=LIVE)
+        return answer
+
+    monkeypatch.setattr(store.repository, "put_manifest", overtaken)
+    store.tag(LIVE, second, first.digest)
+    assert store.tagged(LIVE).digest == Digest.of(later)
+
+
+def test_registry_that_accepts_a_tag_and_leaves_it(conditional, monkeypatch):
+    store, first, second = conditional
+    put = store.repository.put_manifest
+
+    def forgotten(raw, media_type, **options):
+        return None if options.get("name") == LIVE else put(raw, media_type, **options)
+
+    monkeypatch.setattr(store.repository, "put_manifest", forgotten)
+    with pytest.raises(FetchError):
+        store.tag(LIVE, second, first.digest)
+    with disabled("pipeline.registry.tagging", "if repository.named(move.name) == move.expected:", "if False:"):
+        store.tag(LIVE, second, first.digest)
 
 
 class Late(_Claims):
