@@ -62,6 +62,8 @@ class KeyEntry(Part):
     """When it begins to be valid."""
     until: Time
     """When it ends; what it signed before stays valid."""
+    replaced_by: Name | None = None
+    """The name of the key that took its place: the two are one signer."""
 
 
 class IdentityEntry(Part):
@@ -79,6 +81,8 @@ class IdentityEntry(Part):
     """When it begins to be valid."""
     until: Time
     """When it ends; what it signed with a certificate from before stays valid."""
+    replaced_by: Name | None = None
+    """The name of what took its place: the two are one signer."""
 
 
 class Revocation(Part):

@@ -76,7 +76,7 @@ class SignersPart(Part):
     roles: Annotated[tuple[Role, ...], Field(min_length=1, max_length=len(Role))] = (Role.VERIFIER,)
     """What their keys may sign; one of them is enough."""
     threshold: Annotated[Whole, Field(ge=1, le=16)] = 1
-    """How many different keys."""
+    """How many different signers: a key and the one that took its place are one."""
 
 
 class AllowedIgnore(Part):
@@ -100,7 +100,7 @@ class PolicyPart(Part):
     fidelity: LeastFidelity = LeastFidelity.EMULATED
     """The least that any level of a demanded host may be."""
     rebuilders: Annotated[Whole, Field(ge=0, le=16)] = 0
-    """How many different keys have to have signed that they built the same image again."""
+    """How many different signers have to have said that they built the same image again."""
     unstable: Annotated[Whole, Field(ge=0)] = 0
     """How many tests may be unstable on the reference."""
     flaky: FlakyPolicy = FlakyPolicy.REPORT

@@ -91,12 +91,12 @@ class Origin:
     """That somebody says to have built some images.
 
     Args:
-        key: the id of the key that signed it, or of the identity.
+        person: who signed it; see ``Holder.person``.
         about: the digests of what was built.
         problem: why its signer may not say so; empty where it may.
     """
 
-    key: str
+    person: str
     about: frozenset[Digest]
     problem: str = ""
 
@@ -201,14 +201,14 @@ def _verified(envelope: Envelope, trusted: Trusted) -> Verified:
 def _origin(signed: Verified, trusted: Trusted) -> Origin:
     """Return who says to have built something, whether or not it may: whoever says so is no other than the builder."""
     about = frozenset(each.digest for each in signed.statement.subjects)
-    at = trusted.now if signed.at is None else signed.at
+    at, person = trusted.now if signed.at is None else signed.at, trusted.keyring.person(signed.key)
     try:
         trusted.keyring.holder(signed.key, (Role.BUILDER,), at)
     except RefusedEvidenceError as error:
         # Provenance tells no time, so that of a key that has ended since may be from before, and that counts.
         if signed.at is not None or error.reason is not Refusal.KEY_EXPIRED:
-            return Origin(key=signed.key.id, about=about, problem=error.message.removesuffix(f" [{error.reason}]"))
-    return Origin(key=signed.key.id, about=about)
+            return Origin(person=person, about=about, problem=error.message.removesuffix(f" [{error.reason}]"))
+    return Origin(person=person, about=about)
 
 
 def _holder(signed: Verified, roles: tuple[Role, ...], at: int, trusted: Trusted) -> Holder:

@@ -1,7 +1,7 @@
 """``Keyring``: whose signatures count, for what and when, and what counts no more."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,6 +26,7 @@ class Holder:
         roles: what it may sign.
         since: when it begins to be valid, seconds since 1970.
         until: when it ends, likewise; what it signed before stays valid.
+        replaced_by: the name of the key that took its place, of the same person; empty where none did.
     """
 
     name: str
@@ -33,6 +34,12 @@ class Holder:
     roles: frozenset[Role]
     since: int
     until: int
+    replaced_by: str = ""
+
+    @property
+    def person(self) -> str:
+        """Whose it is: keys that took one another's place are one signer, however many of them sign."""
+        return self.replaced_by or self.name
 
     @property
     def title(self) -> str:
@@ -131,6 +138,10 @@ class Keyring:
             raise RefusedEvidenceError(Refusal.KEY_EXPIRED, message)
         return found
 
+    def person(self, key: PublicKey | Identity) -> str:
+        """Return whose a key is that the keyring has, whether or not it counts; see ``Holder.person``."""
+        return next(each.person for each in self.holders if each.key == key)
+
     def revocation(self, what: str) -> Revocation | None:
         """Return how something was revoked, or None."""
         return next((each for each in self.revoked if each.what == what), None)
@@ -145,22 +156,6 @@ class Keyring:
         if found is not None:
             message = f"the image {digest.short} was revoked at {print_time(found.at)}: {found.reason}"
             raise RefusedEvidenceError(Refusal.SUBJECT_REVOKED, message)
-
-
-def require_signers(holders: Sequence[Holder], threshold: int) -> tuple[Holder, ...]:
-    """Return the different ones of those who signed one thing, if there are enough.
-
-    What is counted are keys, never signatures or names: one key that signs twice is one signer.
-
-    Raises:
-        RefusedEvidenceError: they are fewer than ``threshold``.
-    """
-    found = tuple({each.key: each for each in holders}.values())
-    if len(found) < threshold:
-        named = ", ".join(f"'{each.name}'" for each in found) or "nobody"
-        message = f"{threshold} signers are wanted, and {len(found)} signed: {named}"
-        raise RefusedEvidenceError(Refusal.SIGNER_COUNT, message)
-    return found
 
 
 def print_time(seconds: int) -> str:

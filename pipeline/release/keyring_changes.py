@@ -47,7 +47,8 @@ def with_holder(keyring: Keyring, holder: Holder) -> Keyring:
 def rotated(keyring: Keyring, name: str, key: PublicKey | Identity, now: int, *, overlap: int, lasting: int) -> Keyring:
     """Return the next version, in which somebody has another key.
 
-    The older key keeps what it signed, and may sign for a while: it is called ``NAME-VERSION`` from now on.
+    The older key keeps what it signed, and may sign for a while: it is called ``NAME-VERSION`` from now on. The two are
+    one signer.
 
     Args:
         keyring: has the key.
@@ -61,7 +62,7 @@ def rotated(keyring: Keyring, name: str, key: PublicKey | Identity, now: int, *,
         KeysError: there is no such name, or the new key is in the keyring already.
     """
     old = _named(keyring, name)
-    kept = replace(old, name=f"{name}-{keyring.version}", until=min(old.until, now + overlap))
+    kept = replace(old, name=f"{name}-{keyring.version}", until=min(old.until, now + overlap), replaced_by=name)
     others = tuple(kept if each is old else each for each in keyring.holders)
     new = Holder(name=name, key=key, roles=old.roles, since=now, until=now + lasting)
     return with_holder(replace(keyring, holders=others), new)

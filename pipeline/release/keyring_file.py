@@ -178,6 +178,7 @@ def _entry(holder: Holder) -> Mapping[str, Json]:
         "roles": sorted(role.value for role in holder.roles),
         "from": print_time(holder.since),
         "until": print_time(holder.until),
+        **({"replaced-by": holder.replaced_by} if holder.replaced_by else {}),
     }
 
 
@@ -199,7 +200,14 @@ def _holder(entry: form.KeyEntry | form.IdentityEntry) -> Holder:
     else:
         key = _key(entry.public, f"the key '{entry.name}'")
     since, until = parse_time(entry.from_), parse_time(entry.until)
-    return Holder(name=entry.name, key=key, roles=frozenset(entry.roles), since=since, until=until)
+    return Holder(
+        name=entry.name,
+        key=key,
+        roles=frozenset(entry.roles),
+        since=since,
+        until=until,
+        replaced_by=entry.replaced_by or "",
+    )
 
 
 def _key(text: str, what: str) -> PublicKey:

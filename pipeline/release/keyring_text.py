@@ -88,6 +88,7 @@ def _holder(holder: Holder) -> dict[str, object]:
         "roles": sorted(each.value for each in holder.roles),
         "from": print_time(holder.since),
         "until": print_time(holder.until),
+        **({"replacedBy": holder.replaced_by} if holder.replaced_by else {}),
     }
 
 

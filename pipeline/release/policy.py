@@ -43,10 +43,10 @@ class Policy:
         platforms: of an index, the architectures that have to have the evidence.
         hosts: on each the image has to have PASSED, the reference among them.
         roles: of those who sign that; one of them is enough.
-        threshold: how many different keys have to.
+        threshold: how many different signers have to.
         max_age: how old that may be, in milliseconds; None for any age.
         fidelity: the least that any level may be.
-        rebuilders: how many different keys have to have built the image again.
+        rebuilders: how many different signers have to have built the image again.
         unstable: how many tests may be unstable on the reference.
         flaky: whether a flaky test keeps the image out.
         hermetic: whether the suite must not have reached beyond its own network.

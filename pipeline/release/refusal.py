@@ -80,7 +80,6 @@ class Refusal(StrEnum):
     KEY_ROLE = "key-role"
     KEY_NOT_YET = "key-not-yet"
     KEY_EXPIRED = "key-expired"
-    SIGNER_COUNT = "signer-count"
     SUBJECT_REVOKED = "subject-revoked"
 
 

@@ -81,10 +81,10 @@ def _since_failed(good: Sequence[Word], said: Sequence[Word], asked: Asked) -> I
 
 
 def _agreed(counted: Sequence[Word]) -> list[Word]:
-    """Return the words of those keys whose newest word tells the behavior that the newest of all tells."""
-    newest = {word.claim.holder.key: word for word in reversed(counted)}
+    """Return the words of those signers whose newest word tells the behavior that the newest of all tells."""
+    newest = {word.claim.holder.person: word for word in reversed(counted)}
     behavior = _behavior(counted)
-    return [word for word in counted if _tells(newest[word.claim.holder.key], behavior)]
+    return [word for word in counted if _tells(newest[word.claim.holder.person], behavior)]
 
 
 def _behavior(counted: Sequence[Word]) -> Digest | None:
@@ -98,14 +98,14 @@ def _tells(word: Word, behavior: Digest | None) -> bool:
 
 
 def _signers(counted: Sequence[Word]) -> int:
-    return len({word.claim.holder.key for word in counted})
+    return len({word.claim.holder.person for word in counted})
 
 
 def _differ(host: DemandedHost, counted: Sequence[Word], agreed: Sequence[Word], asked: Asked) -> GateRefusal:
     names = ", ".join(sorted({word.claim.holder.name for word in counted}))
     what = (
-        f"{host.name}: {names} say PASSED of different behaviors, and {asked.policy.threshold} keys have to have seen "
-        f"one; {_signers(agreed)} saw the newest"
+        f"{host.name}: {names} say PASSED of different behaviors, and {asked.policy.threshold} signers "
+        f"have to have seen one; {_signers(agreed)} saw the newest"
     )
     return asked.suppliers.verified(Gate.SIGNERS_DIFFER, what, (host.name,), fresh=True)
 
@@ -128,7 +128,7 @@ def _lacking(
     names = sorted({word.claim.holder.name for word in counted})
     if names:
         wanted = asked.policy.threshold
-        what = f"{host.name}: {wanted} keys have to say PASSED, and {len(names)} did: {', '.join(names)}"
+        what = f"{host.name}: {wanted} signers have to say PASSED, and {_signers(counted)} did: {', '.join(names)}"
         yield asked.suppliers.verified(Gate.SIGNERS, what, (host.name,))
     elif not told:
         others = {says.digest for claim in claims for says in claim.says.hosts if says.name == host.name}

@@ -17,7 +17,7 @@ class Builders:
     """Who built one image.
 
     Args:
-        known: the ids of the keys that may say so, and do.
+        known: the names of those who may say so, and do; see ``Holder.person``.
         claimed: those and of whoever else says so, of the image or of the whole release: none of them is another.
         problems: why somebody may not say so.
     """
@@ -31,14 +31,14 @@ class Builders:
         """Return who built an image of a release, by what all of them say."""
         own = [each for each in origins if image in each.about]
         return cls(
-            known=frozenset(each.key for each in own if not each.problem),
-            claimed=frozenset(each.key for each in origins if each.about & {image, release}),
+            known=frozenset(each.person for each in own if not each.problem),
+            claimed=frozenset(each.person for each in origins if each.about & {image, release}),
             problems=tuple(each.problem for each in own if each.problem),
         )
 
 
 def counted(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: Builders) -> list[Claim[Rebuild]]:
-    """Return the rebuilds that count, one a key.
+    """Return the rebuilds that count, one of each signer.
 
     Args:
         claims: the rebuilds that are signed by those who may.
@@ -46,7 +46,7 @@ def counted(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: Builders) 
         builders: of the image. They are no others, except where this machine's key is the only one.
     """
     found = {
-        claim.holder.key.id: claim
+        claim.holder.person: claim
         for claim in claims
         if claim.says.image == asked.image.digest
         and claim.says.result is Result.REPRODUCED
@@ -66,11 +66,11 @@ def refusals_of(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: Builde
         yield GateRefusal(code=Gate.REBUILDER_BUILDER.value, what=what, who=who)
     if len(others) >= wanted:
         return
-    what = f"{wanted} keys have to have built {asked.image.digest.short} again, and {len(others)} did"
+    what = f"{wanted} signers have to have built {asked.image.digest.short} again, and {len(others)} did"
     yield asked.suppliers.rebuilt(Gate.REBUILDERS, what)
     own = [claim for claim in claims if claim.says.image == asked.image.digest and _is_own(claim, asked, builders)]
     if own:
-        what = f"{own[0].holder.name} built the image and built it again: the same key is no other"
+        what = f"{own[0].holder.name} built the image and built it again: the same signer is no other"
         yield asked.suppliers.rebuilt(Gate.REBUILDER_BUILDER, what)
 
 
@@ -80,4 +80,4 @@ def inputs(claims: Sequence[Claim[Rebuild]], asked: Asked, builders: Builders) -
 
 
 def _is_own(claim: Claim[Rebuild], asked: Asked, builders: Builders) -> bool:
-    return asked.policy.trust is Trust.KEYRING and claim.holder.key.id in builders.claimed
+    return asked.policy.trust is Trust.KEYRING and claim.holder.person in builders.claimed

@@ -641,6 +641,13 @@ def one_key_that_signs_twice(w):
     w.signed["again"] = (w.verdict(at=NOW - HOUR), world.VERIFIER)
 
 
+@attack(Gate.SIGNERS)
+def one_signer_with_a_key_and_the_one_that_took_its_place(w):
+    w.require(threshold=2)
+    holders(w, "retired", replaced_by="ci", until=NOW)
+    w.signed["again"] = (w.verdict(at=NOW - HOUR), world.RETIRED)
+
+
 @attack(Gate.SIGNERS_DIFFER)
 def two_signers_that_saw_different_behaviors(w):
     differ(w)
@@ -690,6 +697,20 @@ def one_rebuilder_that_signs_twice(w):
 @attack(Gate.REBUILDER_BUILDER, Gate.REBUILDERS)
 def builder_that_rebuilds_its_own_image(w):
     w.say("rebuild", key=world.BUILDER)
+
+
+@attack(Gate.REBUILDERS)
+def one_rebuilder_that_signs_with_the_key_that_took_the_place_of_its_first(w):
+    w.require(rebuilders=2)
+    holders(w, "second", roles=frozenset({Role.REBUILDER}), replaced_by="other-builder")
+    w.signed["again"] = (w.rebuild(finishedOn="2027-01-15T07:00:00Z"), world.SECOND)
+
+
+@attack(Gate.REBUILDER_BUILDER, Gate.REBUILDERS)
+def builder_that_rebuilds_its_own_image_with_the_key_that_took_the_place_of_its_first(w):
+    holders(w, "second", roles=frozenset({Role.REBUILDER}))
+    holders(w, "builder", replaced_by="second")
+    w.say("rebuild", key=world.SECOND)
 
 
 @attack(Gate.REBUILDER_BUILDER)

@@ -10,7 +10,6 @@ from hostile_evidence import Attack
 
 from pipeline.declare.keyring_file import Role
 from pipeline.release.identity import Identity
-from pipeline.release.keyring import require_signers
 from pipeline.release.keyring_file import Trust, open_keyring
 from pipeline.release.refusal import Refusal
 from runtime.canonical import to_canonical_json
@@ -88,14 +87,6 @@ def _use(reason, key=world.ALICE, role=Role.VERIFIER, at=NOW, **changes):
     raw = signed(keyring(**changes))
     who = key if isinstance(key, Identity) else world.public(key)
     return Attack(reason=reason, attempt=lambda: opened(raw).keyring.holder(who, [role], at))
-
-
-def _count(reason, keys, threshold):
-    def attempt():
-        found = opened().keyring
-        return require_signers([found.holder(world.public(each), [Role.VERIFIER], NOW) for each in keys], threshold)
-
-    return Attack(reason=reason, attempt=attempt)
 
 
 def _revoked(what):
@@ -219,9 +210,6 @@ KEYRING_ATTACKS = {
     "signer_before_the_time": _use(Refusal.KEY_NOT_YET, keys=[entry(**{"from": "2027-02-01T00:00:00Z"})]),
     "signer_after_the_time": _use(Refusal.KEY_EXPIRED, keys=[entry(until="2027-01-14T00:00:00Z")]),
     "signer_in_the_last_second": _use(Refusal.KEY_EXPIRED, keys=[entry(until="2027-01-15T08:00:00Z")]),
-    "signers_too_few": _count(Refusal.SIGNER_COUNT, [world.ALICE], 2),
-    "signer_who_signs_twice": _count(Refusal.SIGNER_COUNT, [world.ALICE, world.ALICE], 2),
-    "signers_none": _count(Refusal.SIGNER_COUNT, [], 1),
     "image_that_is_revoked": Attack(
         reason=Refusal.SUBJECT_REVOKED,
         attempt=lambda: opened(signed(keyring(revoked=[_revoked(world.IMAGE.text)]))).keyring.require_image(

@@ -192,20 +192,23 @@ MUTANTS = {
     Gate.FAILED_SINCE: [NO_FAILED, (HOSTS, "word.claim.at > failed:", "word.claim.at >= failed:")],
     Gate.SIGNERS: [
         (HOSTS, "asked.policy.threshold\n        if good", "1\n        if good"),
-        (HOSTS, "len({word.claim.holder.key for word in counted})", "len(counted)"),
+        (HOSTS, "len({word.claim.holder.person for word in counted})", "len(counted)"),
+        (HOSTS, "{word.claim.holder.person for word in counted}", "{word.claim.holder.key for word in counted}"),
     ],
     Gate.SIGNERS_DIFFER: [
         (HOSTS, "elif _signers(agreed) >= enough:", "elif _signers(counted) >= enough:"),
-        (HOSTS, "_tells(newest[word.claim.holder.key], behavior)", "_tells(word, behavior)"),
+        (HOSTS, "_tells(newest[word.claim.holder.person], behavior)", "_tells(word, behavior)"),
     ],
     Gate.REBUILDERS: [
         (REBUILDS, "if len(others) >= wanted:", "if True:"),
         (REBUILDS, "and claim.says.result is Result.REPRODUCED", ""),
-        (REBUILDS, "claim.holder.key.id: claim\n", "claim.bundle: claim\n"),
+        (REBUILDS, "claim.holder.person: claim\n", "claim.bundle: claim\n"),
+        (REBUILDS, "claim.holder.person: claim\n", "claim.holder.key.id: claim\n"),
     ],
     Gate.REBUILDER_BUILDER: [
         (REBUILDS, "and not _is_own(claim, asked, builders)", ""),
         (REBUILDS, "and not builders.known:", "and False:"),
+        (EVIDENCE, "trusted.keyring.person(signed.key)", "str(signed.key)"),
         (EVIDENCE, "(Role.BUILDER,), at)", "tuple(Role), at)"),
         (KEYRING, "if revocation is not None:", NEVER),
         (KEYRING, "if at < found.since:", NEVER),

@@ -191,10 +191,6 @@ MUTANTS = {
         (KEYRING, "if at >= found.until:", NEVER),
         (KEYRING, "if at >= found.until:", "if at > found.until:"),
     ],
-    Refusal.SIGNER_COUNT: [
-        (KEYRING, "if len(found) < threshold:", NEVER),
-        (KEYRING, "tuple({each.key: each for each in holders}.values())", "tuple(holders)"),
-    ],
     Refusal.SUBJECT_REVOKED: [
         (
             KEYRING,

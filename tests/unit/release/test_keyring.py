@@ -78,6 +78,16 @@ def test_rotation_leaves_what_was_signed_and_ends_the_older_key_after_the_overla
         later.holder(ALICE, [Role.VERIFIER], NOW + DAY + 10)
 
 
+def test_keys_that_took_one_anothers_place_are_one_persons_and_so_is_what_is_written(keyring):
+    once = rotated(keyring, "ci", BOB, NOW, overlap=DAY, lasting=DAY)
+    twice = rotated(once, "ci", SECOND.public, NOW, overlap=DAY, lasting=DAY)
+    signed = signed_by(twice, ROOT)
+    jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(json.loads(signed.to_bytes()))
+    found = parse_keyring(signed.to_bytes(), "it").keyring
+    assert {found.person(each) for each in (ALICE, BOB, SECOND.public)} == {"ci"}
+    assert len({each.name for each in found.holders}) == 3
+
+
 def test_rotation_makes_no_key_valid_for_longer(keyring):
     later = rotated(keyring, "ci", BOB, NOW, overlap=500 * DAY, lasting=DAY)
     assert later.holders[0].until == keyring.holders[0].until
