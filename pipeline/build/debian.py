@@ -1,19 +1,19 @@
 """The layers of an image's Debian packages: one stratum over the other, each cut by whose its files are."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.build.belongings import debian_owners
 from pipeline.build.bootstrap import Ground, bootstrap
+from pipeline.build.course import Files, Step, lay
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.ecosystems.debian.plain import plain_copies
 from pipeline.build.essential import essential_closure
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.stages import unpack_stages
 from pipeline.build.strata import ADDED, Stratum, strata
-from pipeline.build.workshop import Conditions, Workshop
+from pipeline.build.workshop import Workshop
 from runtime.canonical import Json
 from runtime.oci.image import Layer
 
@@ -51,13 +51,11 @@ class DebianLayers:
             NotReproducibleError: two builds of a stratum differ.
         """
         packages = {name: read_deb(path) for name, path in self.files.items()}
-        found: tuple[Layer, ...] = ()
-        newest = 0
+        steps, newest = [], 0
         for each in strata(packages):
             newest = max([newest, *(packages[name].newest for name in each.packages)])
-            epoch = min(newest, self.epoch)
-            found += self._stratum(each, found, epoch, locales if _SOURCES in each.packages else ())
-        return found
+            steps.append(self._step(each, min(newest, self.epoch), locales if _SOURCES in each.packages else ()))
+        return lay(steps, self.workshop)
 
     def over(self, below: tuple[Layer, ...], names: Collection[str]) -> tuple[Layer, ...]:
         """Return the layers of further packages over those of an image that has all others.
@@ -74,13 +72,10 @@ class DebianLayers:
         needed = essential_closure({name: each.control for name, each in packages.items()})
         stages = (tuple(name for name in stage if name in names) for stage in unpack_stages(packages, needed))
         added = Stratum(name=ADDED, stages=tuple(filter(None, stages)))
-        return self._stratum(added, below, self.epoch, ())
+        return lay([self._step(added, self.epoch, ())], self.workshop, below)
 
-    def _stratum(
-        self, stratum: Stratum, below: tuple[Layer, ...], epoch: int, locales: Sequence[str]
-    ) -> tuple[Layer, ...]:
+    def _step(self, stratum: Stratum, epoch: int, locales: Sequence[str]) -> Step:
         key: dict[str, Json] = {
-            "below": [each.diff_id.text for each in below],
             "packages": [self.hashes[name] for name in stratum.packages],
             "locales": list(locales),
             "epoch": epoch,
@@ -88,33 +83,24 @@ class DebianLayers:
         if stratum.late:
             key["late"] = list(stratum.late)
 
-        trees = self.workshop.trees
-        files: dict[str, Path] = {}
-
-        def fill(folder: Path, _: Conditions) -> None:
-            with trees.new_folder() as work:
+        def fill(folder: Path, below: tuple[Path, ...], files: Files) -> None:
+            with self.workshop.trees.new_folder() as work:
                 bootstrap(
                     folder,
                     stratum,
                     files,
                     epoch=epoch,
-                    ground=Ground(below=trees.paths(below), work=work) if below else None,
+                    ground=Ground(below=below, work=work) if below else None,
                     locales=locales,
                     architecture=self.architecture,
                 )
 
-        with ExitStack() as stack:
-
-            def decompress() -> None:
-                folder = stack.enter_context(trees.new_folder())
-                files.update(plain_copies({name: self.files[name] for name in stratum.packages}, folder))
-
-            return self.workshop.layers(
-                stratum.name,
-                key,
-                fill,
-                epoch=epoch,
-                owners=lambda: debian_owners,
-                left_out=LEFT_OUT,
-                needs=decompress,
-            )
+        return Step(
+            name=stratum.name,
+            key=key,
+            fetch=lambda folder: plain_copies({name: self.files[name] for name in stratum.packages}, folder),
+            fill=fill,
+            epoch=epoch,
+            owners=lambda: debian_owners,
+            left_out=LEFT_OUT,
+        )

@@ -5,30 +5,27 @@ same bytes.
 """
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 
 from pipeline.build.parts import Part, cut
 from pipeline.build.proof import require_equal
+from pipeline.build.records import read_record, write_record
 from runtime.backends.native.forked import beside
 from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
 from runtime.data import replace
 from runtime.digest import Digest
-from runtime.oci.descriptor import LAYER_GZIP, PART, Descriptor
+from runtime.oci.descriptor import LAYER_GZIP, PART
 from runtime.oci.image import Layer
 from runtime.oci.layout import Layout
 from runtime.oci.pack import clamp, pack_tree
-from runtime.oci.temporary import write_whole
 from runtime.oci.trees import Trees
-
-T = TypeVar("T")
 
 FORMAT = 6
 """Of the assembly: another number where the same lock gives other bytes."""
@@ -70,17 +67,20 @@ It is called with other ids, which may not reach our own modules: all that it ta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What is built; see ``Workshop.layers``."""
+class Tree:
+    """How a tree and its layers are made.
+
+    Args:
+        fill: makes its files, under the first of ``CONDITIONS``; if it is built twice, under each of them.
+        epoch: no time in it is later; seconds since 1970.
+        owners: loads what tells whose its files are, by which it is cut into layers; None for one layer.
+        left_out: paths that never get into it.
+    """
 
     fill: Fill
     epoch: int
-    owners: Callable[[], Owners] | None
-    left_out: tuple[bytes, ...]
-
-
-Pack = Callable[[Path, Sequence[Part], _Wanted], tuple[T, ...]]
-"""Makes something of each part of a folder that is filled."""
+    owners: Callable[[], Owners] | None = None
+    left_out: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,27 +116,30 @@ class Workshop:
         Args:
             name: which part of an image it is, for the key and for messages.
             key: all that decides its bytes.
-            fill: makes its files, under the first of ``CONDITIONS``; if it is built twice, under each of them.
-            epoch: no time in it is later; seconds since 1970.
-            owners: loads what tells whose its files are, by which it is cut into layers; None for one layer.
-            left_out: paths that never get into it.
+            fill: as of ``Tree``, like the next three.
+            epoch: likewise.
+            owners: likewise.
+            left_out: likewise.
             needs: fetches what ``fill`` takes, where it is fetched at all: two builds run beside each other.
             is_doubted: whether it is built twice in any case, as what others wrote decides its bytes.
 
         Raises:
             NotReproducibleError: two builds differ; the message says in what.
         """
-        wanted = _Wanted(fill=fill, epoch=epoch, owners=owners, left_out=left_out)
+        tree = Tree(fill=fill, epoch=epoch, owners=owners, left_out=left_out)
 
         def make() -> tuple[Layer, ...]:
             if needs is not None:
                 needs()
-            try:
-                return self._make(name, wanted, is_twice=is_doubted or self.is_fresh)
-            except BaseException:
-                self.trees.sweep()  # what another process left, which was ended amid its work as this one failed
-                self.layout.sweep()
-                raise
+            with self.swept(), self.trees.new_folder() as folder:
+                is_twice = is_doubted or self.is_fresh
+                made = (
+                    self._twice(name, folder, tree)
+                    if is_twice
+                    else self.packed(name, folder, self.filled(folder, tree), tree)
+                )
+                self.trees.keep(folder, made)
+            return made
 
         return self.recorded(name, key, make)
 
@@ -151,67 +154,98 @@ class Workshop:
         Raises:
             NotReproducibleError: they are made again, and those that were made before differ.
         """
-        record = self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
-        known = _read_record(record)
-        is_known = bool(known) and all(self.layout.has(each.descriptor.digest) for each in known)
-        if is_known and not self.is_fresh:
+        known = self.known(name, key)
+        if known and not self.is_fresh:
             return known
         made = make()
-        if is_known:
+        if known:
             require_equal(name, known, made, self.layout)
-        _write_record(record, made)
+        self.remember(name, key, made)
         return made
 
-    def _make(self, name: str, wanted: _Wanted, *, is_twice: bool) -> tuple[Layer, ...]:
-        with self.trees.new_folder() as folder:
-            if is_twice:
-                first = self._make_twice(name, folder, wanted)
-            else:
-                first = self._build(folder, wanted, CONDITIONS[0], self._pack)
-            made = first if len(first) == 1 else tuple(_marked(each, name) for each in first)
-            run_mapped(lambda root: clamp(root, epoch=wanted.epoch, left_out=wanted.left_out), directories=(folder,))
-            self.trees.keep(folder, made)
-        return made
+    def known(self, name: str, key: Mapping[str, Json]) -> tuple[Layer, ...]:
+        """Return the layers that were made for a key here before, if all of them are there; see ``layers``."""
+        found = read_record(self._record(name, key))
+        return found if all(self.layout.has(each.descriptor.digest) for each in found) else ()
 
-    def _make_twice(self, name: str, folder: Path, wanted: _Wanted) -> tuple[Layer, ...]:
+    def remember(self, name: str, key: Mapping[str, Json], layers: Sequence[Layer]) -> None:
+        """Let ``known`` return layers for a key."""
+        write_record(self._record(name, key), layers)
+
+    def filled(self, folder: Path, tree: Tree) -> tuple[Part, ...]:
+        """Fill an empty folder with what its layers will unpack to, and return the parts that it is cut into."""
+        return self._filled(folder, tree, CONDITIONS[0])
+
+    def packed(self, name: str, folder: Path, parts: Sequence[Part], tree: Tree) -> tuple[Layer, ...]:
+        """Return the layers of a folder that is filled; nothing in it changes.
+
+        Args:
+            name: as of ``layers``.
+            folder: as of ``filled``.
+            parts: what that returned.
+            tree: as of that.
+        """
+        made = self._pack(folder, parts, tree)
+        return made if len(made) == 1 else tuple(_marked(each, name) for each in made)
+
+    @contextlib.contextmanager
+    def swept(self) -> Iterator[None]:
+        """Remove what other processes of this work left, where it fails and they were ended amid theirs."""
+        try:
+            yield
+        except BaseException:
+            self.trees.sweep()
+            self.layout.sweep()
+            raise
+
+    def _twice(self, name: str, folder: Path, tree: Tree) -> tuple[Layer, ...]:
         """Build a second time at once, in a folder of its own; that one is compressed only to be shown."""
+
+        def second(other: Path) -> tuple[tuple[Part, Digest], ...]:
+            return _hashed(other, self._filled(other, tree, CONDITIONS[1]), tree)
+
         with self.trees.new_folder() as other:
-            with beside(lambda: self._build(other, wanted, CONDITIONS[1], _hashed)) as wait:
-                first = self._build(folder, wanted, CONDITIONS[0], self._pack)
-                second = wait()
-            if [each.diff_id for each in first] != [diff_id for _, diff_id in second]:
-                require_equal(name, first, self._pack(other, [part for part, _ in second], wanted), self.layout)
-        return first
+            with beside(lambda: second(other)) as wait:
+                made = self.packed(name, folder, self.filled(folder, tree), tree)
+                found = wait()
+            if [each.diff_id for each in made] != [diff_id for _, diff_id in found]:
+                require_equal(name, made, self._pack(other, [part for part, _ in found], tree), self.layout)
+        return made
 
-    def _build(self, folder: Path, wanted: _Wanted, conditions: Conditions, pack: Pack[T]) -> tuple[T, ...]:
-        """Fill a folder under some conditions, and return what ``pack`` makes of each of its parts."""
+    def _filled(self, folder: Path, tree: Tree, conditions: Conditions) -> tuple[Part, ...]:
         with _under(conditions):
-            wanted.fill(folder, conditions)
-            parts: tuple[Part, ...] = (Part(),)
-            if wanted.owners is not None:
-                find = wanted.owners()
-                parts = run_mapped(lambda root: cut(root, find(root), epoch=wanted.epoch), directories=(folder,))
-            return pack(folder, parts, wanted)
+            tree.fill(folder, conditions)
+            find = tree.owners() if tree.owners is not None else None
 
-    def _pack(self, folder: Path, parts: Sequence[Part], wanted: _Wanted) -> tuple[Layer, ...]:
+            def settle(root: int) -> tuple[Part, ...]:
+                parts = cut(root, find(root), epoch=tree.epoch) if find else (Part(),)
+                clamp(root, epoch=tree.epoch, left_out=tree.left_out)
+                return parts
+
+            return run_mapped(settle, directories=(folder,))
+
+    def _record(self, name: str, key: Mapping[str, Json]) -> Path:
+        return self.records / f"{Digest.of_json({'format': FORMAT, 'kind': name, **key}).hex}.json"
+
+    def _pack(self, folder: Path, parts: Sequence[Part], tree: Tree) -> tuple[Layer, ...]:
         with contextlib.ExitStack() as stack:
             outs = [stack.enter_context(self.layout.stage()) for _ in parts]
-            found = _packed(folder, parts, wanted, outs)
+            found = _packed(folder, parts, tree, outs)
             blobs = (self.layout.commit(each, LAYER_GZIP) for each in outs)
             return tuple(Layer(descriptor=blob, diff_id=each) for blob, each in zip(blobs, found, strict=True))
 
 
-def _hashed(folder: Path, parts: Sequence[Part], wanted: _Wanted) -> tuple[tuple[Part, Digest], ...]:
+def _hashed(folder: Path, parts: Sequence[Part], tree: Tree) -> tuple[tuple[Part, Digest], ...]:
     """Return each part with the digest of its archive: of equal archives the compressed layers are equal, too."""
-    return tuple(zip(parts, _packed(folder, parts, wanted, [None] * len(parts)), strict=True))
+    return tuple(zip(parts, _packed(folder, parts, tree, [None] * len(parts)), strict=True))
 
 
-def _packed(folder: Path, parts: Sequence[Part], wanted: _Wanted, outs: Sequence[BinaryIO | None]) -> list[Digest]:
+def _packed(folder: Path, parts: Sequence[Part], tree: Tree, outs: Sequence[BinaryIO | None]) -> list[Digest]:
     """Pack parts of a folder, all in one process."""
 
     def pack(root: int, part: Part, out: BinaryIO | None) -> Digest:
-        exclude = part.exclude.union(wanted.left_out)
-        return pack_tree(root, out, epoch=wanted.epoch, exclude=exclude, only=part.only).diff_id
+        exclude = part.exclude.union(tree.left_out)
+        return pack_tree(root, out, epoch=tree.epoch, exclude=exclude, only=part.only).diff_id
 
     return run_mapped(lambda root: [pack(root, *each) for each in zip(parts, outs, strict=True)], directories=(folder,))
 
@@ -245,23 +279,3 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
         else:
             os.environ[name] = value
     time.tzset()
-
-
-def _read_record(path: Path) -> tuple[Layer, ...]:
-    try:
-        return _from_json(json.loads(path.read_bytes()), str(path))
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
-
-
-def _write_record(path: Path, layers: Sequence[Layer]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = [{"descriptor": each.descriptor.to_json(), "diff_id": each.diff_id.text} for each in layers]
-    write_whole(path, json.dumps({"layers": found}).encode())
-
-
-def _from_json(found: Any, where: str) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
-    return tuple(
-        Layer(descriptor=Descriptor.parse(each["descriptor"], where), diff_id=Digest(each["diff_id"]))
-        for each in found["layers"]
-    )

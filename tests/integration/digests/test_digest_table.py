@@ -15,6 +15,18 @@ EVERYWHERE = {"umask", "timezone", "locale", "home", "folder", "hash_seed", "job
 SLOW = {"pauses", "memory", "order"}
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
+SPECS = (
+    "envs/web.yaml",
+    "envs/schedule.yaml",
+    "envs/bottle.yaml",
+    "envs/itsdangerous.yaml",  # of trixie
+    "envs/examples/h11.yaml",
+    "envs/examples/npm.yaml",
+    "envs/examples/go.yaml",  # compiled in a stage
+    "tests/integration/digests/bullseye.yaml",
+)
+"""Over three suites of Debian, and packages of Debian, PyPI and npm; of the first each condition is varied alone."""
+
 CREATED = "datetime.fromtimestamp(epoch, UTC)"
 
 pytestmark = pytest.mark.network
@@ -67,11 +79,9 @@ def test_build_under_other_conditions_gives_the_same_digests(left_out, build, tm
 
 @pytest.mark.slow
 @pytest.mark.bar("2 digests")
-@pytest.mark.parametrize(
-    ("name", "rows"), [("web", "alone"), ("schedule", "pairs"), ("bottle", "pairs"), ("itsdangerous", "pairs")]
-)
-def test_every_condition_leaves_one_image_and_one_suite(name, rows, tmp_path):
-    found, code = table(tmp_path, f"--rows={rows}", f"envs/{name}.yaml")
+@pytest.mark.parametrize("spec", SPECS, ids=lambda each: Path(each).stem)
+def test_every_condition_leaves_one_image_and_one_suite(spec, tmp_path):
+    found, code = table(tmp_path, f"--rows={'alone' if spec == SPECS[0] else 'pairs'}", spec)
     assert {len({each[key] for each in found}) for key in ("image", "suite")} == {1}
     assert {name for each in found for name in each["varied"]} == conditions() | {"cache"}
     assert code == 0
