@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.build.parts import Part
 from pipeline.build.records import parse_layers, print_layers
 from pipeline.build.workshop import Owners, Tree, Workshop
-from runtime.backends.native.forked import beside
+from runtime.backends.native.forked import Answer, beside
 from runtime.canonical import Json
 from runtime.errors import SeatrialError
 from runtime.oci.image import Layer
@@ -31,7 +31,7 @@ class Step:
     Args:
         name: which part of an image it is, for the key and for messages.
         key: all that decides its bytes, but what lies below.
-        fetch: makes what it is filled with, in a folder that is gone afterwards; it runs in a process of its own.
+        fetch: makes what it is filled with, in a folder that is gone afterwards; it may run in a process of its own.
         fill: fills an empty folder; it takes that, the folders below, the lowest first, and what was fetched.
         epoch: no time in it is later; seconds since 1970.
         owners: as of ``Workshop.layers``, like the next one.
@@ -91,26 +91,25 @@ def _made(steps: Sequence[Step], workshop: Workshop, layers: tuple[Layer, ...], 
     """Return some layers and those of trees on them, of which none was made before."""
     trees = workshop.trees
     rooms = [stack.enter_context(ExitStack()) for _ in steps]
-    fetched = rooms[0].enter_context(_fetching(steps[0], trees))
+    fetching = rooms[0].enter_context(_fetching(steps[0], trees))
     last: _Packing | None = None
     for number, (step, room) in enumerate(zip(steps, rooms, strict=True)):
-        files = fetched()
-        if number + 1 < len(steps):
-            fetched = rooms[number + 1].enter_context(_fetching(steps[number + 1], trees))
         folder = stack.enter_context(trees.new_folder())
-        below = (*trees.paths(layers), *((last.folder,) if last else ()))
-        tree = step.tree(below, files)
         try:
+            files = fetching.wait()
+            if number + 1 < len(steps):
+                fetching = rooms[number + 1].enter_context(_fetching(steps[number + 1], trees))
+            tree = step.tree((*trees.paths(layers), *((last.folder,) if last else ())), files)
             parts = workshop.filled(folder, tree)
-        except SeatrialError:
-            if last:  # what lies below is not to blame, and need not be made again
-                last.kept(workshop, layers)
+        except BaseException as error:
+            if last:
+                last.save(workshop, layers, error)
             raise
         room.close()
         if last:
             layers += last.kept(workshop, layers)
         pack = partial(_printed, workshop, step, folder, parts, tree)
-        last = _Packing(step=step, folder=folder, wait=stack.enter_context(beside(pack)))
+        last = _Packing(step=step, folder=folder, answer=stack.enter_context(beside(pack)))
     return layers + last.kept(workshop, layers) if last else layers
 
 
@@ -121,19 +120,27 @@ class _Packing:
     Args:
         step: what it is.
         folder: has it.
-        wait: returns its layers as a record has them, once.
+        answer: its layers, as a record has them.
     """
 
     step: Step
     folder: Path
-    wait: Callable[[], bytes]
+    answer: Answer[bytes]
 
     def kept(self, workshop: Workshop, below: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """Return its layers when they are there, and let others find them and the tree."""
-        made = parse_layers(self.wait(), self.step.name)
+        made = parse_layers(self.answer.wait(), self.step.name)
         workshop.trees.keep(self.folder, made)
         workshop.remember(self.step.name, self.step.whole_key(below), made)
         return made
+
+    def save(self, workshop: Workshop, below: tuple[Layer, ...], error: BaseException) -> None:
+        """Keep it where the tree above it fails, and is alone to blame; whoever stops all waits for nothing."""
+        if isinstance(error, (SeatrialError, OSError)) or self.answer.is_there():
+            try:
+                self.kept(workshop, below)
+            except (SeatrialError, OSError) as second:
+                error.add_note(f"{self.step.name} was not kept: {second}")
 
 
 def _printed(workshop: Workshop, step: Step, folder: Path, parts: Sequence[Part], tree: Tree) -> bytes:
@@ -156,7 +163,7 @@ def _made_again(step: Step, workshop: Workshop, below: tuple[Layer, ...]) -> tup
 
 
 @contextlib.contextmanager
-def _fetching(step: Step, trees: Trees) -> Iterator[Callable[[], Files]]:
-    """Begin to fetch what a tree is filled with, and yield what waits for it."""
-    with trees.new_folder() as folder, beside(lambda: step.fetch(folder)) as wait:
-        yield wait
+def _fetching(step: Step, trees: Trees) -> Iterator[Answer[Files]]:
+    """Begin to fetch what a tree is filled with, and yield the answer."""
+    with trees.new_folder() as folder, beside(lambda: step.fetch(folder)) as answer:
+        yield answer

@@ -1,10 +1,11 @@
-"""What a key was built to, as files of a folder: which layers are made of what was made here before."""
+"""Records, a file each: the layers that something was built to here."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.digest import Digest
+from runtime.errors import SeatrialError
 from runtime.oci.descriptor import Descriptor
 from runtime.oci.image import Layer
 from runtime.oci.temporary import write_whole
@@ -24,7 +25,7 @@ def parse_layers(raw: bytes, where: str) -> tuple[Layer, ...]:
         where: it stands, for messages.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none.
+        ValueError, KeyError, TypeError, RefusedError, DigestError: it is none.
     """
     return tuple(
         Layer(descriptor=Descriptor.parse(each["descriptor"], where), diff_id=Digest(each["diff_id"]))
@@ -36,7 +37,7 @@ def read_record(path: Path) -> tuple[Layer, ...]:
     """Return the layers of a record; none where there is none that can be read."""
     try:
         return parse_layers(path.read_bytes(), str(path))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, SeatrialError):
         return ()
 
 

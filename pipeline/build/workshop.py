@@ -185,7 +185,8 @@ class Workshop:
             parts: what that returned.
             tree: as of that.
         """
-        made = self._pack(folder, parts, tree)
+        with _under(CONDITIONS[0]):
+            made = self._pack(folder, parts, tree)
         return made if len(made) == 1 else tuple(_marked(each, name) for each in made)
 
     @contextlib.contextmanager
@@ -202,12 +203,14 @@ class Workshop:
         """Build a second time at once, in a folder of its own; that one is compressed only to be shown."""
 
         def second(other: Path) -> tuple[tuple[Part, Digest], ...]:
-            return _hashed(other, self._filled(other, tree, CONDITIONS[1]), tree)
+            parts = self._filled(other, tree, CONDITIONS[1])
+            with _under(CONDITIONS[1]):
+                return _hashed(other, parts, tree)
 
         with self.trees.new_folder() as other:
-            with beside(lambda: second(other)) as wait:
+            with beside(lambda: second(other)) as answer:
                 made = self.packed(name, folder, self.filled(folder, tree), tree)
-                found = wait()
+                found = answer.wait()
             if [each.diff_id for each in made] != [diff_id for _, diff_id in found]:
                 require_equal(name, made, self._pack(other, [part for part, _ in found], tree), self.layout)
         return made

@@ -1,11 +1,11 @@
 """``move_tag``: a tag from one image to another, where nobody else has moved it meanwhile.
 
-Registries that honor conditions are sent one. Others, such as docker-registry, ignore them and answer 201. There,
-whoever moves a tag puts a claim first: a tag of its own, with a number one above the highest that is there. Then it
-reads all claims again. Of two with one number, each that sees the other gives up its own and takes a later one; whoever
-has a number alone waits until those before it are closed. That is safe without a clock and without a settling time:
-both have put before they read, so at least one of two sees the other. A claim whose owner died is passed over after a
-while; an owner that was stopped for long gives up its claim itself.
+Registries that honor conditions are sent one, and are taken to leave no gap between looking and writing. Others, such
+as docker-registry, ignore them and answer 201. There, whoever moves a tag puts a claim first: a tag of its own, with a
+number one above the highest that is there. Then it reads all claims again. Of two with one number, each that sees the
+other gives up its own and takes a later one; whoever has a number alone waits until those before it are closed. That is
+safe without a clock and without a settling time: both have put before they read, so at least one of two sees the other.
+A claim whose owner died is passed over after a while; an owner that was stopped for long gives up its claim itself.
 
 Source: RFC 9110, section 13.1; L. Lamport, "A new solution of Dijkstra's concurrent programming problem", 1974.
 """
@@ -92,7 +92,7 @@ def move_tag(move: Move, repository: Repository, *, times: Times | None = None) 
         times: how long claims count.
 
     Raises:
-        TagMovedError: it names something else than was expected; nothing was changed.
+        TagMovedError: it names something else than was expected, or another moved it on amid this.
         BusyStageError: others move it without an end.
         FetchError: the registry cannot be reached, or refuses.
     """
@@ -169,9 +169,10 @@ def _move_under_condition(move: Move, repository: Repository) -> None:
         if not _is_there(move, repository):
             raise FetchError(f"{repository.remote.text}: the registry refuses the condition {condition}") from error
         return
-    # What it names now may be another's already, who has seen ours: then ours was moved to, and by now moved from.
+    # What it names now may be another's already, who has seen ours: then ours was moved to, and by now moved from. What
+    # it named before it names where nothing happened, or where somebody moved it back at once.
     if repository.named(move.name) == move.expected:
-        raise FetchError(f"{repository.remote.text}: the registry accepts {move.name}, and leaves it where it was")
+        raise FetchError(f"{repository.remote.text}: the registry accepts {move.name}, and it is where it was")
 
 
 class _Claims:

@@ -207,6 +207,8 @@ def _origin(signed: Verified, trusted: Trusted) -> Origin:
     except RefusedEvidenceError as error:
         # Provenance tells no time, so that of a key that has ended since may be from before, and that counts.
         if signed.at is not None or error.reason is not Refusal.KEY_EXPIRED:
+            if error.reason is Refusal.KEY_REVOKED:  # whoever stole it speaks for nobody who has another key by now
+                person = next(each.name for each in trusted.keyring.holders if each.key == signed.key)
             return Origin(person=person, about=about, problem=error.message.removesuffix(f" [{error.reason}]"))
     return Origin(person=person, about=about)
 

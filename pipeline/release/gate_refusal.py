@@ -137,13 +137,14 @@ class Suppliers:
 
     def _holders(self, roles: Sequence[Role]) -> str:
         """Return who may sign as one of some roles now."""
-        named = [
-            each.name
+        may = (
+            each.person
             for each in self.keyring.holders
             if frozenset(roles) & each.roles
             and each.since <= self.now < each.until
             and self.keyring.revocation(each.key.id) is None
-        ]
+        )
+        named = list(dict.fromkeys(may))
         if named:
             return " or ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
         return f"nobody yet; a {' or '.join(each.value for each in roles)} whom `seatrial keys add` adds"

@@ -13,6 +13,9 @@ from pipeline.release.signing import Signer
 
 DAY = 86_400
 
+_NAME_LIMIT = 63
+"""Characters of a name; see ``pipeline.declare.values.Name``."""
+
 
 def new_keyring(roots: Iterable[PublicKey], threshold: int, expires: int) -> Keyring:
     """Return a keyring with nobody in it.
@@ -59,10 +62,22 @@ def rotated(keyring: Keyring, name: str, key: PublicKey | Identity, now: int, *,
         lasting: how long the new one is, likewise.
 
     Raises:
-        KeysError: there is no such name, or the new key is in the keyring already.
+        KeysError: there is no such name, another key took its place already, the new key is in the keyring already, or
+            what the older one is to be called cannot be a name of it.
     """
     old = _named(keyring, name)
-    kept = replace(old, name=f"{name}-{keyring.version}", until=min(old.until, now + overlap), replaced_by=name)
+    if old.replaced_by:
+        raise KeysError(
+            f"the place of {old.title} was taken by '{old.replaced_by}'",
+            hint=f"`seatrial keys rotate {old.replaced_by} FILE` puts another key in its place",
+        )
+    older = f"{name}-{keyring.version}"
+    if len(older) > _NAME_LIMIT or older in {each.name for each in keyring.holders}:
+        raise KeysError(
+            f"the older key would be called '{older}', which is too long or another's name",
+            hint="add the new key under a name of its own with `seatrial keys add`",
+        )
+    kept = replace(old, name=older, until=min(old.until, now + overlap), replaced_by=name)
     others = tuple(kept if each is old else each for each in keyring.holders)
     new = Holder(name=name, key=key, roles=old.roles, since=now, until=now + lasting)
     return with_holder(replace(keyring, holders=others), new)

@@ -99,6 +99,7 @@ def parse_keyring(raw: bytes, what: str) -> Signed:
     except ValueError as error:
         raise RefusedEvidenceError(Refusal.KEYRING_FORM, f"{what}: {_problem(error)}") from error
     _require_different(keyring, what)
+    _require_replaced(keyring, what)
     signatures = {each.keyid: decode_base64(each.sig, f"{what}, a signature") for each in found.signatures}
     return Signed(keyring=keyring, signatures=signatures)
 
@@ -235,3 +236,12 @@ def _require_different(keyring: Keyring, what: str) -> None:
     for each in (names, list(keyring.keys), list(keyring.identities), list(keyring.roots.keys)):
         if len(set(each)) != len(each):
             raise RefusedEvidenceError(Refusal.KEYRING_DUPLICATE, f"{what} has one name, key, identity or root twice")
+
+
+def _require_replaced(keyring: Keyring, what: str) -> None:
+    """Refuse a place that nobody has taken, or somebody whose own was taken: one signer would count as two."""
+    last = {each.name for each in keyring.holders if not each.replaced_by}
+    for each in keyring.holders:
+        if each.replaced_by and each.replaced_by not in last:
+            message = f"{what} says that '{each.replaced_by}' took the place of '{each.name}', and has no such key now"
+            raise RefusedEvidenceError(Refusal.KEYRING_REPLACED, message)

@@ -103,4 +103,5 @@ def _state(holder: Holder, keyring: Keyring, now: int) -> str:
         return f"revoked {print_time(revocation.at)}: {revocation.reason}"
     if now < holder.since:
         return f"from {print_time(holder.since)}"
-    return f"{'until' if now < holder.until else 'ended'} {print_time(holder.until)}"
+    end = f"{'until' if now < holder.until else 'ended'} {print_time(holder.until)}"
+    return f"{end}, replaced by {holder.replaced_by}" if holder.replaced_by else end

@@ -69,6 +69,7 @@ class Refusal(StrEnum):
     # keyrings
     KEYRING_FORM = "keyring-form"
     KEYRING_DUPLICATE = "keyring-duplicate"
+    KEYRING_REPLACED = "keyring-replaced"
     KEYRING_ROOTS = "keyring-roots"
     KEYRING_UNTRUSTED = "keyring-untrusted"
     KEYRING_EXPIRED = "keyring-expired"

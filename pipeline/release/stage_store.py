@@ -57,7 +57,7 @@ class StageStore(Attachable, Protocol):
             expected: what the tag names now, None for nothing: nobody moves it meanwhile.
 
         Raises:
-            TagMovedError: it names something else; nothing was changed.
+            TagMovedError: it names something else, or another moved it on amid this.
             BusyStageError: others move it without an end.
             StoreError, FetchError: it cannot be written.
         """

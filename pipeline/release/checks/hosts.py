@@ -1,4 +1,4 @@
-"""On every host that is demanded an image has to have PASSED: by enough keys, and with no FAILED since."""
+"""On every host that is demanded an image has to have PASSED: by enough signers, and with no FAILED since."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def _signers(counted: Sequence[Word]) -> int:
 
 
 def _differ(host: DemandedHost, counted: Sequence[Word], agreed: Sequence[Word], asked: Asked) -> GateRefusal:
-    names = ", ".join(sorted({word.claim.holder.name for word in counted}))
+    names = ", ".join(sorted({word.claim.holder.person for word in counted}))
     what = (
         f"{host.name}: {names} say PASSED of different behaviors, and {asked.policy.threshold} signers "
         f"have to have seen one; {_signers(agreed)} saw the newest"
@@ -125,10 +125,10 @@ def _lacking(
 ) -> Iterator[GateRefusal]:
     """Yield what is missing: a statement, a signer, or what keeps the statements that are there from counting."""
     yield from told
-    names = sorted({word.claim.holder.name for word in counted})
+    names = sorted({word.claim.holder.person for word in counted})
     if names:
         wanted = asked.policy.threshold
-        what = f"{host.name}: {wanted} signers have to say PASSED, and {_signers(counted)} did: {', '.join(names)}"
+        what = f"{host.name}: {wanted} signers have to say PASSED, and {len(names)} did: {', '.join(names)}"
         yield asked.suppliers.verified(Gate.SIGNERS, what, (host.name,))
     elif not told:
         others = {says.digest for claim in claims for says in claim.says.hosts if says.name == host.name}

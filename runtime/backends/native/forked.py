@@ -8,31 +8,58 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import NoReturn, TypeVar, cast
+from typing import BinaryIO, Generic, NoReturn, TypeVar, cast
 
 from runtime.backends.native.processes import die_with_parent
 from runtime.errors import BackendError
 
 T = TypeVar("T")
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PATIENCE = 30.0
 """Seconds that a process has to clean up after itself when nobody waits for what it does any more."""
 
 
+class Answer(Generic[T]):
+    """What a process beside this one returns.
+
+    Args:
+        child: its process id.
+        stream: from which its answer is read.
+    """
+
+    def __init__(self, child: int, stream: BinaryIO) -> None:
+        self._child = child
+        self._stream = stream
+        self._is_taken = False
+
+    def wait(self) -> T:
+        """Return what the function returned, or raise what it raised; to be called once."""
+        raw = self._stream.read()
+        self._is_taken = True
+        status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
+        return cast("T", result_of(raw, status, "beside this one"))
+
+    def is_there(self) -> bool:
+        """Tell whether ``wait`` would return at once."""
+        return not self._is_taken and bool(select.select([self._stream], [], [], 0)[0])
+
+    def end(self) -> None:
+        """End the process if nobody waited for it."""
+        if not self._is_taken:
+            _end(self._child, self._stream.fileno())
+
+
 @contextlib.contextmanager
-def beside(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
-    """Begin a function in a process of its own, and yield what waits for it; it is ended if nobody did.
+def beside(function: Callable[[], T]) -> Iterator[Answer[T]]:
+    """Begin a function in a process of its own, and yield its answer; it is ended if nobody waited for that.
 
     Its process is a copy of this one with one thread: the function must not count on what other threads do or hold. It
     dies with the caller's thread.
 
     Args:
         function: its result is pickled.
-
-    Yields:
-        A function that returns what the other one returned, or raises what it raised. To be called once.
     """
     reader, writer = os.pipe()
     caller = os.getpid()
@@ -42,31 +69,30 @@ def beside(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
         _be_beside(function, writer, caller)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
-        ended: list[int] = []
-
-        def wait() -> T:
-            raw = stream.read()
-            ended.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-            return cast("T", result_of(raw, ended[0], "beside this one"))
-
+        answer: Answer[T] = Answer(child, stream)
         try:
-            yield wait
+            yield answer
         finally:
-            if not ended:
-                _end(child, stream.fileno())
+            answer.end()
 
 
 def fork() -> int:
     """Fork this process, threads or not; a signal that ends it comes before or afterwards.
 
-    Python runs functions of its own around a fork, and what a handler raises amid one of them is printed and lost.
+    Python runs functions of its own around a fork, and what a handler raises amid one of them is printed and lost. In
+    the child no handler is left that raises anything: its way out would be the caller's, with all that is cleaned up.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         with warnings.catch_warnings():
             # Python 3.12 warns when a process with threads forks. The child runs one function and never returns.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return os.fork()
+            child = os.fork()
+        if child == 0:
+            for number in _ENDING:
+                if callable(signal.getsignal(number)):
+                    signal.signal(number, signal.SIG_DFL)
+        return child
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -75,7 +101,11 @@ def _be_beside(function: Callable[[], T], writer: int, caller: int) -> NoReturn:
     try:
         try:
             signal.signal(signal.SIGTERM, _leave)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller hears it too, and says what becomes of this one
+            for number in (
+                signal.SIGINT,
+                signal.SIGHUP,
+            ):  # the caller hears them too, and says what becomes of this one
+                signal.signal(number, signal.SIG_IGN)
             die_with_parent(caller)
             answer = pickle.dumps((True, function()))
         except BaseException as error:  # noqa: BLE001 - every failure is the caller's to see

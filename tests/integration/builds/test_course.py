@@ -1,5 +1,6 @@
 """Trees over one another: each is packed while the next one is filled, and made once."""
 
+import errno
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from pipeline.build.owners import adopt
 from pipeline.build.unpacked import trees_of
 from pipeline.build.workshop import Workshop
 from pipeline.declare.errors import BuildError, NotReproducibleError
+from runtime.errors import StoreError
 from runtime.oci.layout import Layout
 
 EPOCH = 1_000_000_009
@@ -29,7 +31,7 @@ class Course:
 
     def __init__(self, notes):
         self.notes = notes
-        self.fails = ""
+        self.fails: dict[str, BaseException] = {}
         self.differs = ""
 
     def note(self, what):
@@ -43,13 +45,15 @@ class Course:
 
     def step(self, name):
         def fetch(folder):
+            if f"fetch {name}" in self.fails:
+                raise self.fails[f"fetch {name}"]
             self.note(f"fetch {name}")
             (folder / "it").write_text(name)
             return {"it": folder / "it"}
 
         def fill(folder, below, files):
-            if name == self.fails:
-                raise BuildError(f"{name} fails")
+            if name in self.fails:
+                raise self.fails[name]
             self.note(f"fill {name}")
             found = [(each / f"file{number}").read_text() for number, each in enumerate(below)]
             kind = time.time_ns() if name == self.differs else ""
@@ -101,16 +105,51 @@ def test_course_over_other_layers_is_another_one_and_returns_its_own(course, wor
     assert course.lay(workshop(), "bc") != upper
 
 
-def test_tree_that_fails_leaves_those_below_it_and_nothing_else(course, workshop, tmp_path):
-    course.fails = "b"
-    with pytest.raises(BuildError, match="b fails"):
+FAILURES = {
+    "fill": ("b", BuildError("b fails")),
+    "disk": ("b", OSError(errno.ENOSPC, "b fails")),
+    "fetch": ("fetch b", BuildError("b fails")),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_tree_that_fails_leaves_those_below_it_and_nothing_else(failure, course, workshop, tmp_path):
+    where, error = FAILURES[failure]
+    course.fails = {where: error}
+    with pytest.raises(type(error), match="b fails"):
         course.lay(workshop())
     assert len(list((tmp_path / "builds").iterdir())) == 1
-    assert {each.name[:5] for each in (tmp_path / "trees").iterdir()} & {".new-"} == set()
-    course.fails = ""
+    assert not list((tmp_path / "trees").glob(".new-*"))
+    course.fails = {}
     course.noted()
     course.lay(workshop())
     assert sorted(each for each in course.noted() if each.startswith("fill")) == ["fill b", "fill c"]
+
+
+def test_whoever_stops_a_course_waits_for_nothing(course, workshop, tmp_path, monkeypatch):
+    monkeypatch.setattr(Workshop, "packed", lambda *_: time.sleep(600))
+    course.fails = {"b": KeyboardInterrupt()}
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        course.lay(workshop())
+    assert time.monotonic() - begun < 300
+    assert not (tmp_path / "builds").exists()
+    assert not list((tmp_path / "trees").glob(".new-*"))
+
+
+def test_packing_that_fails_is_told_and_hides_no_first_failure(course, workshop, tmp_path, monkeypatch):
+    def fail(*_):
+        raise StoreError("no room")
+
+    monkeypatch.setattr(Workshop, "packed", fail)
+    with pytest.raises(StoreError, match="no room"):
+        course.lay(workshop())
+    course.fails = {"b": BuildError("b fails")}
+    with pytest.raises(BuildError, match="b fails") as caught:
+        course.lay(workshop())
+    assert caught.value.__notes__ == ["a was not kept: no room"]
+    assert not (tmp_path / "builds").exists()
+    assert not list((tmp_path / "trees").glob(".new-*"))
 
 
 def test_course_that_is_built_again_is_what_was_built_before(course, workshop):

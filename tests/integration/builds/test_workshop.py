@@ -1,7 +1,10 @@
 """Layers are made once; where they are doubted, or built again, they are made twice, and compared."""
 
+import os
+
 import pytest
 
+from pipeline.build import workshop as module
 from pipeline.build.owners import adopt
 from pipeline.build.unpacked import trees_of
 from pipeline.build.workshop import CONDITIONS, Workshop
@@ -47,6 +50,27 @@ def test_layer_is_made_once_and_not_again(workshop, tmp_path):
     first = layers(workshop(), filled(seen))
     assert layers(workshop(), filled(seen)) == first
     assert seen.read_text().split() == [CONDITIONS[0].hostname]
+
+
+def test_both_builds_are_packed_under_their_conditions(workshop, tmp_path, monkeypatch):
+    seen, packed = tmp_path / "packed", module._packed
+
+    def noted(*arguments):
+        with seen.open("a") as notes:
+            notes.write(f"{os.environ['TZ']} {os.environ['LANG']}\n")
+        return packed(*arguments)
+
+    monkeypatch.setattr(module, "_packed", noted)
+    layers(workshop(), filled(tmp_path / "seen"), is_doubted=True)
+    assert sorted(seen.read_text().splitlines()) == sorted(f"{each.timezone} {each.locale}" for each in CONDITIONS)
+
+
+def test_record_that_is_damaged_is_none(workshop, tmp_path):
+    first = layers(workshop(), filled(tmp_path / "seen"))
+    (record,) = (tmp_path / "builds").iterdir()
+    for damage in (b"", b"[]", b'{"layers": [{"descriptor": {}, "diff_id": "zz"}]}'):
+        record.write_bytes(damage)
+        assert layers(workshop(), filled(tmp_path / "seen")) == first
 
 
 def test_layer_that_is_doubted_is_made_under_both_conditions_at_once(workshop, tmp_path):

@@ -22,9 +22,9 @@ def test_result_comes_back_and_both_run_at_a_time(tmp_path):
         (tmp_path / "pipe").write_text("said")
         return os.getpid()
 
-    with beside(say) as wait:
+    with beside(say) as answer:
         assert (tmp_path / "pipe").read_text() == "said"
-        other = wait()
+        other = answer.wait()
     assert other != os.getpid()
     assert not is_alive(other)
 
@@ -33,8 +33,8 @@ def test_error_comes_back_as_it_was_raised():
     def fail() -> None:
         raise BackendError("no room", hint="make some")
 
-    with pytest.raises(BackendError, match="no room") as caught, beside(fail) as wait:
-        wait()
+    with pytest.raises(BackendError, match="no room") as caught, beside(fail) as answer:
+        answer.wait()
     assert caught.value.hint == "make some"
 
 
@@ -45,16 +45,16 @@ def test_what_cannot_be_pickled_is_told_by_its_text():
     def fail() -> None:
         raise OwnError("odd")
 
-    with pytest.raises(BackendError, match="OwnError: odd"), beside(fail) as wait:
-        wait()
+    with pytest.raises(BackendError, match="OwnError: odd"), beside(fail) as answer:
+        answer.wait()
 
 
 def test_process_that_dies_is_told():
     with (
         pytest.raises(BackendError, match="ended with -9"),
-        beside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as wait,
+        beside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as answer,
     ):
-        wait()
+        answer.wait()
 
 
 def test_process_that_nobody_waits_for_cleans_up_and_ends(tmp_path):
@@ -72,6 +72,36 @@ def test_process_that_nobody_waits_for_cleans_up_and_ends(tmp_path):
     assert (tmp_path / "cleaned").exists()
     assert not is_alive(int((tmp_path / "pid").read_text()))
     assert time.monotonic() - begin < 30
+
+
+def test_answer_is_there_when_it_can_be_had_at_once(tmp_path):
+    os.mkfifo(tmp_path / "go")
+    with beside((tmp_path / "go").read_text) as answer:
+        assert not answer.is_there()
+        (tmp_path / "go").write_text("went")
+        while not answer.is_there():
+            time.sleep(0.01)
+        assert answer.wait() == "went"
+        assert not answer.is_there()
+
+
+def test_process_that_is_ended_at_once_leaves_the_callers_clean_up_to_the_caller():
+    """A handler of the caller's would raise in the new process too, and leave there on the caller's way out."""
+    script = """
+import contextlib, os, sys, time
+from pipeline.cli import stopping
+from runtime.backends.native.forked import beside
+
+stopping.install()
+own = os.getpid()
+for _ in range(60):
+    with contextlib.suppress(ValueError), contextlib.ExitStack() as stack:
+        stack.callback(lambda: os.getpid() == own or os.write(1, b"cleaned up by another"))
+        stack.enter_context(beside(lambda: time.sleep(60)))
+        raise ValueError
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def is_alive(pid: int) -> bool:

@@ -128,6 +128,18 @@ KEYRING_ATTACKS = {
     "keyring_key_twice_in_json": _file(
         Refusal.JSON_DUPLICATE_KEY, _edited(b'"revoked": []', b'"revoked": [], "revoked": []')
     ),
+    "keyring_with_a_place_that_nobody_took": _part(
+        Refusal.KEYRING_REPLACED, keys=[entry(**{"replaced-by": "nobody"})]
+    ),
+    "keyring_with_a_key_in_its_own_place": _part(Refusal.KEYRING_REPLACED, keys=[entry(**{"replaced-by": "alice"})]),
+    "keyring_with_a_place_that_was_taken_twice_over": _part(
+        Refusal.KEYRING_REPLACED,
+        keys=[
+            entry(**{"replaced-by": "bob"}),
+            entry("bob", world.BOB, **{"replaced-by": "eve"}),
+            entry("eve", world.MALLORY),
+        ],
+    ),
     "keyring_with_one_name_twice": _part(Refusal.KEYRING_DUPLICATE, keys=[entry(), entry(key=world.BOB)]),
     "keyring_with_one_key_of_two_names": _part(Refusal.KEYRING_DUPLICATE, keys=[entry(), entry("another")]),
     "keyring_with_one_identity_of_two_names": _part(

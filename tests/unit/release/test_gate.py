@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parent))
 
 import evidence_world as evidence
 import gate_world as world
-from gate_attacks import ATTACKS, OTHER, THIRD, accept_difference, holders, later, rollback, see_third
+from gate_attacks import ATTACKS, OTHER, THIRD, accept_difference, holders, later, revoke, rollback, see_third
 from gate_world import HOUR, NOW, World
 
 from pipeline.declare.keyring_file import Role
@@ -227,6 +227,14 @@ def test_builders_of_two_images_of_an_index_may_rebuild_each_others():
 def test_provenance_of_a_builder_whose_key_has_ended_since_counts():
     w = World()
     holders(w, "builder", until=NOW - HOUR)
+    assert accepted(w).images
+
+
+def test_provenance_by_a_stolen_key_that_was_revoked_says_nothing_of_who_has_another_by_now():
+    w = World()
+    holders(w, "second", replaced_by="other-builder")
+    revoke(w, evidence.key_id(world.SECOND))
+    w.signed["stolen"] = (w.provenance(), world.SECOND)
     assert accepted(w).images
 
 

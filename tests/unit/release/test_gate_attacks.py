@@ -193,7 +193,7 @@ MUTANTS = {
     Gate.SIGNERS: [
         (HOSTS, "asked.policy.threshold\n        if good", "1\n        if good"),
         (HOSTS, "len({word.claim.holder.person for word in counted})", "len(counted)"),
-        (HOSTS, "{word.claim.holder.person for word in counted}", "{word.claim.holder.key for word in counted}"),
+        (HOSTS, "len({word.claim.holder.person for", "len({word.claim.holder.key for"),
     ],
     Gate.SIGNERS_DIFFER: [
         (HOSTS, "elif _signers(agreed) >= enough:", "elif _signers(counted) >= enough:"),

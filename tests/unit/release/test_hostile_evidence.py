@@ -158,6 +158,10 @@ MUTANTS = {
         (FILE, "list(keyring.identities), ", ""),
         (FILE, ", list(keyring.roots.keys)):", ",):"),
     ],
+    Refusal.KEYRING_REPLACED: [
+        (FILE, "if each.replaced_by and each.replaced_by not in last:", NEVER),
+        (FILE, "in keyring.holders if not each.replaced_by}", "in keyring.holders}"),
+    ],
     Refusal.KEYRING_ROOTS: [
         (FILE, "if not found.is_complete:", NEVER),
         (FILE, "return len(self.signers) >= self.keyring.roots.threshold", "return len(self.signers) >= 1"),

@@ -88,6 +88,19 @@ def test_keys_that_took_one_anothers_place_are_one_persons_and_so_is_what_is_wri
     assert len({each.name for each in found.holders}) == 3
 
 
+def test_key_that_was_replaced_is_not_replaced_again(keyring):
+    later = rotated(keyring, "ci", BOB, NOW, overlap=DAY, lasting=DAY)
+    with pytest.raises(KeysError, match="was taken by 'ci'") as caught:
+        rotated(later, later.holders[0].name, SECOND.public, NOW, overlap=DAY, lasting=DAY)
+    assert "keys rotate ci" in caught.value.hint
+
+
+def test_rotation_whose_older_key_would_have_no_name_of_its_own_is_refused(keyring):
+    holder = make_holder(f"ci-{keyring.version + 1}", BOB, [Role.VERIFIER], NOW, DAY)
+    with pytest.raises(KeysError, match="another's name"):
+        rotated(with_holder(keyring, holder), "ci", SECOND.public, NOW, overlap=DAY, lasting=DAY)
+
+
 def test_rotation_makes_no_key_valid_for_longer(keyring):
     later = rotated(keyring, "ci", BOB, NOW, overlap=500 * DAY, lasting=DAY)
     assert later.holders[0].until == keyring.holders[0].until
