@@ -22,7 +22,7 @@ SPECS = (
     "envs/itsdangerous.yaml",  # of trixie
     "envs/examples/h11.yaml",
     "envs/examples/npm.yaml",
-    "envs/examples/go.yaml",  # compiled in a stage
+    "envs/examples/tzlocal.yaml",
     "tests/integration/digests/bullseye.yaml",
 )
 """Over three suites of Debian, and packages of Debian, PyPI and npm; of the first each condition is varied alone."""
