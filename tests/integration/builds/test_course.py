@@ -7,23 +7,11 @@ import pytest
 
 from pipeline.build.course import Step, lay
 from pipeline.build.owners import adopt
-from pipeline.build.unpacked import trees_of
 from pipeline.build.workshop import Workshop
 from pipeline.declare.errors import BuildError, NotReproducibleError
 from runtime.errors import StoreError
-from runtime.oci.layout import Layout
 
 EPOCH = 1_000_000_009
-
-
-@pytest.fixture
-def workshop(tmp_path):
-    def make(**options):
-        return Workshop(
-            layout=Layout(tmp_path / "oci"), trees=trees_of(tmp_path), records=tmp_path / "builds", **options
-        )
-
-    return make
 
 
 class Course:

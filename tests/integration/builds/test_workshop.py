@@ -6,22 +6,10 @@ import pytest
 
 from pipeline.build import workshop as module
 from pipeline.build.owners import adopt
-from pipeline.build.unpacked import trees_of
-from pipeline.build.workshop import CONDITIONS, Workshop
+from pipeline.build.workshop import CONDITIONS
 from pipeline.declare.errors import NotReproducibleError
-from runtime.oci.layout import Layout
 
 EPOCH = 1_000_000_009
-
-
-@pytest.fixture
-def workshop(tmp_path):
-    def make(**options):
-        return Workshop(
-            layout=Layout(tmp_path / "oci"), trees=trees_of(tmp_path), records=tmp_path / "builds", **options
-        )
-
-    return make
 
 
 def filled(seen, content=lambda _: "same\n"):
