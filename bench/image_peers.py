@@ -7,6 +7,9 @@
     warm      ours again, of one plain package more, where the strata below it were made before
     docker    `docker build` of a Dockerfile that installs the same .debs with dpkg, on a base of the essential ones
     buildah   `buildah build` of the same
+    least     no image: the packages' data is decompressed to nowhere by one xz, and the modules of which mmdebstrap's
+              tree has byte-code are compiled by that tree's own Python in one process; whoever makes these files
+              without having them does both
 
 Wall and CPU seconds of the whole process and of all that it waited for; of dockerd, which works elsewhere, wall alone.
 Memory is that of the largest process. The figures are ratios of medians to mmdebstrap's, with the upper end of the
@@ -55,6 +58,11 @@ suite: {{command: ["true"], results: exit}}
 _DOCKERFILE = """FROM {base}
 COPY debs /debs
 RUN DEBIAN_FRONTEND=noninteractive dpkg --force-depends --force-unsafe-io -i /debs/*.deb && rm -r /debs
+"""
+
+_LEAST = """set -e
+xz --decompress --stdout --threads=1 "$1"/*.xz > /dev/null
+chroot "$2" python3 -m compileall -q -f -i /modules
 """
 
 
@@ -137,7 +145,24 @@ def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Way]:
         context = dockerfile(scratch / "context", arguments.suite, archive, files, tools)
     for tool in tools:
         ways[tool] = Way(make=partial(run, [tool, "build", "--no-cache", "-t", "seatrial-peer", str(context)]))
+    mmdebstrap(arguments.suite, archive, sorted(files), scratch / "least.tar")
+    ways["least"] = Way(make=partial(run, ["sh", "-c", _LEAST, "sh", *map(str, least(scratch, files))]))
     return ways
+
+
+def least(scratch: Path, files: Mapping[str, Path]) -> tuple[Path, Path]:
+    """Return a folder with the packages' data, compressed as it came, and mmdebstrap's tree with a list of modules."""
+    data, tree = scratch / "data", scratch / "tree"
+    for each in (data, tree):
+        each.mkdir()
+    for name, file in files.items():
+        with (data / f"{name}.tar.xz").open("wb") as out:
+            subprocess.run(["ar", "p", file, "data.tar.xz"], stdout=out, check=True)
+    run(["tar", "-C", str(tree), "--exclude=./dev", "-xf", str(scratch / "least.tar")])
+    compiled = (each.relative_to(tree) for each in tree.glob("usr/**/__pycache__/*.pyc"))
+    modules = sorted({f"/{each.parents[1]}/{each.name.split('.cpython')[0]}.py" for each in compiled})
+    (tree / "modules").write_text("".join(f"{each}\n" for each in modules))
+    return data, tree
 
 
 def locked(path: Path, suite: str, packages: Sequence[str], store: Path) -> Path:

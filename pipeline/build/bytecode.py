@@ -31,7 +31,9 @@ _DEADLINE = 600_000
 # Runs inside the image under whatever Python 3 it has. Templates and sources of other versions do not compile: they are
 # left as they are, as every installer does.
 _PROGRAM = """
-import io, os, py_compile, sys, tarfile
+import sys
+sys.path.pop(0)
+import io, os, py_compile, tarfile
 site, out = sys.argv[1:]
 with tarfile.open(out, "w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as archive:
     for folder, names, files in os.walk(site):
@@ -87,7 +89,7 @@ def _plan(site: str, interpreter: str, architecture: str) -> Plan:
     bare = Plan(
         image=Digest.of(b""),
         suite=None,
-        argv=(interpreter, "-I", "-S", "-c", _PROGRAM, site, _RESULTS),
+        argv=(interpreter, "-s", "-S", "-c", _PROGRAM, site, _RESULTS),
         workdir="/",
         environment={},
         user=User(uid=0, gid=0, home="/root"),
@@ -97,7 +99,7 @@ def _plan(site: str, interpreter: str, architecture: str) -> Plan:
     )
     cpus = str(min(2, len(os.sched_getaffinity(0))))
     plan = Host(name="build", factors={"user": "root", "cpus": cpus}).apply(bare)
-    # Before 3.11 the order of a frozen set in byte-code follows the hashes of its members.
+    # Before 3.11 the order of a frozen set in byte-code follows the hashes of its members; with -I none looks here.
     environment = {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
     return replace(plan, environment=environment, architecture=architecture)
 
