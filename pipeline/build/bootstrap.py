@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.build import certificates, first_use, frozen_sets
+from pipeline.build import certificates, first_use, old_bytecode
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import unpack_packages
 from pipeline.build.keystore import clamp_keystore
@@ -97,7 +97,7 @@ def bootstrap(
     if ground is None:
         known = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
     stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
-    after = first_use.after_scripts(names) + certificates.after_scripts(names) + frozen_sets.after_scripts()
+    after = first_use.after_scripts(names) + certificates.after_scripts(names) + old_bytecode.after_scripts()
     install = _BEGIN + stages + after + _END
     commands = [install, *(_localedef(each) for each in locales)]
     skipped = _SYNC if ground else (*_SYNC, *_SLEEP)

@@ -61,12 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     wishes = options(arguments, images=named.images)
 
     from pipeline import verification  # noqa: PLC0415 - loads everything, so after what people can get wrong
+    from pipeline.cli.ahead import loading_ahead  # noqa: PLC0415 - likewise
 
     silent = arguments.quiet or arguments.no_progress
     built: list[tuple[Path, Built]] = []
     try:
         with progress(sys.stderr, os.environ, silent=silent) as shown:
-            result = verification.verify(named.paths, wishes, shown.tell, lambda *each: built.append(each))
+            tell = loading_ahead(shown.tell)
+            result = verification.verify(named.paths, wishes, tell, lambda *each: built.append(each))
     except verification.Interrupted as stop:
         show(arguments, stop.partial)
         return stopping.exit_code(stop.__cause__)

@@ -6,12 +6,13 @@ else is.
 """
 
 import base64
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.report.groups import Group, Reading, groups, key_of, rates
@@ -80,15 +81,20 @@ class Column:
 def render(verification: Verification) -> str:
     """Return the page, ending in a line feed."""
     style, script = _part("page.css"), _part("page.js")
-    page = _templates().get_template("page.html.j2")
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; form-action 'none'"
-    return page.render(
+    return compiled_page().render(
         verification=verification,
         cards=[(environment, group) for environment in verification.environments for group in groups(environment)],
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - likewise
         policy=policy,
     )
+
+
+@functools.cache
+def compiled_page() -> Template:
+    """Return the page's template; the first call takes a tenth of a second."""
+    return _templates().get_template("page.html.j2")
 
 
 def columns(environment: EnvironmentResult) -> tuple[Column, ...]:

@@ -154,6 +154,10 @@ class Laboratory:
             self._seen[levels, index] = behaviors(self._run(levels, index), self._normalization)
         return self._seen[levels, index]
 
+    def is_made(self, levels: Levels, index: int) -> bool:
+        """Tell whether a rerun of a hybrid was made."""
+        return (levels, index) in self._seen
+
     def count(self, levels: Levels) -> int:
         """Return how many reruns of a hybrid were made."""
         return sum(each == levels for each, _ in self._seen)

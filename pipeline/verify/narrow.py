@@ -19,6 +19,9 @@ from runtime.errors import FactorError
 _CONVINCED = 0.95
 """The chance from which on the likeliest set is confirmed by reruns of its own."""
 
+_LIKELY = 0.5
+"""The chance above which the likeliest set is asked beside a question."""
+
 _QUESTIONS = 5
 """Runs for each halving of the suspects, after which a cause of one level or two is given up."""
 
@@ -95,7 +98,8 @@ class Oracle:
         caused, chance = self._rates(key, like or self._everything)
         shown, hidden = caused / chance, (1 - caused) / (1 - chance)
         needed = min(_steps(shown, _GUILTY), _steps(hidden, 1 / innocent))
-        self._laboratory.make([(levels, index) for index in range(1, needed + 1)], keep=_KEPT)
+        beside = self._references() if needed % 2 and not self._proven.keys() >= self._tallies.keys() else ()
+        self._laboratory.make([(levels, index) for index in range(1, needed + 1)], keep=_KEPT, beside=beside)
         odds = 1.0
         for index in range(1, _LONGEST + 1):
             odds *= shown if self._is_shown(key, self._run(levels, index)) else hidden
@@ -115,9 +119,12 @@ class Oracle:
             return known
         cleared: set[Levels] = set()
         suspects = self._suspects(key, factors, cleared)
-        for _ in range(_QUESTIONS * suspects.count.bit_length()):
+        left = _QUESTIONS * suspects.count.bit_length()
+        while left > 0:
             leader, certainty = suspects.leader
-            if certainty < _CONVINCED and self._ask(key, suspects):
+            asked = self._ask(key, suspects) if certainty < _CONVINCED else 0
+            left -= max(1, asked)
+            if asked:
                 continue
             found = self._smallest(key, leader, cleared, rest=factors - leader)
             if found:
@@ -134,24 +141,38 @@ class Oracle:
             suspects.learn(levels, is_shown=self._is_shown(key, behavior))
         return suspects
 
-    def _ask(self, key: Key, suspects: Suspects) -> bool:
-        """Make one more run, of the levels that tell most. Tell whether such levels can be had together."""
+    def _ask(self, key: Key, suspects: Suspects) -> int:
+        """Make one more run, of the levels that tell most, or two; return how many told: none if none can be had."""
         for _ in range(_TRIES):
             levels = suspects.question(self._random)
-            run = (levels, self._laboratory.count(levels) + 1)
+            question = (levels, self._laboratory.count(levels) + 1)
+            beside = self._references() or self._ahead(suspects, question)
             try:
-                self._laboratory.make([run], keep=_KEPT, beside=self._references())
-                behavior = self._run(*run)
+                self._laboratory.make([question], keep=_KEPT, beside=beside)
             except (FactorError, LostRunError):
                 continue
-            suspects.learn(levels, is_shown=self._is_shown(key, behavior))
-            return True
-        return False
+            told = [each for each in (question, *beside) if each[0] and self._laboratory.is_made(*each)]
+            for each in told:
+                suspects.learn(each[0], is_shown=self._is_shown(key, self._run(*each)))
+            return len(told)
+        return 0
 
     def _references(self) -> Sequence[Rerun]:
         """Return a run of the reference that confirms whatever is found: a question leaves room for one beside it."""
         index = self._laboratory.count(NONE) + 1
         return [(NONE, index)] if index <= ENOUGH else []
+
+    def _ahead(self, suspects: Suspects, question: Rerun) -> Sequence[Rerun]:
+        """Return what is asked beside a question: another one, or the likeliest set, which a run of its own confirms.
+
+        Two halves that are drawn apart tell almost as much at once as one after the other.
+        """
+        leader, certainty = suspects.leader
+        other = leader if certainty > _LIKELY else suspects.question(self._random)
+        other = leader if other == question[0] else other
+        if other == question[0]:
+            return [(other, question[1] + 1)] if certainty > _LIKELY else []
+        return [(other, self._laboratory.count(other) + 1)]
 
     def _smallest(self, key: Key, levels: Levels, cleared: set[Levels], rest: Levels) -> Levels:
         """Return a part of a set that makes the behavior appear, the set itself if none does, nothing if it does not.
