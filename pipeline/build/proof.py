@@ -49,12 +49,11 @@ def require_equal(name: str, first: Sequence[Layer], second: Sequence[Layer], st
     Raises:
         NotReproducibleError: they differ; the message names the first paths and what about them.
     """
-    if tuple(first) == tuple(second):
+    sides = [[each.descriptor.digest for each in layers] for layers in (first, second)]  # other words are no bytes
+    if sides[0] == sides[1]:
         return
     found = tuple(compare(first, second, store))
-    pairs = zip_longest(first, second, fillvalue=first[-1])
-    one, other = next(pair for pair in pairs if pair[0] != pair[1])
-    blobs = (one.descriptor.digest, other.descriptor.digest)
+    blobs = next(pair for pair in zip_longest(*sides, fillvalue=sides[0][-1]) if pair[0] != pair[1])
     shown = "; ".join(map(str, found[:_SHOWN])) or f"only the bytes of layers, {blobs[0]} and {blobs[1]}"
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     raise NotReproducibleError(

@@ -66,6 +66,17 @@ def test_require_equal_accepts_the_same_and_names_the_first_five_of_many(tmp_pat
     assert caught.value.hint
 
 
+def test_require_equal_names_the_blobs_that_differ_whatever_is_noted_beside_the_digests(tmp_path):
+    ((same,), (one,), (other,)) = (layer(tmp_path, each) for each in (FOLDER, FILE, LINK))
+    noted = replace(same, descriptor=replace(same.descriptor, annotations={"part": "usr"}))
+    require_equal("debian", (same,), (noted,), Layout(tmp_path))
+    with pytest.raises(NotReproducibleError) as caught:
+        require_equal("debian", (same, one), (noted, other), Layout(tmp_path))
+    assert caught.value.hint == (
+        f"compare {one.descriptor.digest.short} and {other.descriptor.digest.short} in the store for all of it"
+    )
+
+
 def test_mirrored_comparison_names_the_same_paths(tmp_path):
     first, second = layer(tmp_path, FOLDER, FILE), layer(tmp_path, FOLDER, LINK, content=b"")
     one, other = (list(compare(*pair, Layout(tmp_path))) for pair in ((first, second), (second, first)))
