@@ -7,9 +7,9 @@
     warm      ours again, of one plain package more, where the strata below it were made before
     docker    `docker build` of a Dockerfile that installs the same .debs with dpkg, on a base of the essential ones
     buildah   `buildah build` of the same
-    least     no image: the packages' data is decompressed to nowhere by one xz, and the modules of which mmdebstrap's
-              tree has byte-code are compiled by that tree's own Python in one process; whoever makes these files
-              without having them does both
+    least     no image, of packages with python3: their data is decompressed to nowhere by one xz, and the modules of
+              which mmdebstrap's tree has byte-code are compiled by that tree's own Python in one process; whoever
+              makes these files does both
 
 Wall and CPU seconds of the whole process and of all that it waited for; of dockerd, which works elsewhere, wall alone.
 Memory is that of the largest process. The figures are ratios of medians to mmdebstrap's, with the upper end of the
@@ -145,8 +145,9 @@ def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Way]:
         context = dockerfile(scratch / "context", arguments.suite, archive, files, tools)
     for tool in tools:
         ways[tool] = Way(make=partial(run, [tool, "build", "--no-cache", "-t", "seatrial-peer", str(context)]))
-    mmdebstrap(arguments.suite, archive, sorted(files), scratch / "least.tar")
-    ways["least"] = Way(make=partial(run, ["sh", "-c", _LEAST, "sh", *map(str, least(scratch, files))]))
+    if "python3" in files:
+        mmdebstrap(arguments.suite, archive, sorted(files), scratch / "least.tar")
+        ways["least"] = Way(make=partial(run, ["sh", "-c", _LEAST, "sh", *map(str, least(scratch, files))]))
     return ways
 
 
@@ -158,6 +159,8 @@ def least(scratch: Path, files: Mapping[str, Path]) -> tuple[Path, Path]:
     for name, file in files.items():
         with (data / f"{name}.tar.xz").open("wb") as out:
             subprocess.run(["ar", "p", file, "data.tar.xz"], stdout=out, check=True)
+            if not out.tell():
+                sys.exit(f"{name} has no data.tar.xz, which is all that `least` can read")
     run(["tar", "-C", str(tree), "--exclude=./dev", "-xf", str(scratch / "least.tar")])
     compiled = (each.relative_to(tree) for each in tree.glob("usr/**/__pycache__/*.pyc"))
     modules = sorted({f"/{each.parents[1]}/{each.name.split('.cpython')[0]}.py" for each in compiled})

@@ -98,7 +98,7 @@ def bootstrap(
         known = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
     stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
     after = first_use.after_scripts(names) + certificates.after_scripts(names) + old_bytecode.after_scripts()
-    install = _BEGIN + stages + after + _END
+    install = _BEGIN + old_bytecode.before_scripts() + stages + after + _END
     commands = [install, *(_localedef(each) for each in locales)]
     skipped = _SYNC if ground else (*_SYNC, *_SLEEP)
     plan = replace(_plan("\n".join(commands), epoch, skipped), architecture=architecture, deadline=deadline)

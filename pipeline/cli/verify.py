@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     built: list[tuple[Path, Built]] = []
     try:
         with progress(sys.stderr, os.environ, silent=silent) as shown:
-            tell = loading_ahead(shown.tell)
+            tell = loading_ahead(shown.tell, signs=not arguments.no_sign)
             result = verification.verify(named.paths, wishes, tell, lambda *each: built.append(each))
     except verification.Interrupted as stop:
         show(arguments, stop.partial)

@@ -72,7 +72,8 @@ def verify_environment(
         check: tells why a plan cannot run here, or None.
         clock: milliseconds of a monotonic clock.
         stop: set when a signal arrives; the caller then closes the backend, which ends the runs under way.
-        jobs: how many hosts are begun at once where the first that fails ends it all.
+        jobs: how many runs the runner makes at once. So many hosts are begun at once where the first that fails ends
+            it all, and with one, questions about a cause come one after the other.
         cost: says which hosts are cheap, and come first.
         known: returns what a cell gave in an earlier verification.
         factors: say which signs of a trace speak for them.
@@ -146,7 +147,7 @@ class _Environment:
             baseline=self._baseline,
             runner=self._runner,
             check=check,
-            budget=Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=clock),
+            budget=Budget(runs=inquiry.runs, milliseconds=inquiry.milliseconds, clock=clock, jobs=jobs),
             foresight=self._foresight,
             tell=self._tell,
         )

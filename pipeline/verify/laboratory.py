@@ -36,9 +36,11 @@ class Budget:
         runs: how many runs.
         milliseconds: how long, from the first run that is taken.
         clock: milliseconds of a monotonic clock.
+        jobs: how many runs can be made at once.
     """
 
-    def __init__(self, *, runs: int, milliseconds: int, clock: Callable[[], int]) -> None:
+    def __init__(self, *, runs: int, milliseconds: int, clock: Callable[[], int], jobs: int = 1) -> None:
+        self.jobs = jobs
         self._runs = runs
         self._taken = 0
         self._milliseconds = milliseconds
@@ -158,9 +160,14 @@ class Laboratory:
         """Tell whether a rerun of a hybrid was made."""
         return (levels, index) in self._seen
 
-    def count(self, levels: Levels) -> int:
-        """Return how many reruns of a hybrid were made."""
-        return sum(each == levels for each, _ in self._seen)
+    def next_index(self, levels: Levels) -> int:
+        """Return the number of the next rerun of a hybrid: above all that were made, though one below may be lost."""
+        return 1 + max((index for each, index in self._seen if each == levels), default=0)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a second run at once takes no time of the first."""
+        return self._budget.jobs > 1
 
     def seen(self, factors: Levels) -> Iterator[tuple[Levels, Mapping[Key, str]]]:
         """Yield the reruns of hybrids that have some of ``factors``, and no others, in the order in which they came."""
@@ -182,7 +189,7 @@ class Laboratory:
         Args:
             runs: hybrids, each with the number of a rerun.
             keep: how many runs must then be left of the budget.
-            beside: runs that will be asked for next, if all goes well; why one cannot be made is told then.
+            beside: runs that are welcome too; one that cannot be made is left out, and nobody is told.
 
         Raises:
             BudgetError, LostRunError, FactorError: as ``behavior``; what was made until then is kept.

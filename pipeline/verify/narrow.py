@@ -145,7 +145,7 @@ class Oracle:
         """Make one more run, of the levels that tell most, or two; return how many told: none if none can be had."""
         for _ in range(_TRIES):
             levels = suspects.question(self._random)
-            question = (levels, self._laboratory.count(levels) + 1)
+            question = (levels, self._laboratory.next_index(levels))
             beside = self._references() or self._ahead(suspects, question)
             try:
                 self._laboratory.make([question], keep=_KEPT, beside=beside)
@@ -159,7 +159,7 @@ class Oracle:
 
     def _references(self) -> Sequence[Rerun]:
         """Return a run of the reference that confirms whatever is found: a question leaves room for one beside it."""
-        index = self._laboratory.count(NONE) + 1
+        index = self._laboratory.next_index(NONE)
         return [(NONE, index)] if index <= ENOUGH else []
 
     def _ahead(self, suspects: Suspects, question: Rerun) -> Sequence[Rerun]:
@@ -167,12 +167,14 @@ class Oracle:
 
         Two halves that are drawn apart tell almost as much at once as one after the other.
         """
+        if not self._laboratory.has_room:
+            return []
         leader, certainty = suspects.leader
         other = leader if certainty > _LIKELY else suspects.question(self._random)
         other = leader if other == question[0] else other
         if other == question[0]:
             return [(other, question[1] + 1)] if certainty > _LIKELY else []
-        return [(other, self._laboratory.count(other) + 1)]
+        return [(other, self._laboratory.next_index(other))]
 
     def _smallest(self, key: Key, levels: Levels, cleared: set[Levels], rest: Levels) -> Levels:
         """Return a part of a set that makes the behavior appear, the set itself if none does, nothing if it does not.

@@ -141,6 +141,7 @@ def trial(causes: str, flake: int, seed: int, prediction: str = "absent") -> Tri
         check=lambda _: None,
         clock=lambda: 0,
         stop=threading.Event(),
+        jobs=2,
         factors=[NumberedFactor(name=name) for name in FACTORS],
     )
     blamed = [

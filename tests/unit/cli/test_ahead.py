@@ -1,32 +1,61 @@
 """What the end of a verification needs is loaded when the first run was made, and not for runs that are known."""
 
-import subprocess
-import sys
+import threading
 
 import pytest
 
-PROGRAM = """
-import sys, threading
-from pipeline.cli.ahead import loading_ahead
+from pipeline.cli import ahead
 from pipeline.verify.events import RunFinished
 
-told = []
-tell = loading_ahead(told.append)
-begun = threading.active_count()
-event = RunFinished(environment="web", host="reference", index=0, is_cached={cached}, duration=1)
-tell(event)
-tell(event)
-assert threading.active_count() - begun <= 1
-for each in threading.enumerate():
-    if each.name == "ahead":
-        each.join()
-assert told == [event, event]
-print("pipeline.attesting" in sys.modules)
-"""
+
+def event(*, cached=False):
+    return RunFinished(environment="web", host="reference", index=0, is_cached=cached, duration=1)
 
 
-@pytest.mark.parametrize(("cached", "loaded"), [(False, True), (True, False)])
-def test_first_run_that_is_made_loads_what_signs_and_reports(cached, loaded):
-    program = PROGRAM.format(cached=cached)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(loaded)
+@pytest.fixture
+def loaded(monkeypatch):
+    """What was loaded: whether that was for a signature, of each time."""
+    found = []
+    monkeypatch.setattr(ahead, "_load", lambda *, signs: found.append(signs))
+    return found
+
+
+def told(events, *, signs=True):
+    """Tell some events on, and return what arrived."""
+    arrived = []
+    tell = ahead.loading_ahead(arrived.append, signs=signs)
+    for each in events:
+        tell(each)
+    for each in threading.enumerate():
+        if each.name == "ahead":
+            each.join()
+    return arrived
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_first_run_that_is_made_begins_to_load_once(loaded, signs):
+    events = ["other", event(cached=True), event(), event()]
+    assert told(events, signs=signs) == events
+    assert loaded == [signs]
+
+
+def test_runs_that_are_known_load_nothing(loaded):
+    assert len(told([event(cached=True), "other"])) == 2
+    assert loaded == []
+
+
+def test_event_is_told_where_no_thread_is_to_be_had(loaded, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert len(told([event()])) == 1
+    assert loaded == []
+
+
+def test_what_cannot_be_loaded_is_left_to_who_needs_it(monkeypatch):
+    def refuse():
+        raise OSError("too many open files")
+
+    monkeypatch.setattr("pipeline.report.html.compiled_page", refuse)
+    assert ahead._load(signs=True) is None

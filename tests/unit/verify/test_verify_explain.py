@@ -12,8 +12,11 @@ from simulated_blame import FACTORS, HOST, REFERENCE, NumberedHost
 
 from pipeline.verify.environment import verify_environment
 from pipeline.verify.explain import CauseState
+from pipeline.verify.laboratory import Budget, Laboratory, Pair
+from pipeline.verify.normalization import Normalization
 from pipeline.verify.observe import Exit
 from pipeline.verify.pytest_results import NOT_REACHED, WAS_RUNNING
+from pipeline.verify.schedule import Cell, LostRunError
 from pipeline.verify.statistics import LONGEST, Decision, Tally, decide
 from pipeline.verify.suite import TestOutcome as Outcome
 from pipeline.verify.suite import TestResult as Result
@@ -36,9 +39,12 @@ def breaks(*numbers):
     return fails_where(**on(*numbers))
 
 
-def verify(app, host=HOST, reference=REFERENCE, clock=lambda: 0, **options):
+def verify(app, host=HOST, reference=REFERENCE, clock=lambda: 0, jobs=2, **options):
     inquiry = inquiry_of(host, reference=reference, **options)
-    return verify_environment(inquiry, runner=app, check=lambda _: None, clock=clock, stop=threading.Event()).hosts[1]
+    found = verify_environment(
+        inquiry, runner=app, check=lambda _: None, clock=clock, stop=threading.Event(), jobs=jobs
+    )
+    return found.hosts[1]
 
 
 def app_of(*behaviors, **options):
@@ -64,6 +70,46 @@ def test_verify_causes_of_one_level_and_of_two_that_each_suffice_are_named_the_s
     host = verify(app_of(either(breaks(1, 2), breaks(30))))
     assert causes_of(host) == [[on(30), on(1, 2)]]
     assert not {FACTORS[n] for n in (1, 2, 30)} & set(host.findings[0].cause.cleared)
+
+
+@pytest.mark.parametrize("numbers", [(17,), (3, 31)], ids=len)
+def test_verify_questions_that_come_one_by_one_take_no_more_runs_and_name_the_same(numbers):
+    one, two = (
+        [verify(app_of(breaks(*numbers), seed=each), seed=each, jobs=jobs) for each in range(12)] for jobs in (1, 2)
+    )
+    assert [causes_of(each) for each in (*one, *two)] == [[[on(*numbers)]]] * 24
+    assert sum(each.runs for each in one) <= sum(each.runs for each in two)
+
+
+class LosingApp(SimulatedApp):
+    """An app of which the first run of some rerun index is lost, on each host of few levels."""
+
+    def run(self, cell):
+        if cell.index == 1 and 1 <= len(cell.host.factors) <= 3:
+            raise LostRunError("a run was lost")
+        return super().run(cell)
+
+
+def test_verify_number_of_a_rerun_is_above_all_that_were_made_whichever_were_lost():
+    app = LosingApp({"t.py::test_0": breaks(2)})
+    pair = Pair(
+        plan=PLAN,
+        reference=REFERENCE,
+        host=SMALL,
+        seen_reference=app.run(Cell(plan=PLAN, host=REFERENCE)).observation,
+        seen_host=app.run(Cell(plan=PLAN, host=SMALL)).observation,
+    )
+    laboratory = Laboratory(
+        pair=pair,
+        runner=app,
+        budget=Budget(runs=9, milliseconds=9, clock=lambda: 0),
+        normalization=Normalization(),
+        seed=0,
+    )
+    levels = frozenset([FACTORS[2]])
+    laboratory.make([(levels, 2)], beside=[(levels, 1)])
+    assert [laboratory.is_made(levels, index) for index in (1, 2, 3)] == [False, True, False]
+    assert laboratory.next_index(levels) == 3
 
 
 class DeadlineApp(SimulatedApp):
