@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.build import certificates, first_use, old_bytecode
+from pipeline.build import certificates, first_use, old_bytecode, scripts_bytecode
+from pipeline.build.dpkg_database import before_scripts
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import unpack_packages
 from pipeline.build.keystore import clamp_keystore
@@ -94,11 +95,13 @@ def bootstrap(
     names = stratum.packages
     _copy({name: packages[name] for name in names}, folder / PACKAGES)
     known: tuple[str, ...] = ()
+    first = ""
     if ground is None:
-        known = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
+        known, first = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
     stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
-    after = first_use.after_scripts(names) + certificates.after_scripts(names) + old_bytecode.after_scripts()
-    install = _BEGIN + old_bytecode.before_scripts() + stages + after + _END
+    after = first_use.after_scripts(names) + certificates.after_scripts(names)
+    after += scripts_bytecode.after_scripts(names) + old_bytecode.after_scripts()
+    install = _BEGIN + old_bytecode.before_scripts() + first + stages + after + _END
     commands = [install, *(_localedef(each) for each in locales)]
     skipped = _SYNC if ground else (*_SYNC, *_SLEEP)
     plan = replace(_plan("\n".join(commands), epoch, skipped), architecture=architecture, deadline=deadline)
@@ -136,6 +139,7 @@ def _stage(names: Sequence[str], late: Sequence[str], known: Collection[str]) ->
     files = " ".join(f"/debs/{name}.deb" for name in names if name not in known)
     unpack = f"{_ACT} --unpack {files}\n" if files else ""
     unpack += first_use.before_scripts(names) + certificates.before_scripts(names)
+    unpack += scripts_bytecode.before_scripts(names)
     if not late:
         return f"{unpack}{_ACT} --configure -a\n"
     chosen = " ".join(name for name in names if name not in late)
@@ -151,10 +155,18 @@ def _caches(late: Sequence[str]) -> str:
     return f"{''.join(touch)}{_ACT} --configure -a\n"
 
 
-def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[str, ...]:
-    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files."""
+def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[tuple[str, ...], str]:
+    """Unpack what dpkg needs, and nothing else: the scripts of other packages expect to find none of their files.
+
+    Returns:
+        The names of those that dpkg knows, and the lines of shell that run those of their scripts that come first.
+    """
     os.fchdir(root)
-    return unpack_packages(root, [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names], epoch=epoch)
+    packages = [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names]
+    scratch = Path(PACKAGES) / "plain"
+    scratch.mkdir()
+    known = unpack_packages(root, packages, epoch=epoch, scratch=scratch)
+    return known, before_scripts((each for each in packages if each.path.stem in known), f"/{PACKAGES}")
 
 
 def _plan(script: str, epoch: int, skipped: Sequence[str]) -> Plan:

@@ -12,7 +12,7 @@ from pipeline.build.ecosystems.debian.plain import plain_copies
 from pipeline.build.essential import essential_closure
 from pipeline.build.left_out import LEFT_OUT
 from pipeline.build.stages import unpack_stages
-from pipeline.build.strata import ADDED, Stratum, strata
+from pipeline.build.strata import ADDED, ESSENTIAL, Stratum, strata
 from pipeline.build.workshop import Workshop
 from runtime.canonical import Json
 from runtime.oci.image import Layer
@@ -95,10 +95,16 @@ class DebianLayers:
                     architecture=self.architecture,
                 )
 
+        packages = {name: self.files[name] for name in stratum.packages}
+
+        def fetch(folder: Path) -> Files:
+            # Those of the lowest stratum are decompressed while they are unpacked: nothing else is to be done then.
+            return packages if stratum.name == ESSENTIAL else plain_copies(packages, folder)
+
         return Step(
             name=stratum.name,
             key=key,
-            fetch=lambda folder: plain_copies({name: self.files[name] for name in stratum.packages}, folder),
+            fetch=fetch,
             fill=fill,
             epoch=epoch,
             owners=lambda: debian_owners,

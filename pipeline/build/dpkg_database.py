@@ -17,6 +17,9 @@ DATABASE = "var/lib/dpkg"
 NEW = b".dpkg-new"
 """The end of the name under which a file of configuration waits until its package is configured."""
 
+_CONTROL = f"/{DATABASE}/tmp.ci"  # noqa: S108 - in the tree, and dpkg's own name
+"""Where the control data of a package are while it is unpacked."""
+
 _INTERESTS = {"interest": "", "interest-await": "", "interest-noawait": "/noawait"}
 _OTHERS = frozenset({"activate", "activate-await", "activate-noawait"})
 """They tell packages that are configured of this one, and among those that are unpacked first there is none."""
@@ -62,15 +65,13 @@ def told(packages: Sequence[Deb]) -> frozenset[str]:
 def is_told(package: Deb) -> bool:
     """Tell whether all that unpacking a package means can be told here; whatever is unusual is left to dpkg.
 
-    That is so if no script runs before its files are there, and its control data can add nothing to the database but
-    what is its own: it is as hostile as its author.
+    That is so if its control data can add nothing to the database but what is its own: it is as hostile as its author.
     """
     control, name = package.control, package.path.stem
     lines = [line.split() for line in _lines(package, "triggers")]
     interests = [words for words in lines if words[0] in _INTERESTS]
     return (
-        "preinst" not in package.control_files
-        and control.get("package") == name
+        control.get("package") == name
         and all(_WORD.fullmatch(each) for each in (name, control.get("architecture", ""), *package.control_files))
         and not control.keys() & _OF_DPKG
         and b"\n\n" not in package.control_files["control"].strip(b"\n")
@@ -84,6 +85,30 @@ def is_told(package: Deb) -> bool:
 def conffiles(package: Deb) -> frozenset[bytes]:
     """Return the paths of a package's files of configuration, relative to the tree."""
     return frozenset(line.strip("/").encode() for line in _lines(package, "conffiles"))
+
+
+def before_scripts(packages: Iterable[Deb], folder: str) -> str:
+    """Return the lines of shell that run, of packages that dpkg was told of, the scripts that run before all others.
+
+    Their files are there already, as they are where debootstrap or mmdebstrap unpacks the essential packages. Each
+    finds its control data where dpkg has them at that time: debconf reads there which package it is.
+
+    Args:
+        packages: those that dpkg was told of.
+        folder: the absolute path of their files.
+
+    Source: dpkg(1), "Environment", of maintainer scripts.
+    """
+    lines = (
+        f"dpkg-deb --control {folder}/{each.path.stem}.deb {_CONTROL}\n"
+        f"DPKG_MAINTSCRIPT_PACKAGE={each.control['package']} DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1"
+        f" DPKG_MAINTSCRIPT_ARCH={each.control['architecture']} DPKG_MAINTSCRIPT_NAME=preinst"
+        f" DPKG_ADMINDIR=/{DATABASE} DPKG_ROOT= {_CONTROL}/preinst install\n"
+        f"rm -r {_CONTROL}\n"
+        for each in packages
+        if "preinst" in each.control_files
+    )
+    return "".join(lines)
 
 
 def database(unpacked: Sequence[Unpacked], *, epoch: int) -> Iterator[tuple[str, int, bytes, int]]:

@@ -4,9 +4,11 @@ import os
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.build.dpkg_database import NEW, Unpacked, conffiles, database, told
 from pipeline.build.ecosystems.debian.deb import Deb
+from pipeline.build.ecosystems.debian.plain import plain_ahead
 from pipeline.build.ecosystems.debian.relations import parse_relations
 from pipeline.declare.errors import PackageError
 from pipeline.declare.reasons import Reason
@@ -62,7 +64,7 @@ def answers_of(field: str, providers: Mapping[str, str]) -> list[str]:
     return [names[0] for names in answers if names]
 
 
-def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> tuple[str, ...]:
+def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int, scratch: Path | None = None) -> tuple[str, ...]:
     """Unpack packages into an empty directory, in their order, with the modes and owners that they say.
 
     A folder keeps what the first package says of it, as with dpkg. Links are never followed. dpkg's database then says
@@ -72,6 +74,7 @@ def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> tuple[
         root: descriptor of the directory, as user 0 of the mapped ids.
         packages: what to unpack; each file has the name of its package.
         epoch: the time of the few entries that no package brings.
+        scratch: takes packages that are decompressed while others are unpacked; None to unpack each as it is.
 
     Returns:
         The names of those that dpkg knows.
@@ -86,7 +89,7 @@ def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int) -> tuple[
         for name in _MERGED:
             folder.add(_link(name, epoch))
             folder.add(_folder(b"usr/" + name, epoch))
-        for package in packages:
+        for package in plain_ahead(packages, scratch) if scratch else packages:
             state = Unpacked(package=package) if package.path.stem in names else None
             known += [state] if state else []
             try:

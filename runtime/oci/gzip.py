@@ -11,19 +11,21 @@ from runtime.errors import SeatrialError
 MEMBER = 4 * 1024 * 1024
 """Bytes of input in each member but the last."""
 
-LEVEL = 6
-LIBRARY = "0.9.0"
-"""The version of ``deflate`` whose bytes format 1 is."""
+LEVEL = 1
+"""Half the time of level 6, for layers that are 8 % larger (Debian's python3 and python3-pip)."""
 
-# Source: RFC 1952 section 2.3.1: deflate, no flags, no time, no extra flags, operating system unknown.
-_HEADER = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255])
+LIBRARY = "0.9.0"
+"""The version of ``deflate`` whose bytes are those of layers."""
+
+# Source: RFC 1952 section 2.3.1: deflate, no flags, no time, the fastest algorithm, operating system unknown.
+_HEADER = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 4, 255])
 
 
 def compress_member(content: bytes) -> bytes:
     """Return one gzip member that holds ``content``.
 
     Raises:
-        SeatrialError: the library that is installed writes other bytes than format 1 asks for.
+        SeatrialError: the library that is installed writes other bytes than layers have.
     """
     if deflate.__version__ != LIBRARY:
         message = (

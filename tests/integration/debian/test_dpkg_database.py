@@ -26,7 +26,7 @@ from pipeline.build.unpacked import trees_of
 from runtime.backends.native.mapped import run_mapped
 from runtime.oci.platform import own_architecture
 
-BY_DPKG = ("pipeline.build.dpkg_database", '"preinst" not in package.control_files', "False")
+BY_DPKG = ("pipeline.build.dpkg_database", 'control.get("package") == name', "False")
 """The change with which dpkg unpacks every package itself."""
 
 

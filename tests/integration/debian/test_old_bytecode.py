@@ -16,7 +16,7 @@ from pipeline.build.proof import compare
 from runtime.oci.layout import Layout
 
 BUILDS = 3
-AS_SCRIPTS_DO = ("pipeline.build.old_bytecode", "for each in /usr/bin/python3.[0-9] ", "for each in /nowhere ")
+AS_SCRIPTS_DO = ("pipeline.build.old_bytecode", "in /usr/bin/python3.[7-9] /usr/bin/python3.10;", "in;")
 """The change with which nothing is compiled again."""
 
 

@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
 from debian_archive import make_deb
 
-from pipeline.build.dpkg_database import Unpacked, conffiles, database, is_told, told
+from pipeline.build.dpkg_database import Unpacked, before_scripts, conffiles, database, is_told, told
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.essential import unpack_packages
 from pipeline.declare.errors import PackageError
@@ -61,7 +61,6 @@ def test_interests_are_told_by_path_and_by_name(tmp_path):
 
 
 UNUSUAL = {
-    "script before": {"scripts": {"preinst": "#!/bin/sh\n"}},
     "name of another package": {"name": "other"},
     "name that leaves": {"Package": "../../../etc/app"},
     "architecture that leaves": {"Architecture": "../x", "Multi_Arch": "same"},
@@ -88,8 +87,17 @@ def test_packages_that_want_to_know_of_triggers_are_all_told_or_none(tmp_path):
     triggers = {"triggers": "interest /usr/share/x\n"}
     first, second = (package(tmp_path, name=each, Package=each, scripts=triggers) for each in ("first", "second"))
     assert told([first, plain, second]) == {"first", "plain", "second"}
-    before = package(tmp_path, name="second", Package="second", scripts={**triggers, "preinst": "x"})
-    assert told([first, plain, before]) == {"plain"}
+    unusual = package(tmp_path, name="second", Package="second", scripts={**triggers, "Preinst": "x"})
+    assert told([first, plain, unusual]) == {"plain"}
+
+
+def test_scripts_that_come_first_are_run_as_by_dpkg(tmp_path):
+    same = package(tmp_path, Multi_Arch="same", scripts={"preinst": "x"})
+    lines = before_scripts([package(tmp_path, name="plain", Package="plain"), same], "/debs")
+    assert "plain" not in lines
+    assert lines.startswith("dpkg-deb --control /debs/app.deb /var/lib/dpkg/tmp.ci\n")
+    assert " /var/lib/dpkg/tmp.ci/preinst install\n" in lines
+    assert {"DPKG_MAINTSCRIPT_PACKAGE=app", "DPKG_MAINTSCRIPT_NAME=preinst"} <= set(lines.split())
 
 
 def unpack(root, *packages):
@@ -105,7 +113,7 @@ def unpack(root, *packages):
 
 def test_unpacking_tells_dpkg_of_a_package_and_keeps_its_new_file_of_configuration(tmp_path):
     deb = package(tmp_path, scripts={"conffiles": "/etc/app.conf\n"})
-    other = package(tmp_path, name="before", Package="before", scripts={"preinst": "x"}, files={"usr/bin/before": b"3"})
+    other = package(tmp_path, name="before", Package="before", scripts={"Preinst": "x"}, files={"usr/bin/before": b"3"})
     root = tmp_path / "root"
     root.mkdir()
     assert unpack(root, deb, other) == ("app",)

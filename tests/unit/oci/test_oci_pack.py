@@ -113,16 +113,16 @@ def test_pack_cuts_members_at_fixed_places(tmp_path):
     archive = gzip.decompress(blob)
     assert Digest.of(archive) == diff_id
     assert blob == b"".join(compress_member(archive[at : at + MEMBER]) for at in range(0, len(archive), MEMBER))
-    assert blob.count(b"\x1f\x8b\x08\0\0\0\0\0\0\xff") >= 3
+    assert blob.count(b"\x1f\x8b\x08\0\0\0\0\0\x04\xff") >= 3
 
 
-def test_compressed_bytes_are_those_of_format_1():
+def test_compressed_bytes_are_those_of_the_format():
     """A golden digest: another version of the library, or another machine, must give the same bytes."""
     content = b"".join(b"line %d of a text that compresses\n" % each for each in range(20_000))
     assert Digest.of(compress_member(content)).text == GOLDEN
 
 
-GOLDEN = "sha256:49842c0de58572385235f26cb43391665acc6098bc5b6e87bdb77328b2159b8c"
+GOLDEN = "sha256:461659626d8f135cccc417b8cb1bba68935b1be17854d63c012166ad8ff3f2de"
 
 names = st.lists(
     st.binary(min_size=1, max_size=60).filter(lambda name: not set(name) & set(b"\0/") and name.strip(b".")),

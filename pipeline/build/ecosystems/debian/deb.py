@@ -8,7 +8,7 @@ import io
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
@@ -57,8 +57,8 @@ class Deb:
         with self.path.open("rb") as file, _tar(file, self._data, _DATA_LIMIT, self.path) as archive:
             yield archive
 
-    def write_plain(self, to: Path, *, limit: int) -> None:
-        """Write the package with its data as it is before it is compressed; dpkg takes that too.
+    def write_plain(self, to: Path, *, limit: int) -> "Deb":
+        """Write the package with its data as it is before it is compressed, and return that; dpkg takes it too.
 
         Args:
             to: a new file.
@@ -75,6 +75,7 @@ class Deb:
             out.write(b"\n" * (written % 2))
             out.seek(start - _HEADER)
             out.write(b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (b"data.tar", 0, 0, 0, b"100644", written))
+        return replace(self, path=to, _data=(start, written, "data.tar"))
 
 
 def read_deb(path: Path) -> Deb:

@@ -1,10 +1,10 @@
 """Packages with data that is not compressed: dpkg decompresses one at a time, and a second build would do so again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.ecosystems.debian.deb import Deb, read_deb
 from pipeline.declare.errors import PackageError
 
 LIMIT = 1 << 30
@@ -24,14 +24,26 @@ def plain_copies(packages: Mapping[str, Path], folder: Path) -> dict[str, Path]:
         folder: takes the copies. They take three to five times the room of the packages.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        copies = pool.map(lambda name: _copy(packages[name], folder / f"{name}.deb"), packages)
+        copies = pool.map(lambda name: _copy(read_deb(packages[name]), folder / f"{name}.deb").path, packages)
         return dict(zip(packages, copies, strict=True))
 
 
-def _copy(package: Path, to: Path) -> Path:
+def plain_ahead(packages: Sequence[Deb], folder: Path) -> Iterator[Deb]:
+    """Yield packages in their order, each as ``plain_copies`` has it, while the next ones are decompressed.
+
+    Args:
+        packages: what is decompressed; their files have unlike names.
+        folder: takes the copies; one is gone when the next package is asked for.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for each in pool.map(lambda each: _copy(each, folder / each.path.name), packages):
+            yield each
+            (folder / each.path.name).unlink(missing_ok=True)
+
+
+def _copy(package: Deb, to: Path) -> Deb:
     try:
-        read_deb(package).write_plain(to, limit=LIMIT)
+        return package.write_plain(to, limit=LIMIT)
     except PackageError:
         to.unlink(missing_ok=True)
         return package
-    return to

@@ -1,0 +1,125 @@
+"""What scripts compile: the layers are the same when each script compiles by itself, and a failure is as loud."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from debian_archive import make_deb
+from mutant import disabled
+
+from pipeline.build.scripts_bytecode import ANSWER, COMPILE, before_scripts
+from pipeline.declare.errors import BuildError
+
+BY_SCRIPTS = ("pipeline.build.scripts_bytecode", "return lines", 'return ""')
+"""The change with which each script compiles by itself."""
+
+POSTINST = "#!/bin/sh\nset -e\nif command -v py3compile >/dev/null 2>&1; then\n\tpy3compile -p {name}\nfi\n"
+"""What dh_python3 gives a package."""
+
+MANY = {
+    "bookworm": ("python3-pip", "python3-twisted", "python3-lib2to3"),
+    "trixie": ("python3-pip", "python3-numpy", "python3-yaml"),
+}
+
+
+@pytest.mark.network
+def test_layers_are_the_same_when_each_script_compiles_by_itself(packages, layers, tmp_path):
+    same(packages("bookworm", "python3", "python3-yaml"), layers, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("suite", MANY)
+def test_layers_of_many_modules_are_the_same_when_each_script_compiles_by_itself(packages, layers, tmp_path, suite):
+    same(packages(suite, *MANY[suite]), layers, tmp_path)
+
+
+def same(files, layers, tmp_path):
+    ours = layers(files, tmp_path / "ours")
+    with disabled(*BY_SCRIPTS):
+        assert before_scripts(["libpython3.11-minimal"]) == ""
+        assert layers(files, tmp_path / "other") == ours
+
+
+@pytest.mark.network
+def test_module_that_does_not_compile_is_named(packages, layers, tmp_path):
+    files = packages("bookworm", "python3")
+    broken = {"usr/lib/python3/dist-packages/broken.py": b"x = (\n"}
+    fields = {"Package": "python3-broken", "Version": "1", "Architecture": "all", "Depends": "python3"}
+    content = make_deb(fields, broken, scripts={"postinst": POSTINST.format(name="python3-broken")})
+    (tmp_path / "python3-broken.deb").write_bytes(content)
+    with pytest.raises(BuildError, match=r"(?s)/usr/lib/python3/dist-packages/broken\.py.*line 1"):
+        layers({**files, "python3-broken": tmp_path / "python3-broken.deb"}, tmp_path / "store")
+
+
+def run(program, *arguments):
+    command = [sys.executable, "-s", "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def modules(tmp_path):
+    """Return a function that writes modules and what is asked for, and returns its path."""
+
+    def write(**sources):
+        for name, text in sources.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        lines = (f"{sys.executable}\t{level}\t{tmp_path}/{name}.py\n" for name in sources for level in (0, 1))
+        (tmp_path / "listed").write_text("".join(lines) + "/usr/bin/python3.0\t0\t/nowhere.py\n")
+        return tmp_path / "listed"
+
+    return write
+
+
+def test_each_module_is_compiled_at_each_level_by_its_own_interpreter(modules, tmp_path):
+    done = run(COMPILE, modules(one="assert True\n", two="X = 2\n", three="X = 3\n"))
+    assert (done.returncode, done.stderr) == (0, "")
+    tag = sys.implementation.cache_tag
+    names = {f"{name}.{tag}{level}.pyc" for name in ("one", "two", "three") for level in ("", ".opt-1")}
+    assert {each.name for each in (tmp_path / "__pycache__").iterdir()} == names
+
+
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_failure_of_either_process_is_told(modules, place):
+    sources = {"first": "X = 1\n", "second": "X = 2\n", place: "x = (\n"}
+    done = run(COMPILE, modules(**sources))
+    assert done.returncode == 1
+    assert f"{place}.py" in done.stderr
+
+
+PROGRAM = """
+import sys
+STDINS = {}
+vrepr = ".".join
+def py_compile(version, optimize, workers):
+    raise AssertionError
+def main():
+    if "-fail" in sys.argv:
+        sys.exit(3)
+    pipe = py_compile(("3", "12"), "-O" in sys.argv, {})
+    next(pipe)
+    for each in sys.argv[1:]:
+        pipe.send(each)
+    sys.exit(0)
+"""
+
+
+def test_calls_are_answered_by_the_program_s_own_code(tmp_path):
+    (tmp_path / "program").write_text(PROGRAM)
+    (tmp_path / "asked").write_text("a b\n/\t/\n/\t/\n-O\nc\n/\t/\n")
+    done = run(ANSWER, *(tmp_path / name for name in ("program", "asked", "listed")))
+    assert (done.returncode, done.stderr) == (0, "")
+    three = "/usr/bin/python3.12"
+    assert (tmp_path / "listed").read_text() == f"{three}\t0\ta b\n{three}\t1\t-O\n{three}\t1\tc\n"
+
+
+def test_call_that_fails_is_told(tmp_path):
+    (tmp_path / "program").write_text(PROGRAM)
+    (tmp_path / "asked").write_text("-fail\nsome\n/\t/\n")
+    done = run(ANSWER, *(tmp_path / name for name in ("program", "asked", "listed")))
+    assert done.returncode == 1
+    assert "py3compile -fail some failed" in done.stderr
