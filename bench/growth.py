@@ -7,7 +7,7 @@ hangs on their names alone, each after those that it depends on; so each larger 
 ones. Printed is
 a row of Markdown for each size: medians of wall and CPU seconds of *cold*, as of `image_peers.py`, and of mmdebstrap,
 in turns; of one plain package more; the layers' bytes, compressed; and how many scripts are run when all is installed.
-The machine must be idle. Needs root.
+Each begins on a new file system; see ``disk.py``. The machine must be idle. Needs root.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
 
+from disk import Disk, new_disk
 from image_peers import PLAIN, Measured, Way, build, laid_archive, locked, measured, mmdebstrap, package_files
 
 from pipeline.build.ecosystems.debian.archive import DebianRequest, read_universe
@@ -50,8 +51,11 @@ def main(argv: Sequence[str]) -> int:
     print(_HEAD)
     print("|--:" * _HEAD.count(" |") + "|")
     for size in arguments.sizes:
-        with tempfile.TemporaryDirectory(prefix="growth-", dir=arguments.scratch) as scratch:
-            print(row(Path(scratch), size, arguments), flush=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="growth-", dir=arguments.scratch) as scratch,
+            new_disk(Path(scratch)) as disk,
+        ):
+            print(row(Path(scratch), disk, size, arguments), flush=True)
     return 0
 
 
@@ -67,26 +71,28 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def row(scratch: Path, size: int, arguments: argparse.Namespace) -> str:
+def row(scratch: Path, disk: Disk, size: int, arguments: argparse.Namespace) -> str:
     """Measure one size, and return its row."""
-    store = scratch / "store"
+    kept, store = scratch / "store", disk.folder / "store"
     if arguments.cache:
-        shutil.copytree(arguments.cache / "cache", store / "cache", copy_function=os.link)
-    names = chosen(store, arguments.suite, size)
-    spec = locked(scratch / "plain.yaml", arguments.suite, names, store)
-    more = locked(scratch / "more.yaml", arguments.suite, [*names, PLAIN], store)
-    files = package_files(spec, store)
+        shutil.copytree(arguments.cache / "cache", kept / "cache", copy_function=os.link)
+    names = chosen(kept, arguments.suite, size)
+    spec = locked(scratch / "plain.yaml", arguments.suite, names, kept)
+    more = locked(scratch / "more.yaml", arguments.suite, [*names, PLAIN], kept)
+    files = package_files(spec, kept)
     archive = laid_archive(scratch / "archive", files)
 
-    def clear() -> None:
-        for each in store.iterdir():
-            if each.name != "cache":
-                shutil.rmtree(each)
+    def download() -> None:
+        disk.renew()
+        shutil.copytree(kept / "cache", store / "cache")
+
+    def peer() -> None:
+        mmdebstrap(arguments.suite, archive, sorted(files), disk.folder / "peer.tar")
 
     ways = {
-        "cold": Way(before=clear, make=lambda: build(spec, store)),
+        "peer": Way(before=disk.renew, make=peer),
+        "cold": Way(before=download, make=lambda: build(spec, store)),
         "more": Way(make=lambda: build(more, store)),
-        "peer": Way(make=lambda: mmdebstrap(arguments.suite, archive, sorted(files), scratch / "peer.tar")),
     }
     found: dict[str, list[Measured]] = defaultdict(list)
     for _ in range(arguments.turns):

@@ -4,7 +4,7 @@
 
     cold      nothing is there but the .debs: ours makes layers, compressed;
               mmdebstrap one archive, not compressed, once
-    warm      ours again, of one plain package more, where the strata below it were made before
+    warm      ours right after that, of one plain package more: the strata below it are there
     docker    `docker build` of a Dockerfile that installs the same .debs with dpkg, on a base of the essential ones
     buildah   `buildah build` of the same
     least     no image, of packages with python3: their data is decompressed to nowhere by one xz, the modules of
@@ -13,7 +13,8 @@
 
 Wall and CPU seconds of the whole process and of all that it waited for; of dockerd, which works elsewhere, wall alone.
 Memory is that of the largest process. The figures are ratios of medians to mmdebstrap's, with the upper end of the
-bootstrap 95 % interval. The machine must be idle. Needs root, and the tools that are asked for; of docker a daemon.
+bootstrap 95 % interval. Cold, mmdebstrap and least each begin on a new file system; see ``disk.py``. The machine must be
+idle. Needs root, and the tools that are asked for; of docker a daemon.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
 
+from disk import Disk, new_disk
 from ratio import ratio_of_medians
 
 from pipeline.build.ecosystems.debian.deb import read_deb
@@ -96,8 +98,11 @@ def main(argv: Sequence[str]) -> int:
     """Measure in turns, and print a line for each way."""
     arguments = parse(argv)
     found: dict[str, list[Measured]] = defaultdict(list)
-    with tempfile.TemporaryDirectory(prefix="peers-", dir=arguments.scratch) as scratch:
-        ways = prepare(Path(scratch), arguments)
+    with (
+        tempfile.TemporaryDirectory(prefix="peers-", dir=arguments.scratch) as scratch,
+        new_disk(Path(scratch)) as disk,
+    ):
+        ways = prepare(Path(scratch), disk, arguments)
         for _ in range(arguments.turns):
             for name, way in ways.items():
                 way.before()
@@ -122,31 +127,26 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Way]:
+def prepare(scratch: Path, disk: Disk, arguments: argparse.Namespace) -> Mapping[str, Way]:
     """Lock, download, and return the ways by name."""
-    store = scratch / "store"
+    kept, store = scratch / "store", disk.folder / "store"
     packages = arguments.packages.split(",")
-    spec = locked(scratch / "plain.yaml", arguments.suite, packages, store)
-    more = locked(scratch / "more.yaml", arguments.suite, [*packages, PLAIN], store)
-    files = package_files(spec, store)
+    spec = locked(scratch / "plain.yaml", arguments.suite, packages, kept)
+    more = locked(scratch / "more.yaml", arguments.suite, [*packages, PLAIN], kept)
+    files = package_files(spec, kept)
     archive = laid_archive(scratch / "archive", files)
 
-    def clear() -> None:
-        aside = Path(tempfile.mkdtemp(prefix="before-", dir=scratch))  # to remove it takes time, now and afterwards
-        for each in store.iterdir():
-            if each.name != "cache":
-                each.rename(aside / each.name)
+    def download() -> None:
+        disk.renew()
+        shutil.copytree(kept / "cache", store / "cache")
 
-    def keep_below() -> None:
-        shutil.rmtree(store / "builds")
-        shutil.copytree(below, store / "builds")
+    def peer() -> None:
+        mmdebstrap(arguments.suite, archive, sorted(files), disk.folder / "peer.tar")
 
-    build(spec, store)
-    below = Path(shutil.copytree(store / "builds", scratch / "builds"))
     ways = {
-        "cold": Way(before=clear, make=lambda: build(spec, store)),
-        "warm": Way(before=keep_below, make=lambda: build(more, store)),
-        "mmdebstrap": Way(make=lambda: mmdebstrap(arguments.suite, archive, sorted(files), scratch / "peer.tar")),
+        "cold": Way(before=download, make=lambda: build(spec, store)),
+        "warm": Way(make=lambda: build(more, store)),
+        "mmdebstrap": Way(before=disk.renew, make=peer),
     }
     tools = [each for each in arguments.tools.split(",") if each]
     if tools:
@@ -154,27 +154,38 @@ def prepare(scratch: Path, arguments: argparse.Namespace) -> Mapping[str, Way]:
     for tool in tools:
         ways[tool] = Way(make=partial(run, [tool, "build", "--no-cache", "-t", "seatrial-peer", str(context)]))
     if "python3" in files:
-        mmdebstrap(arguments.suite, archive, sorted(files), scratch / "least.tar")
-        given = (*least(scratch, files), scratch / "least.tar", sys.executable, _COMPRESS)
-        ways["least"] = Way(make=partial(run, ["sh", "-c", _LEAST, "sh", *map(str, given)]))
+        archive_file = scratch / "least.tar"
+        mmdebstrap(arguments.suite, archive, sorted(files), archive_file)
+        data = least_data(scratch / "data", files)
+        tree = disk.folder / "tree"
+        command = ["sh", "-c", _LEAST, "sh", data, tree, archive_file, sys.executable, _COMPRESS]
+
+        def unpack() -> None:
+            disk.renew()
+            least_tree(tree, archive_file)
+
+        ways["least"] = Way(before=unpack, make=partial(run, [str(each) for each in command]))
     return ways
 
 
-def least(scratch: Path, files: Mapping[str, Path]) -> tuple[Path, Path]:
-    """Return a folder with the packages' data, compressed as it came, and mmdebstrap's tree with a list of modules."""
-    data, tree = scratch / "data", scratch / "tree"
-    for each in (data, tree):
-        each.mkdir()
+def least_data(folder: Path, files: Mapping[str, Path]) -> Path:
+    """Return a folder with the packages' data, compressed as it came."""
+    folder.mkdir()
     for name, file in files.items():
-        with (data / f"{name}.tar.xz").open("wb") as out:
+        with (folder / f"{name}.tar.xz").open("wb") as out:
             subprocess.run(["ar", "p", file, "data.tar.xz"], stdout=out, check=True)
             if not out.tell():
                 sys.exit(f"{name} has no data.tar.xz, which is all that `least` can read")
-    run(["tar", "-C", str(tree), "--exclude=./dev", "-xf", str(scratch / "least.tar")])
+    return folder
+
+
+def least_tree(tree: Path, archive: Path) -> None:
+    """Unpack mmdebstrap's archive, with a list of the modules of which it has byte-code."""
+    tree.mkdir()
+    run(["tar", "-C", str(tree), "--exclude=./dev", "-xf", str(archive)])
     compiled = (each.relative_to(tree) for each in tree.glob("usr/**/__pycache__/*.pyc"))
     modules = sorted({f"/{each.parents[1]}/{each.name.split('.cpython')[0]}.py" for each in compiled})
     (tree / "modules").write_text("".join(f"{each}\n" for each in modules))
-    return data, tree
 
 
 def locked(path: Path, suite: str, packages: Sequence[str], store: Path) -> Path:
@@ -212,7 +223,7 @@ def laid_archive(folder: Path, files: Mapping[str, Path]) -> Path:
 
 
 def mmdebstrap(suite: str, archive: Path, names: Sequence[str], out: Path) -> None:
-    """Make an archive of the tree by mmdebstrap; it compresses nothing."""
+    """Make an archive of the tree by mmdebstrap, which works beside it; it compresses nothing."""
     include = f"--include={','.join(names)}"
     run(
         [
@@ -223,7 +234,8 @@ def mmdebstrap(suite: str, archive: Path, names: Sequence[str], out: Path) -> No
             suite,
             str(out),
             f"deb [trusted=yes] copy://{archive} ./",
-        ]
+        ],
+        TMPDIR=str(out.parent),
     )
 
 
@@ -256,9 +268,10 @@ def seatrial(*arguments: str) -> None:
     run([sys.executable, "-m", "pipeline.cli.main", *arguments])
 
 
-def run(command: Sequence[str]) -> None:
+def run(command: Sequence[str], **environment: str) -> None:
     """Run a command; it ends this one if it fails."""
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run(command, env=variables, capture_output=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)[:200]} failed: {done.stderr.decode(errors='replace')[-1500:]}")
 
