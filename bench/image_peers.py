@@ -13,8 +13,8 @@
 
 Wall and CPU seconds of the whole process and of all that it waited for; of dockerd, which works elsewhere, wall alone.
 Memory is that of the largest process. The figures are ratios of medians to mmdebstrap's, with the upper end of the
-bootstrap 95 % interval. Cold, mmdebstrap and least each begin on a new file system; see ``disk.py``. The machine must be
-idle. Needs root, and the tools that are asked for; of docker a daemon.
+bootstrap 95 % interval. Cold, mmdebstrap and least each begin on a new file system; see ``disk.py``. The machine must
+be idle. Needs root, and the tools that are asked for; of docker a daemon.
 """
 
 import argparse

@@ -5,7 +5,6 @@ filled, and its digest is wanted only at the end. What the next tree is filled w
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,9 +19,6 @@ from runtime.canonical import Json
 from runtime.errors import SeatrialError
 from runtime.oci.image import Layer
 from runtime.oci.trees import Trees
-
-_LATER = 10
-"""How much nicer to others a process is that makes what is wanted later: all waits for the tree that is filled."""
 
 Files = Mapping[str, Path]
 """What a tree is filled with, by name."""
@@ -169,10 +165,5 @@ def _made_again(step: Step, workshop: Workshop, below: tuple[Layer, ...]) -> tup
 @contextlib.contextmanager
 def _fetching(step: Step, trees: Trees) -> Iterator[Answer[Files]]:
     """Begin to fetch what a tree is filled with, and yield the answer."""
-
-    def fetch(folder: Path) -> Files:
-        os.nice(_LATER)
-        return step.fetch(folder)
-
-    with trees.new_folder() as folder, beside(lambda: fetch(folder)) as answer:
+    with trees.new_folder() as folder, beside(lambda: step.fetch(folder)) as answer:
         yield answer

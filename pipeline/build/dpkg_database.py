@@ -99,16 +99,28 @@ def before_scripts(packages: Iterable[Deb], folder: str) -> str:
 
     Source: dpkg(1), "Environment", of maintainer scripts.
     """
-    lines = (
-        f"dpkg-deb --control {folder}/{each.path.stem}.deb {_CONTROL}\n"
-        f"DPKG_MAINTSCRIPT_PACKAGE={each.control['package']} DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1"
-        f" DPKG_MAINTSCRIPT_ARCH={each.control['architecture']} DPKG_MAINTSCRIPT_NAME=preinst"
-        f" DPKG_ADMINDIR=/{DATABASE} DPKG_ROOT= {_CONTROL}/preinst install\n"
+    return "".join(_before(each, folder) for each in packages if "preinst" in each.control_files)
+
+
+def _before(package: Deb, folder: str) -> str:
+    name = package.control["package"]
+    variables = {
+        "DPKG_MAINTSCRIPT_PACKAGE": name,
+        "DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT": "1",
+        "DPKG_MAINTSCRIPT_ARCH": package.control["architecture"],
+        "DPKG_MAINTSCRIPT_NAME": "preinst",
+        "DPKG_MAINTSCRIPT_DEBUG": "0",
+        "DPKG_RUNNING_VERSION": "$(dpkg-query --show --showformat '${Version}' dpkg)",
+        "DPKG_ADMINDIR": f"/{DATABASE}",
+        "DPKG_ROOT": "",
+    }
+    environment = " ".join(f'{each}="{value}"' for each, value in variables.items())
+    return (
+        f"dpkg-deb --control {folder}/{package.path.stem}.deb {_CONTROL}\n"
+        f"chmod 755 {_CONTROL}/preinst\n"
+        f"{environment} {_CONTROL}/preinst install || {{ echo 'the preinst of {name} failed' >&2; exit 1; }}\n"
         f"rm -r {_CONTROL}\n"
-        for each in packages
-        if "preinst" in each.control_files
     )
-    return "".join(lines)
 
 
 def database(unpacked: Sequence[Unpacked], *, epoch: int) -> Iterator[tuple[str, int, bytes, int]]:

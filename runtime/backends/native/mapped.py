@@ -21,7 +21,7 @@ def run_mapped(function: Callable[..., T], *, directories: tuple[Path, ...], one
     """Call ``function`` with one open descriptor a directory, as user 0 of a new user namespace, in a child process.
 
     The directories are opened before the ids change: those above them may be closed to the ids inside. The function
-    must reach everything through the descriptors (``dir_fd``, ``os.fchdir``), may not start threads, and its result is
+    must reach everything through the descriptors (``dir_fd``, ``os.fchdir``), may leave no threads, and its result is
     pickled. Its process dies with the caller's.
 
     Args:

@@ -32,7 +32,7 @@ BY_DPKG = ("pipeline.build.dpkg_database", 'control.get("package") == name', "Fa
 
 @pytest.mark.slow
 @pytest.mark.network
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", ["bullseye", "bookworm", "trixie"])
 def test_essential_tree_is_the_same_when_dpkg_unpacks_all_of_it(store, suite):
     request = DebianRequest(suite=suite, packages=(), architecture=own_architecture())
     with Fetcher(store / "cache", read_sources(os.environ, Path.home())) as fetcher:

@@ -52,8 +52,43 @@ def test_module_that_does_not_compile_is_named(packages, layers, tmp_path):
     fields = {"Package": "python3-broken", "Version": "1", "Architecture": "all", "Depends": "python3"}
     content = make_deb(fields, broken, scripts={"postinst": POSTINST.format(name="python3-broken")})
     (tmp_path / "python3-broken.deb").write_bytes(content)
-    with pytest.raises(BuildError, match=r"(?s)/usr/lib/python3/dist-packages/broken\.py.*line 1"):
+    with pytest.raises(BuildError, match=r"(?s)python3-broken: /usr/lib/python3/dist-packages/broken\.py.*line 1"):
         layers({**files, "python3-broken": tmp_path / "python3-broken.deb"}, tmp_path / "store")
+
+
+PACKAGE = "python3-odd"
+SITE = "usr/lib/python3/dist-packages"
+GOES_ON = f"py3compile -p {PACKAGE} || true"
+OTHERS = {
+    "another way": f"if ! py3compile -p {PACKAGE}; then rm -f /nowhere; fi",
+    "relative path": f"cd /{SITE}; py3compile . || true",
+    "no py3compile": f"cd /{SITE}; python3 -m py_compile broken.py right.py || true",
+    "not root": f"su -s /bin/sh nobody -c 'py3compile -p {PACKAGE}' || true",
+}
+
+
+@pytest.mark.network
+def test_script_that_goes_on_where_compiling_failed_is_left_alone(packages, layers, tmp_path):
+    same(beside_python(packages, tmp_path, GOES_ON), layers, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("how", OTHERS)
+def test_script_that_compiles_in_its_own_way_is_left_alone(packages, layers, tmp_path, how):
+    same(beside_python(packages, tmp_path, OTHERS[how]), layers, tmp_path)
+
+
+def beside_python(packages, tmp_path, line):
+    """Return Python, and a package of two modules with one line in its script."""
+    fields = {"Package": PACKAGE, "Version": "1", "Architecture": "all", "Depends": "python3"}
+    modules = {f"{SITE}/{name}.py": text for name, text in MODULES.items()}
+    content = make_deb(fields, modules, scripts={"postinst": f"#!/bin/sh\nset -e\n{line}\n"})
+    (tmp_path / "odd.deb").write_bytes(content)
+    return {**packages("bookworm", "python3"), PACKAGE: tmp_path / "odd.deb"}
+
+
+MODULES = {"broken": b"x = (\n", "right": b"X = 1\n"}
 
 
 def run(program, *arguments):
@@ -68,15 +103,16 @@ def modules(tmp_path):
     def write(**sources):
         for name, text in sources.items():
             (tmp_path / f"{name}.py").write_text(text)
-        lines = (f"{sys.executable}\t{level}\t{tmp_path}/{name}.py\n" for name in sources for level in (0, 1))
-        (tmp_path / "listed").write_text("".join(lines) + "/usr/bin/python3.0\t0\t/nowhere.py\n")
+        asked = [(call, name) for name in (*sources, "gone") for call in ("this\t0", "this\t1", "other\t2")]
+        lines = (f"{call}\tpack\t{tmp_path}/{name}.py\n" for call, name in asked)
+        (tmp_path / "listed").write_text("".join(lines))
         return tmp_path / "listed"
 
     return write
 
 
 def test_each_module_is_compiled_at_each_level_by_its_own_interpreter(modules, tmp_path):
-    done = run(COMPILE, modules(one="assert True\n", two="X = 2\n", three="X = 3\n"))
+    done = run(COMPILE, modules(one="assert True\n", two="X = 2\n", three="X = 3\n"), "this")
     assert (done.returncode, done.stderr) == (0, "")
     tag = sys.implementation.cache_tag
     names = {f"{name}.{tag}{level}.pyc" for name in ("one", "two", "three") for level in ("", ".opt-1")}
@@ -86,8 +122,9 @@ def test_each_module_is_compiled_at_each_level_by_its_own_interpreter(modules, t
 @pytest.mark.parametrize("place", ["first", "second"])
 def test_failure_of_either_process_is_told(modules, place):
     sources = {"first": "X = 1\n", "second": "X = 2\n", place: "x = (\n"}
-    done = run(COMPILE, modules(**sources))
+    done = run(COMPILE, modules(**sources), "this")
     assert done.returncode == 1
+    assert done.stderr.startswith("pack: /")
     assert f"{place}.py" in done.stderr
 
 
@@ -110,16 +147,16 @@ def main():
 
 def test_calls_are_answered_by_the_program_s_own_code(tmp_path):
     (tmp_path / "program").write_text(PROGRAM)
-    (tmp_path / "asked").write_text("a b\n/\t/\n/\t/\n-O\nc\n/\t/\n")
+    (tmp_path / "asked").write_text("one\na b\n/\t/\ntwo\n/\t/\ntwo\n-O\nc\n/\t/\n")
     done = run(ANSWER, *(tmp_path / name for name in ("program", "asked", "listed")))
     assert (done.returncode, done.stderr) == (0, "")
     three = "/usr/bin/python3.12"
-    assert (tmp_path / "listed").read_text() == f"{three}\t0\ta b\n{three}\t1\t-O\n{three}\t1\tc\n"
+    assert (tmp_path / "listed").read_text() == f"{three}\t0\tone\ta b\n{three}\t1\ttwo\t-O\n{three}\t1\ttwo\tc\n"
 
 
 def test_call_that_fails_is_told(tmp_path):
     (tmp_path / "program").write_text(PROGRAM)
-    (tmp_path / "asked").write_text("-fail\nsome\n/\t/\n")
+    (tmp_path / "asked").write_text("one\n-fail\nsome\n/\t/\n")
     done = run(ANSWER, *(tmp_path / name for name in ("program", "asked", "listed")))
     assert done.returncode == 1
-    assert "py3compile -fail some failed" in done.stderr
+    assert "one: py3compile -fail some failed" in done.stderr

@@ -33,7 +33,7 @@ def plain_ahead(packages: Sequence[Deb], folder: Path) -> Iterator[Deb]:
 
     Args:
         packages: what is decompressed; their files have unlike names.
-        folder: takes the copies; one is gone when the next package is asked for.
+        folder: takes the copies, perhaps all of them; one is gone when the package after it is asked for.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for each in pool.map(lambda each: _copy(each, folder / each.path.name), packages):
