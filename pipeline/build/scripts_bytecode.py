@@ -37,7 +37,7 @@ condition='[[:blank:]]*if (command -v|which) py3compile >/dev/null 2>&1; then[[:
 script=/var/lib/dpkg/info/$DPKG_MAINTSCRIPT_PACKAGE.postinst
 [ -e "$script" ] || script=/var/lib/dpkg/info/$DPKG_MAINTSCRIPT_PACKAGE:$DPKG_MAINTSCRIPT_ARCH.postinst
 if [ "$DPKG_MAINTSCRIPT_NAME" = postinst ] && [ "$(id -u)" = 0 ] && grep -qx 'set -e' "$script" &&
-  grep -qxE "$program" "$script" && ! grep py3compile "$script" | grep -qvxE "$program|$condition"
+  grep -qxE "$program" "$script" && ! grep -w py3compile "$script" | grep -qvxE "$program|$condition"
 then printf '%s\n' "$DPKG_MAINTSCRIPT_PACKAGE" "$@" '/	/' >> {_ASKED}
 else exec {_PY3COMPILE} "$@"
 fi

@@ -17,7 +17,19 @@ from pipeline.declare.errors import BuildError
 BY_SCRIPTS = ("pipeline.build.scripts_bytecode", "return lines", 'return ""')
 """The change with which each script compiles by itself."""
 
-POSTINST = "#!/bin/sh\nset -e\nif command -v py3compile >/dev/null 2>&1; then\n\tpy3compile -p {name}\nfi\n"
+POSTINST = """#!/bin/sh
+set -e
+
+# Automatically added by dh_python3
+if command -v py3compile >/dev/null 2>&1; then
+\tpy3compile -p {name}{more}
+fi
+if command -v pypy3compile >/dev/null 2>&1; then
+\tpypy3compile -p {name}{more} || true
+fi
+
+# End automatically added section
+"""
 """What dh_python3 gives a package."""
 
 MANY = {
@@ -46,14 +58,15 @@ def same(files, layers, tmp_path):
 
 
 @pytest.mark.network
-def test_module_that_does_not_compile_is_named(packages, layers, tmp_path):
-    files = packages("bookworm", "python3")
+@pytest.mark.parametrize("more", [" ", " /usr/lib/python3/dist-packages -V 3.8-"], ids=["public", "of its own"])
+def test_module_that_does_not_compile_is_named_when_all_scripts_have_run(packages, layers, tmp_path, more):
     broken = {"usr/lib/python3/dist-packages/broken.py": b"x = (\n"}
     fields = {"Package": "python3-broken", "Version": "1", "Architecture": "all", "Depends": "python3"}
-    content = make_deb(fields, broken, scripts={"postinst": POSTINST.format(name="python3-broken")})
-    (tmp_path / "python3-broken.deb").write_bytes(content)
+    scripts = {"postinst": POSTINST.format(name="python3-broken", more=more)}
+    (tmp_path / "python3-broken.deb").write_bytes(make_deb(fields, broken, scripts=scripts))
+    files = {**packages("bookworm", "python3"), "python3-broken": tmp_path / "python3-broken.deb"}
     with pytest.raises(BuildError, match=r"(?s)python3-broken: /usr/lib/python3/dist-packages/broken\.py.*line 1"):
-        layers({**files, "python3-broken": tmp_path / "python3-broken.deb"}, tmp_path / "store")
+        layers(files, tmp_path / "store")
 
 
 PACKAGE = "python3-odd"
