@@ -84,7 +84,8 @@ def row(scratch: Path, disk: Disk, size: int, arguments: argparse.Namespace) -> 
 
     def download() -> None:
         disk.renew()
-        shutil.copytree(kept / "cache", store / "cache")
+        store.mkdir()
+        (store / "cache").symlink_to(kept / "cache")
 
     def peer() -> None:
         mmdebstrap(arguments.suite, archive, sorted(files), disk.folder / "peer.tar")

@@ -138,7 +138,8 @@ def prepare(scratch: Path, disk: Disk, arguments: argparse.Namespace) -> Mapping
 
     def download() -> None:
         disk.renew()
-        shutil.copytree(kept / "cache", store / "cache")
+        store.mkdir()
+        (store / "cache").symlink_to(kept / "cache")
 
     def peer() -> None:
         mmdebstrap(arguments.suite, archive, sorted(files), disk.folder / "peer.tar")
