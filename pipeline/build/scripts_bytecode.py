@@ -1,14 +1,14 @@
-r"""What the scripts of packages compile for Python is compiled when all of them have run, by two processes.
+r"""What the scripts of packages compile for Python is compiled when all of them have run, two calls at a time.
 
-The script of each package starts ``py3compile``, that a Python, and that one more; the modules of Python itself are
-compiled by one process after the other. Here each only writes down what it is asked for. Afterwards ``py3compile``
-says, in one process and by its own code, which files that means, and they are compiled as it would have: by the image's
-own Python, with the same options. How many processors there are does not matter: the processes are always two.
+The script of each package starts ``py3compile``, and that a Python; the modules of Python itself are compiled by one
+process after the other. Here each only writes down what it is asked for. Afterwards ``py3compile`` says, in one process
+and by its own code, which files that means, and they are compiled as it would have: by the image's own Python, with the
+same options, those of one call by one process. For the same source can give other byte-code: Python marks in it what
+something else in the process holds, too. So a call's is its package's own, whatever others are there.
 
 Only what Debian's tools write into a script is put off: a script that goes on where compiling failed, or means a path
-that is relative, or is not root any more, has it done at once. So has one of a Python before 3.11; since then byte-code
-is its source's alone, whatever its process compiled before, and ``old_bytecode`` is for what is older. Another
-``py3compile`` than the one that this was written after is left alone.
+that is relative, or is not root any more, has it done at once. So has one of a Python before 3.11, for which there is
+``old_bytecode``. Another ``py3compile`` than the one that this was written after is left alone.
 
 Source: Debian's python3-minimal, ``py3compile``; dh_python3; the scripts of python3.X-minimal and python3.X.
 """
@@ -24,7 +24,7 @@ _ASKED = f"{_FOLDER}/asked"
 """What ``py3compile`` was called with: the package, a line for each argument, and one that ends a call."""
 
 _LISTED = f"{_FOLDER}/listed"
-"""What is compiled: the interpreter, its level of optimization, the package, and the source."""
+"""What is compiled of Python itself: interpreter, level of optimization, and source; an empty line ends a call."""
 
 _PY3COMPILE = "/usr/bin/py3compile"
 _KNOWN = "def py_compile(version, optimize, workers):"
@@ -52,7 +52,8 @@ if __name__ == "__main__" and sys.flags.ignore_environment and all(each.startswi
     if name == "python%d.%d" % sys.version_info[:2] and sys.argv[1:] and os.geteuid() == 0:
         with open("{_LISTED}", "a", encoding="utf-8", errors="surrogateescape") as listed:
             for each in sys.argv[1:]:
-                listed.write("%s\\t%d\\t%s\\t%s\\n" % (sys.executable, sys.flags.optimize, package, each))
+                listed.write("%s\\t%d\\t%s\\n" % (sys.executable, sys.flags.optimize, each))
+            listed.write("\\n")
         sys.exit()
     sys.dont_write_bytecode = False
 """
@@ -61,17 +62,21 @@ if __name__ == "__main__" and sys.flags.ignore_environment and all(each.startswi
 ANSWER = r"""
 import sys
 sys.path.pop(0)
-import importlib.machinery, importlib.util
-path, asked, listed = sys.argv[1:]
+import importlib.machinery, importlib.util, subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+path, asked = sys.argv[1:]
 loader = importlib.machinery.SourceFileLoader("py3compile", path)
 program = importlib.util.module_from_spec(importlib.util.spec_from_loader("py3compile", loader))
 loader.exec_module(program)
-out = open(listed, "a", encoding="utf-8", errors="surrogateescape")
+work = []
 
 def py_compile(version, optimize, workers):
     name = version if isinstance(version, str) else program.vrepr(version)
+    sources = []
+    work.append((package, ["/usr/bin/python" + name, *["-O"][:bool(optimize)], "-m", "py_compile", "-"], sources))
     while True:
-        out.write("/usr/bin/python%s\t%d\t%s\t%s\n" % (name, bool(optimize), package, (yield)))
+        sources.append((yield))
 
 program.py_compile = py_compile
 call = []
@@ -88,9 +93,18 @@ for line in open(asked, encoding="utf-8", errors="surrogateescape"):
     except SystemExit as end:
         if end.code:
             sys.exit("%s: %s failed" % (package, " ".join(sys.argv)))
-out.close()
+
+def compiled(package, command, sources):
+    names = "".join(each + "\n" for each in sources).encode()
+    if subprocess.run(command, input=names).returncode:
+        return "compiling the byte-code of %s failed" % package
+
+with ThreadPoolExecutor(2) as pool:
+    failed = [each for each in pool.map(compiled, *zip(*work)) if each] if work else []
+if failed:
+    sys.exit("\n".join(failed))
 """
-"""Takes the path of ``py3compile``, what it was called with, and where to write down which files that means."""
+"""Takes the path of ``py3compile`` and what it was called with, and compiles which files that means."""
 
 COMPILE = r"""
 import sys
@@ -98,32 +112,48 @@ sys.path.pop(0)
 import argparse, os, py_compile
 sys.pycache_prefix = None
 
-with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as listed:
-    calls = dict.fromkeys(tuple(line[:-1].split("\t", 3)) for line in listed)
-own = [each[1:] for each in calls if each[0] == sys.argv[2]]
-for number in range(2):
-    if os.fork() == 0:
-        code = 1
-        try:
-            for optimize, package, source in own[number::2]:
-                if os.path.exists(source):
-                    py_compile.compile(source, doraise=True, optimize=int(optimize))
-            code = 0
-        except BaseException as error:
-            sys.stderr.write("%s: %s: %s\n" % (package, source, error or repr(error)))
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-for status in [os.wait()[1] for _ in range(2)]:
+def ended():
+    status = os.wait()[1]
     if os.WIFSIGNALED(status):
         sys.stderr.write("compiling byte-code ended by signal %d\n" % os.WTERMSIG(status))
     if status:
         sys.exit(1)
-"""
-"""Takes what is compiled, and which interpreter it is run by, and compiles what is that one's.
 
-Since 3.13 the byte-code of a module shows whether the process has loaded it, and from what. Here that is always what
-the program ``py_compile`` loads, and from the sources, as in its first run.
+def compiled(sources, optimize):
+    for source in sources:
+        try:
+            if os.path.exists(source):
+                py_compile.compile(source, doraise=True, optimize=optimize)
+        except BaseException as error:
+            sys.stderr.write("%s: %s\n" % (source, error or repr(error)))
+            sys.stderr.flush()
+            return 1
+    return 0
+
+calls = [{}]
+with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as listed:
+    for line in listed:
+        if line == "\n":
+            calls.append({})
+            continue
+        interpreter, optimize, source = line[:-1].split("\t", 2)
+        if interpreter == sys.argv[2]:
+            calls[-1].setdefault(int(optimize), []).append(source)
+running = 0
+for optimize, sources in [each for call in calls for each in call.items()]:
+    if running == 2:
+        ended()
+        running -= 1
+    if os.fork() == 0:
+        os._exit(compiled(sources, optimize))
+    running += 1
+for _ in range(running):
+    ended()
+"""
+"""Takes what is compiled of Python itself, and which interpreter it is run by, and compiles what is that one's.
+
+Byte-code shows which modules the process has loaded, too, and since 3.13 from what. Here that is always what the
+program ``py_compile`` loads, and from the sources, as in its first run.
 """
 
 _FROM_SOURCES = f"-X pycache_prefix={_FOLDER}/none"
@@ -159,12 +189,12 @@ def after_scripts(packages: Collection[str]) -> str:
     """
     restored = "".join(f"if [ -e {each}.kept ]; then mv {each}.kept {each}; fi\n" for each in _modules(packages))
     return f"""{restored}PATH=${{PATH#{_PATH}:}}
-if [ -e {_ASKED} ]; then /usr/bin/python3 -s -c '{ANSWER}' {_PY3COMPILE} {_ASKED} {_LISTED}; fi
 if [ -e {_LISTED} ]; then
 cut -f 1 {_LISTED} | sort -u | while read each; do
-"$each" -s -S {_FROM_SOURCES} -c '{COMPILE}' {_LISTED} "$each" || exit 1
+if [ "$each" ]; then "$each" -s -S {_FROM_SOURCES} -c '{COMPILE}' {_LISTED} "$each" || exit 1; fi
 done
 fi
+if [ -e {_ASKED} ]; then /usr/bin/python3 -s -c '{ANSWER}' {_PY3COMPILE} {_ASKED}; fi
 """
 
 
