@@ -136,6 +136,7 @@ def mmdebstraps(suite: str, packages: Mapping[str, Path], folder: Path) -> Path:
     command += [f"--include={','.join(sorted(packages))}"]
     command += [suite, str(out), f"deb [trusted=yes] copy://{archive} ./"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch_of(packages)), "LC_ALL": "C.UTF-8"}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a script's Python imports setuptools, and what it writes is left
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=3600)
     assert done.returncode == 0, done.stderr[-3000:]
     return out
