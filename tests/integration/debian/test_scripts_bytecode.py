@@ -59,7 +59,9 @@ def same(files, layers, tmp_path):
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("more", [" ", pytest.param(f" /{SITE} -V 3.8-", marks=pytest.mark.slow)], ids=["public", "own"])
+@pytest.mark.parametrize(
+    "more", [" ", pytest.param(f" /{SITE} -V 3.8-", marks=pytest.mark.slow)], ids=["public", "own"]
+)
 def test_module_that_does_not_compile_is_named_when_all_scripts_have_run(packages, layers, tmp_path, more):
     broken = {"usr/lib/python3/dist-packages/broken.py": b"x = (\n"}
     fields = {"Package": "python3-broken", "Version": "1", "Architecture": "all", "Depends": "python3"}
