@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent))
 
 from disk import Disk, new_disk
-from image_peers import PLAIN, Measured, Way, build, laid_archive, locked, measured, mmdebstrap, package_files
+from image_peers import Measured, laid_archive, locked_files, measured, ways_beside
 
 from pipeline.build.ecosystems.debian.archive import DebianRequest, read_universe
 from pipeline.build.ecosystems.debian.deb import read_deb
@@ -73,34 +73,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def row(scratch: Path, disk: Disk, size: int, arguments: argparse.Namespace) -> str:
     """Measure one size, and return its row."""
-    kept, store = scratch / "store", disk.folder / "store"
+    kept = scratch / "store"
     if arguments.cache:
         shutil.copytree(arguments.cache / "cache", kept / "cache", copy_function=os.link)
-    names = chosen(kept, arguments.suite, size)
-    spec = locked(scratch / "plain.yaml", arguments.suite, names, kept)
-    more = locked(scratch / "more.yaml", arguments.suite, [*names, PLAIN], kept)
-    files = package_files(spec, kept)
-    archive = laid_archive(scratch / "archive", files)
-
-    def download() -> None:
-        disk.renew()
-        store.mkdir()
-        (store / "cache").symlink_to(kept / "cache")
-
-    def peer() -> None:
-        mmdebstrap(arguments.suite, archive, sorted(files), disk.folder / "peer.tar")
-
-    ways = {
-        "peer": Way(before=disk.renew, make=peer),
-        "cold": Way(before=download, make=lambda: build(spec, store)),
-        "more": Way(make=lambda: build(more, store)),
-    }
+    files = locked_files(scratch, arguments.suite, chosen(kept, arguments.suite, size))
+    ways = ways_beside(scratch, disk, arguments.suite, files, laid_archive(scratch / "archive", files))
     found: dict[str, list[Measured]] = defaultdict(list)
     for _ in range(arguments.turns):
         for name, way in ways.items():
             way.before()
             found[name].append(measured(name, way.make))
-    return _written(size, files, layer_bytes(store), found)
+    return _written(size, files, layer_bytes(disk.folder / "store"), found)
 
 
 def chosen(store: Path, suite: str, size: int) -> list[str]:
@@ -183,10 +166,10 @@ def _written(size: int, files: Mapping[str, Path], layers: int, found: Mapping[s
         f"{scripts}",
         f"{layers / 1e6:.0f}",
         f"{wall['cold']:.1f}, {cpu['cold']:.1f}",
-        f"{wall['peer']:.1f}, {cpu['peer']:.1f}",
-        f"{wall['cold'] / wall['peer']:.2f} x",
-        f"{cpu['cold'] / cpu['peer']:.2f} x",
-        f"{wall['more']:.2f}",
+        f"{wall['mmdebstrap']:.1f}, {cpu['mmdebstrap']:.1f}",
+        f"{wall['cold'] / wall['mmdebstrap']:.2f} x",
+        f"{cpu['cold'] / cpu['mmdebstrap']:.2f} x",
+        f"{wall['warm']:.2f}",
     ]
     return f"| {' | '.join(cells)} |"
 

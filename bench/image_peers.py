@@ -129,26 +129,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def prepare(scratch: Path, disk: Disk, arguments: argparse.Namespace) -> Mapping[str, Way]:
     """Lock, download, and return the ways by name."""
-    kept, store = scratch / "store", disk.folder / "store"
-    packages = arguments.packages.split(",")
-    spec = locked(scratch / "plain.yaml", arguments.suite, packages, kept)
-    more = locked(scratch / "more.yaml", arguments.suite, [*packages, PLAIN], kept)
-    files = package_files(spec, kept)
+    files = locked_files(scratch, arguments.suite, arguments.packages.split(","))
     archive = laid_archive(scratch / "archive", files)
-
-    def download() -> None:
-        disk.renew()
-        store.mkdir()
-        (store / "cache").symlink_to(kept / "cache")
-
-    def peer() -> None:
-        mmdebstrap(arguments.suite, archive, sorted(files), disk.folder / "peer.tar")
-
-    ways = {
-        "cold": Way(before=download, make=lambda: build(spec, store)),
-        "warm": Way(make=lambda: build(more, store)),
-        "mmdebstrap": Way(before=disk.renew, make=peer),
-    }
+    ways = dict(ways_beside(scratch, disk, arguments.suite, files, archive))
     tools = [each for each in arguments.tools.split(",") if each]
     if tools:
         context = dockerfile(scratch / "context", arguments.suite, archive, files, tools)
@@ -167,6 +150,42 @@ def prepare(scratch: Path, disk: Disk, arguments: argparse.Namespace) -> Mapping
 
         ways["least"] = Way(before=unpack, make=partial(run, [str(each) for each in command]))
     return ways
+
+
+def locked_files(scratch: Path, suite: str, packages: Sequence[str]) -> Mapping[str, Path]:
+    """Lock an image of some packages, and one of one more, and return name → .deb of those of the first."""
+    store = scratch / "store"
+    spec = locked(scratch / "plain.yaml", suite, packages, store)
+    locked(scratch / "more.yaml", suite, [*packages, PLAIN], store)
+    return package_files(spec, store)
+
+
+def ways_beside(
+    scratch: Path, disk: Disk, suite: str, files: Mapping[str, Path], archive: Path
+) -> Mapping[str, Way]:
+    """Return mmdebstrap's way and ours, in the order in which they are to be measured: warm comes after cold.
+
+    Args:
+        scratch: as of ``locked_files``, of which ``files`` are.
+        disk: what is made is there; ours stays until the next turn.
+        suite: of Debian.
+        files: name → .deb.
+        archive: has them, as mmdebstrap takes it.
+    """
+    kept, store = scratch / "store", disk.folder / "store"
+
+    def download() -> None:
+        disk.renew()
+        store.mkdir()
+        (store / "cache").symlink_to(kept / "cache")
+
+    return {
+        "mmdebstrap": Way(
+            before=disk.renew, make=lambda: mmdebstrap(suite, archive, sorted(files), disk.folder / "peer.tar")
+        ),
+        "cold": Way(before=download, make=lambda: build(scratch / "plain.yaml", store)),
+        "warm": Way(make=lambda: build(scratch / "more.yaml", store)),
+    }
 
 
 def least_data(folder: Path, files: Mapping[str, Path]) -> Path:

@@ -64,7 +64,7 @@ def answers_of(field: str, providers: Mapping[str, str]) -> list[str]:
     return [names[0] for names in answers if names]
 
 
-def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int, scratch: Path | None = None) -> tuple[str, ...]:
+def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int, scratch: Path) -> tuple[str, ...]:
     """Unpack packages into an empty directory, in their order, with the modes and owners that they say.
 
     A folder keeps what the first package says of it, as with dpkg. Links are never followed. dpkg's database then says
@@ -74,7 +74,7 @@ def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int, scratch: 
         root: descriptor of the directory, as user 0 of the mapped ids.
         packages: what to unpack; each file has the name of its package.
         epoch: the time of the few entries that no package brings.
-        scratch: takes packages that are decompressed while others are unpacked; None to unpack each as it is.
+        scratch: an empty folder for packages that are decompressed while others are unpacked.
 
     Returns:
         The names of those that dpkg knows.
@@ -89,7 +89,7 @@ def unpack_packages(root: int, packages: Sequence[Deb], *, epoch: int, scratch: 
         for name in _MERGED:
             folder.add(_link(name, epoch))
             folder.add(_folder(b"usr/" + name, epoch))
-        for package in plain_ahead(packages, scratch) if scratch else packages:
+        for package in plain_ahead(packages, scratch):
             state = Unpacked(package=package) if package.path.stem in names else None
             known += [state] if state else []
             try:

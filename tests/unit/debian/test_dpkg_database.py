@@ -102,11 +102,17 @@ def test_scripts_that_come_first_are_run_as_by_dpkg(tmp_path):
 
 def unpack(root, *packages):
     """Unpack packages as a user who gives files to owners: as root, or as user 0 of a namespace of one id."""
+    scratch = root.with_name("scratch")
+    scratch.mkdir()
+
+    def unpacked(descriptor):
+        return unpack_packages(descriptor, packages, epoch=EPOCH, scratch=scratch)
+
     if os.geteuid():
-        return run_mapped(lambda each: unpack_packages(each, packages, epoch=EPOCH), directories=(root,), one_id=True)
+        return run_mapped(unpacked, directories=(root,), one_id=True)
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        return unpack_packages(descriptor, packages, epoch=EPOCH)
+        return unpacked(descriptor)
     finally:
         os.close(descriptor)
 
