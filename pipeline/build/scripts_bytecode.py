@@ -62,8 +62,7 @@ if __name__ == "__main__" and sys.flags.ignore_environment and all(each.startswi
 ANSWER = r"""
 import sys
 sys.path.pop(0)
-import importlib.machinery, importlib.util, subprocess
-from concurrent.futures import ThreadPoolExecutor
+import importlib.machinery, importlib.util, os
 
 path, asked = sys.argv[1:]
 loader = importlib.machinery.SourceFileLoader("py3compile", path)
@@ -94,17 +93,31 @@ for line in open(asked, encoding="utf-8", errors="surrogateescape"):
         if end.code:
             sys.exit("%s: %s failed" % (package, " ".join(sys.argv)))
 
-def compiled(package, command, sources):
-    names = "".join(each + "\n" for each in sources).encode()
-    if subprocess.run(command, input=names).returncode:
-        return "compiling the byte-code of %s failed" % package
+def start(command, sources):
+    names = asked + ".sources"
+    with open(names, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(each + "\n" for each in sources)
+    opened = [(os.POSIX_SPAWN_OPEN, 0, names, os.O_RDONLY, 0)]
+    started = os.posix_spawn(command[0], command, os.environ, file_actions=opened)
+    os.unlink(names)
+    return started
 
-with ThreadPoolExecutor(2) as pool:
-    failed = [each for each in pool.map(compiled, *zip(*work)) if each] if work else []
+running, failed = {}, set()
+for number in range(len(work) + 2):
+    if len(running) == 2 or (running and number >= len(work)):
+        process, status = os.wait()
+        ended = running.pop(process)
+        if status:
+            failed.add(ended)
+    if number < len(work):
+        running[start(*work[number][1:])] = number
 if failed:
-    sys.exit("\n".join(failed))
+    sys.exit("\n".join("compiling the byte-code of %s failed" % work[each][0] for each in sorted(failed)))
 """
-"""Takes the path of ``py3compile`` and what it was called with, and compiles which files that means."""
+"""Takes the path of ``py3compile`` and what it was called with, and compiles which files that means.
+
+It imports nothing that ``py3compile`` does not: the modules of python3.X-minimal may be all that there are.
+"""
 
 COMPILE = r"""
 import sys

@@ -1,5 +1,6 @@
 """What scripts compile: the layers are the same when each script compiles by itself, and a failure is as loud."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,8 +41,9 @@ MANY = {
 
 
 @pytest.mark.network
-def test_layers_are_the_same_when_each_script_compiles_by_itself(packages, layers, tmp_path):
-    same(packages("bookworm", "python3", "python3-yaml"), layers, tmp_path)
+@pytest.mark.parametrize("names", [("python3-minimal",), ("python3", "python3-yaml")], ids=" ".join)
+def test_layers_are_the_same_when_each_script_compiles_by_itself(packages, layers, tmp_path, names):
+    same(packages("bookworm", *names), layers, tmp_path)
 
 
 @pytest.mark.slow
@@ -103,7 +105,8 @@ MODULES = {"broken": b"x = (\n", "right": b"X = 1\n"}
 
 def run(program, *arguments):
     command = [sys.executable, "-s", "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # as scripts have it
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.fixture
