@@ -2,23 +2,27 @@
 
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.build import certificates, first_use, old_bytecode, scripts_bytecode
 from pipeline.build.dpkg_database import before_scripts
 from pipeline.build.ecosystems.debian.deb import read_deb
-from pipeline.build.essential import unpack_packages
 from pipeline.build.keystore import clamp_keystore
 from pipeline.build.left_out import PACKAGES
-from pipeline.build.strata import LATE, Stratum
+from pipeline.build.strata import ADDED, LATE, Stratum
+from pipeline.build.unpacking import unpack_first
+from pipeline.build.unpacking_over import unpack_over
 from pipeline.declare.errors import BuildError
-from runtime.backends.native.backend import run_in_tree
-from runtime.backends.native.idmap import BASE
+from runtime.backends.native.backend import NativeBackend
+from runtime.backends.native.idmap import BASE, read_id_map
+from runtime.backends.native.launch import launch
 from runtime.backends.native.mapped import run_mapped
 from runtime.digest import Digest
 from runtime.host import Host
+from runtime.oci.below import Below
 from runtime.oci.upper import settle_upper
 from runtime.outcome import Limit, Outcome
 from runtime.plan import Denial, Plan, User
@@ -92,21 +96,14 @@ def bootstrap(
     """
     import zstandard  # noqa: F401, PLC0415 - packages of Ubuntu take it, and who unpacks them may not reach our modules
 
-    names = stratum.packages
-    _copy({name: packages[name] for name in names}, folder / PACKAGES)
-    known: tuple[str, ...] = ()
-    first = ""
-    if ground is None:
-        known, first = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
-    stages = "".join(_stage(each, stratum.late, known) for each in stratum.stages) or _caches(stratum.late)
-    after = first_use.after_scripts(names) + certificates.after_scripts(names)
-    after += scripts_bytecode.after_scripts(names) + old_bytecode.after_scripts()
-    install = _BEGIN + old_bytecode.before_scripts() + first + stages + after + _END
-    commands = [install, *(_localedef(each) for each in locales)]
-    skipped = _SYNC if ground else (*_SYNC, *_SLEEP)
-    plan = replace(_plan("\n".join(commands), epoch, skipped), architecture=architecture, deadline=deadline)
     below, work = (ground.below, ground.work) if ground else ((), None)
-    outcome = run_in_tree(folder, plan, below=below, work=work)
+    # The process that starts the scripts is on its way while packages are unpacked.
+    with NativeBackend(lambda _: below, launched=launch(one_id=read_id_map().has_one_id)) as backend:
+        script = _unpacked(folder, stratum, packages, below, epoch)
+        commands = [script, *(_localedef(each) for each in locales)]
+        skipped = _SYNC if ground else (*_SYNC, *_SLEEP)
+        plan = replace(_plan("\n".join(commands), epoch, skipped), architecture=architecture, deadline=deadline)
+        outcome = backend.run_in_tree(folder, plan, work=work)
     if outcome.exit_code != 0:
         raise BuildError(
             f"configuring the packages failed ({_end(outcome, deadline)}): {_last_words(outcome)}",
@@ -115,6 +112,22 @@ def bootstrap(
     if below:
         run_mapped(settle_upper, directories=(folder, *below))
     run_mapped(lambda root: clamp_keystore(root, epoch=epoch), directories=(folder,))
+
+
+def _unpacked(folder: Path, stratum: Stratum, packages: Mapping[str, Path], below: tuple[Path, ...], epoch: int) -> str:
+    """Unpack what is not left to dpkg, and return the lines of shell that install the stratum then."""
+    names = stratum.packages
+    _copy({name: packages[name] for name in names}, folder / PACKAGES)
+    known: tuple[str, ...] = ()
+    first = ""
+    if not below:
+        known, first = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
+    elif stratum.name != ADDED:  # that one may lie on what others made
+        known = run_mapped(partial(_unpack_over, stratum, epoch), directories=(folder, *below))
+    stages = "".join(_stages(stratum, known)) or _caches(stratum.late)
+    after = first_use.after_scripts(names) + certificates.after_scripts(names)
+    after += scripts_bytecode.after_scripts(names) + old_bytecode.after_scripts()
+    return _BEGIN + old_bytecode.before_scripts() + first + stages + after + _END
 
 
 def _copy(packages: Mapping[str, Path], to: Path) -> None:
@@ -128,13 +141,25 @@ def _copy(packages: Mapping[str, Path], to: Path) -> None:
             os.chown(each, BASE, BASE)
 
 
+def _stages(stratum: Stratum, known: Collection[str]) -> Iterator[str]:
+    """Yield the lines of shell that install each stage of the packages.
+
+    Args:
+        stratum: what is installed.
+        known: the packages of which dpkg knows already that they are unpacked.
+    """
+    for number, names in enumerate(stratum.stages):
+        later = [name for stage in stratum.stages[number + 1 :] for name in stage if name in known]
+        yield _stage(names, (*stratum.late, *later), known)
+
+
 def _stage(names: Sequence[str], late: Sequence[str], known: Collection[str]) -> str:
     """Return the lines of shell that install one stage of the packages.
 
     Args:
         names: of the packages.
-        late: those that are unpacked only.
-        known: those of which dpkg knows already that they are unpacked.
+        late: those that are not configured yet.
+        known: as of ``_stages``.
     """
     files = " ".join(f"/debs/{name}.deb" for name in names if name not in known)
     unpack = f"{_ACT} --unpack {files}\n" if files else ""
@@ -165,8 +190,16 @@ def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[tuple[str, ...
     packages = [read_deb(Path(PACKAGES) / f"{name}.deb") for name in names]
     scratch = Path(PACKAGES) / "plain"
     scratch.mkdir()
-    known = unpack_packages(root, packages, epoch=epoch, scratch=scratch)
+    known = unpack_first(root, packages, epoch=epoch, scratch=scratch)
     return known, before_scripts((each for each in packages if each.path.stem in known), f"/{PACKAGES}")
+
+
+def _unpack_over(stratum: Stratum, epoch: int, root: int, *below: int) -> tuple[str, ...]:
+    """Unpack what is usual over the strata below, the lowest of which is first; return its names."""
+    os.fchdir(root)
+    names = (name for stage in stratum.stages for name in stage)
+    paths = [Path(PACKAGES) / f"{name}.deb" for name in names]
+    return unpack_over(root, Below(tuple(reversed(below))), paths, epoch=epoch)
 
 
 def _plan(script: str, epoch: int, skipped: Sequence[str]) -> Plan:

@@ -1,7 +1,7 @@
 """``lay``: trees over one another, of which each is packed while the next one is filled.
 
 Filling a tree keeps one processor busy, and packing it another. What lies below is not changed any more once it is
-filled, and its digest is wanted only at the end. What the next tree is filled with is fetched at the same time.
+filled, and its digest is wanted only at the end. What the next trees are filled with is fetched at the same time.
 """
 
 import contextlib
@@ -15,10 +15,14 @@ from pipeline.build.parts import Part
 from pipeline.build.records import parse_layers, print_layers
 from pipeline.build.workshop import Owners, Tree, Workshop
 from runtime.backends.native.forked import Answer, beside
+from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
 from runtime.errors import SeatrialError
 from runtime.oci.image import Layer
-from runtime.oci.trees import Trees
+from runtime.oci.trees import Trees, sync_tree
+
+_AHEAD = 2
+"""For how many trees things are fetched while another is filled; it takes the room that they take."""
 
 Files = Mapping[str, Path]
 """What a tree is filled with, by name."""
@@ -91,14 +95,15 @@ def _made(steps: Sequence[Step], workshop: Workshop, layers: tuple[Layer, ...], 
     """Return some layers and those of trees on them, of which none was made before."""
     trees = workshop.trees
     rooms = [stack.enter_context(ExitStack()) for _ in steps]
-    fetching = rooms[0].enter_context(_fetching(steps[0], trees))
+    fetching: list[Answer[Files]] = []
     last: _Packing | None = None
     for number, (step, room) in enumerate(zip(steps, rooms, strict=True)):
+        for each in range(len(fetching), min(number + 1 + _AHEAD, len(steps))):
+            after = fetching[-1] if fetching else None
+            fetching.append(rooms[each].enter_context(_fetching(steps[each], trees, after)))
         folder = stack.enter_context(trees.new_folder())
         try:
-            files = fetching.wait()
-            if number + 1 < len(steps):
-                fetching = rooms[number + 1].enter_context(_fetching(steps[number + 1], trees))
+            files = fetching[number].wait()
             tree = step.tree((*trees.paths(layers), *((last.folder,) if last else ())), files)
             parts = workshop.filled(folder, tree)
         except BaseException as error:
@@ -144,7 +149,9 @@ class _Packing:
 
 
 def _printed(workshop: Workshop, step: Step, folder: Path, parts: Sequence[Part], tree: Tree) -> bytes:
-    return print_layers(workshop.packed(step.name, folder, parts, tree))
+    layers = print_layers(workshop.packed(step.name, folder, parts, tree))
+    run_mapped(sync_tree, directories=(folder,))  # whoever keeps it has not to wait for the disk, then
+    return layers
 
 
 def _made_again(step: Step, workshop: Workshop, below: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -163,7 +170,13 @@ def _made_again(step: Step, workshop: Workshop, below: tuple[Layer, ...]) -> tup
 
 
 @contextlib.contextmanager
-def _fetching(step: Step, trees: Trees) -> Iterator[Answer[Files]]:
-    """Begin to fetch what a tree is filled with, and yield the answer."""
-    with trees.new_folder() as folder, beside(lambda: step.fetch(folder)) as answer:
+def _fetching(step: Step, trees: Trees, after: Answer[Files] | None) -> Iterator[Answer[Files]]:
+    """Begin to fetch what a tree is filled with, when what is fetched before it is there; yield the answer."""
+
+    def fetch() -> Files:
+        if after:
+            after.until_there()
+        return step.fetch(folder)
+
+    with trees.new_folder() as folder, beside(fetch) as answer:
         yield answer

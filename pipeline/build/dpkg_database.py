@@ -8,7 +8,7 @@ Source: dpkg(1), "Package states"; deb-triggers(5); Debian policy, section 6.6, 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.build.ecosystems.debian.deb import Deb
@@ -82,6 +82,21 @@ def is_told(package: Deb) -> bool:
     )
 
 
+def is_files_only(package: Deb) -> bool:
+    """Tell whether unpacking a package, where all of its files are new, means no more than to tell dpkg of them.
+
+    It is not so where a script runs before, where the package wants to know of what others do, and where dpkg computes
+    the hashes of its files.
+    """
+    words = [line.split() for line in _lines(package, "triggers")]
+    return (
+        is_told(package)
+        and "preinst" not in package.control_files
+        and "md5sums" in package.control_files
+        and all(each[0] in _OTHERS and _TRIGGER.fullmatch(each[1]) for each in words)
+    )
+
+
 def conffiles(package: Deb) -> frozenset[bytes]:
     """Return the paths of a package's files of configuration, relative to the tree."""
     return frozenset(line.strip("/").encode() for line in _lines(package, "conffiles"))
@@ -130,6 +145,45 @@ def database(unpacked: Sequence[Unpacked], *, epoch: int) -> Iterator[tuple[str,
         unpacked: the packages, in their order.
         epoch: the time of what no package brings, in seconds since 1970.
     """
+    yield from _info(unpacked, epoch)
+    yield f"{DATABASE}/info/format", 0o644, b"1\n", epoch
+    yield f"{DATABASE}/status", 0o644, b"\n".join(_stanza(each.package) for each in unpacked), epoch
+    for trigger, lines in sorted(_interests(unpacked).items()):
+        yield f"{DATABASE}/triggers/{trigger}", 0o644, _text(lines), epoch
+
+
+def additions(
+    unpacked: Sequence[Unpacked], *, status: bytes, interests: Collection[str], epoch: int
+) -> Iterator[tuple[str, int, bytes, int]]:
+    """Yield the files that say it where dpkg's database is there already; as of ``database``.
+
+    Args:
+        unpacked: packages as of ``is_files_only``, in their order.
+        status: of the packages that dpkg knows.
+        interests: the paths of which some of these want to know.
+        epoch: as of ``database``.
+    """
+    yield from _info(unpacked, epoch)
+    stanzas = (status.strip(b"\n") + b"\n", *(_stanza(each.package) for each in unpacked))
+    yield f"{DATABASE}/status", 0o644, b"\n".join(stanzas), epoch
+    activated = _with_folders(path for each in unpacked for path in each.listed).intersection(interests)
+    activated |= {line.split()[1] for each in unpacked for line in _lines(each.package, "triggers")}
+    if activated:  # a dash: no package waits for it
+        yield f"{DATABASE}/triggers/Unincorp", 0o644, _text(f"{each} -" for each in sorted(activated)), epoch
+
+
+def _with_folders(paths: Iterable[str]) -> set[str]:
+    """Return some absolute paths and those of all folders on the way to them."""
+    found: set[str] = set()
+    for each in paths:
+        path = each
+        while path and path not in found:
+            found.add(path)
+            path = path.rpartition("/")[0]
+    return found
+
+
+def _info(unpacked: Iterable[Unpacked], epoch: int) -> Iterator[tuple[str, int, bytes, int]]:
     for each in unpacked:
         package = each.package
         name = _name(package)
@@ -138,10 +192,6 @@ def database(unpacked: Sequence[Unpacked], *, epoch: int) -> Iterator[tuple[str,
             if kind != "control":
                 mode = 0o755 if kind in _SCRIPTS else 0o644
                 yield f"{DATABASE}/info/{name}.{kind}", mode, content, max(0, package.control_times[kind])
-    yield f"{DATABASE}/info/format", 0o644, b"1\n", epoch
-    yield f"{DATABASE}/status", 0o644, b"\n".join(_stanza(each.package) for each in unpacked), epoch
-    for trigger, lines in sorted(_interests(unpacked).items()):
-        yield f"{DATABASE}/triggers/{trigger}", 0o644, _text(lines), epoch
 
 
 def _name(package: Deb) -> str:

@@ -102,15 +102,22 @@ def start(command, sources):
     os.unlink(names)
     return started
 
+MOST = 100
+pieces = [
+    (number, command, sources[first : first + MOST])
+    for number, (_, command, sources) in enumerate(work)
+    for first in range(0, len(sources), MOST)
+]
 running, failed = {}, set()
-for number in range(len(work) + 2):
-    if len(running) == 2 or (running and number >= len(work)):
+while pieces or running:
+    if len(running) == 2 or not pieces:
         process, status = os.wait()
         ended = running.pop(process)
         if status:
             failed.add(ended)
-    if number < len(work):
-        running[start(*work[number][1:])] = number
+    if pieces:
+        number, command, sources = pieces.pop(0)
+        running[start(command, sources)] = number
 if failed:
     sys.exit("\n".join("compiling the byte-code of %s failed" % work[each][0] for each in sorted(failed)))
 """
@@ -153,13 +160,15 @@ with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as listed:
         if interpreter == sys.argv[2]:
             calls[-1].setdefault(int(optimize), []).append(source)
 running = 0
+MOST = 100
 for optimize, sources in [each for call in calls for each in call.items()]:
-    if running == 2:
-        ended()
-        running -= 1
-    if os.fork() == 0:
-        os._exit(compiled(sources, optimize))
-    running += 1
+    for first in range(0, len(sources), MOST):
+        if running == 2:
+            ended()
+            running -= 1
+        if os.fork() == 0:
+            os._exit(compiled(sources[first : first + MOST], optimize))
+        running += 1
 for _ in range(running):
     ended()
 """

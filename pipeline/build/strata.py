@@ -82,15 +82,28 @@ def strata(packages: Mapping[str, Deb]) -> tuple[Stratum, ...]:
     late: tuple[str, ...] = ()
     for name, chosen in ((RUNTIMES, running), (SCRIPTED, scripted), (PLAIN, plain)):
         late = tuple(sorted({*late, *((LATE.keys() & chosen) - set(needed))}))
-        found.append(Stratum(name=name, stages=_of(others, chosen), late=late))
+        found.append(Stratum(name=name, stages=_of(others, chosen, packages), late=late))
     if late:
         found.append(Stratum(name=CACHES, late=late))
     return tuple(each for each in found if each.stages or each.name == CACHES)
 
 
-def _of(stages: Iterable[tuple[str, ...]], chosen: Collection[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the stages with only some of their packages; those without any are left out."""
-    return tuple(filter(None, (tuple(name for name in stage if name in chosen) for stage in stages)))
+def _of(
+    stages: Iterable[tuple[str, ...]], chosen: Collection[str], packages: Mapping[str, Deb]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the stages with only some of their packages.
+
+    One in which no script runs before its package's files are there is of the one before: nothing in it waits for what
+    that one configures.
+    """
+    found: list[tuple[str, ...]] = []
+    for stage in stages:
+        names = tuple(name for name in stage if name in chosen)
+        if found and not any("preinst" in packages[name].control_files for name in names):
+            found[-1] += names
+        elif names:
+            found.append(names)
+    return tuple(found)
 
 
 def _has_script(package: Deb) -> bool:

@@ -27,7 +27,7 @@ from runtime.oci.layout import Layout
 from runtime.oci.pack import clamp, pack_tree
 from runtime.oci.trees import Trees
 
-FORMAT = 8
+FORMAT = 9
 """Of the assembly: another number where the same lock gives other bytes."""
 
 

@@ -22,6 +22,19 @@ OPAQUE = "user.overlay.opaque"
 """The attribute of a directory that hides what is below it. Source: Linux Documentation/filesystems/overlayfs.rst."""
 
 
+def is_opaque(directory: int) -> bool:
+    """Tell whether a directory, open by its descriptor, hides what is below it."""
+    try:
+        return os.getxattr(directory, OPAQUE) == b"y"
+    except OSError:
+        return False
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Tell whether what ``lstat`` told of hides what is below it."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
 class Folder:
     """A tree that is being written. Owners, modes and times of directories are set last, by ``finish``.
 
@@ -57,6 +70,10 @@ class Folder:
     def names(self) -> int:
         """Bytes of all the paths that are kept in memory until the end."""
         return self._names
+
+    def is_directory(self, path: bytes) -> bool:
+        """Tell whether a directory was written at ``path``, or is on the way to what was written."""
+        return self._kinds.get(path) is Kind.DIRECTORY
 
     def is_given(self, path: bytes) -> bool:
         """Tell whether a directory was written at ``path`` by an entry of its own, not only as a parent."""

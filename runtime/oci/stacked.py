@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.errors import ImageError
-from runtime.oci.folder import OPAQUE
+from runtime.oci.folder import is_opaque, is_whiteout
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -70,7 +70,7 @@ def _look(layers: Sequence[Path], parts: list[str]) -> str | bytes | bool | None
 
 def _look_in(layer: Path, parts: list[str]) -> tuple[str | bytes | bool | None, bool]:
     """Return what one layer has at a path, and whether it hides what lies lower."""
-    is_opaque = False
+    hides = False
     above = os.open(layer, _FOLDER)
     try:
         for part in parts[:-1]:
@@ -79,12 +79,12 @@ def _look_in(layer: Path, parts: list[str]) -> tuple[str | bytes | bool | None, 
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                     # Not even a folder: a file, a link or a whiteout, which hides what is lower.
-                    return None, is_opaque or error.errno != errno.ENOENT
+                    return None, hides or error.errno != errno.ENOENT
                 raise
             os.close(above)
             above = below
-            is_opaque = is_opaque or _is_opaque(above)
-        return _read(parts[-1], above, "/".join(parts)), is_opaque or _is_whiteout(parts[-1], above)
+            hides = hides or is_opaque(above)
+        return _read(parts[-1], above, "/".join(parts)), hides or _is_whiteout(parts[-1], above)
     except OSError as error:
         raise ImageError(f"/{'/'.join(parts)} of the image cannot be read: {error.strerror}") from error
     finally:
@@ -113,11 +113,4 @@ def _is_whiteout(name: str, folder: int) -> bool:
         kind = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return stat.S_ISCHR(kind.st_mode) and kind.st_rdev == 0
-
-
-def _is_opaque(folder: int) -> bool:
-    try:
-        return os.getxattr(folder, OPAQUE) == b"y"
-    except OSError:
-        return False
+    return is_whiteout(kind)

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from runtime.oci.folder import OPAQUE
+from runtime.oci.folder import OPAQUE, is_opaque, is_whiteout
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -28,7 +28,7 @@ def settle_upper(upper: int, *below: int) -> None:
 def _settle(upper: int, below: tuple[int, ...]) -> None:
     """Settle a folder and all in it; the descriptors of the same folder below, the nearest first, are closed."""
     try:
-        if _is_opaque(upper):
+        if is_opaque(upper):
             for name in sorted(_visible(below) - set(os.listdir(upper))):
                 os.mknod(name, stat.S_IFCHR, 0, dir_fd=upper)
             os.removexattr(upper, OPAQUE)
@@ -50,7 +50,7 @@ def _visible(below: Sequence[int]) -> set[str]:
     hidden: set[str] = set()
     for layer in below:
         for name in os.listdir(layer):  # noqa: PTH208 - a descriptor has no path
-            if _is_whiteout(layer, name):
+            if is_whiteout(os.stat(name, dir_fd=layer, follow_symlinks=False)):
                 hidden.add(name)
             elif name not in hidden:
                 found.add(name)
@@ -69,17 +69,5 @@ def _folders(name: str, below: Sequence[int]) -> Iterator[int]:
             return
         descriptor = os.open(name, _FOLDER, dir_fd=layer)
         yield descriptor
-        if _is_opaque(descriptor):
+        if is_opaque(descriptor):
             return
-
-
-def _is_whiteout(folder: int, name: str) -> bool:
-    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
-
-
-def _is_opaque(folder: int) -> bool:
-    try:
-        return os.getxattr(folder, OPAQUE) == b"y"
-    except OSError:
-        return False

@@ -29,6 +29,7 @@ def make_deb(
 ) -> bytes:
     """Return a ``.deb`` with the control fields, files by path, block devices, links, and sparse files by size.
 
+    A path that ends with a slash is a folder's.
     ``scripts`` are its maintainer scripts by name; hard links come after the files.
     """
     control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
@@ -70,6 +71,8 @@ def _tar(
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mtime = len(content), mtime
+            if name.endswith("/"):
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(entry, io.BytesIO(content))
         for name in devices:
             entry = tarfile.TarInfo(f"./{name}")

@@ -185,6 +185,11 @@ class NativeBackend:
         joined = beside.number if beside else None
         return NativeRunning(warm, number, order, self.ambient, stdin=stdin, listeners=listeners, beside=joined)
 
+    def run_in_tree(self, tree: Path, plan: Plan, *, work: Path | None = None) -> Outcome:
+        """Run a plan with ``tree`` as the root, and wait; see the function ``run_in_tree``."""
+        with self.start(plan, tree=tree, work=work, evidence=False) as running:
+            return running.wait()
+
     def close(self) -> None:
         """End all runs and the warm process; idempotent. Nothing can be started afterwards, from whatever thread."""
         with self._lock:
@@ -280,11 +285,8 @@ def run_in_tree(
         work: as of ``NativeBackend.start``; where there is something below.
         one_id: as of ``NativeBackend``.
     """
-    with (
-        NativeBackend(lambda _: tuple(below), one_id=one_id) as backend,
-        backend.start(plan, tree=tree, work=work, evidence=False) as running,
-    ):
-        return running.wait()
+    with NativeBackend(lambda _: tuple(below), one_id=one_id) as backend:
+        return backend.run_in_tree(tree, plan, work=work)
 
 
 def _not_enforced(name: str, level: str, lacking: frozenset[str]) -> Unsupported:

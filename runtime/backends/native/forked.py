@@ -41,6 +41,10 @@ class Answer(Generic[T]):
         status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         return cast("T", result_of(raw, status, "beside this one"))
 
+    def until_there(self) -> None:
+        """Wait until ``wait`` would return at once; so may a process that is begun after this answer's."""
+        select.select([self._stream], [], [])
+
     def is_there(self) -> bool:
         """Tell whether ``wait`` would return at once."""
         return not self._is_taken and bool(select.select([self._stream], [], [], 0)[0])

@@ -12,7 +12,7 @@ from debian_archive import make_deb
 
 from pipeline.build.dpkg_database import Unpacked, before_scripts, conffiles, database, is_told, told
 from pipeline.build.ecosystems.debian.deb import read_deb
-from pipeline.build.essential import unpack_packages
+from pipeline.build.unpacking import unpack_first
 from pipeline.declare.errors import PackageError
 from runtime.backends.native.mapped import run_mapped
 
@@ -106,7 +106,7 @@ def unpack(root, *packages):
     scratch.mkdir()
 
     def unpacked(descriptor):
-        return unpack_packages(descriptor, packages, epoch=EPOCH, scratch=scratch)
+        return unpack_first(descriptor, packages, epoch=EPOCH, scratch=scratch)
 
     if os.geteuid():
         return run_mapped(unpacked, directories=(root,), one_id=True)

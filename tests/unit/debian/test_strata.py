@@ -60,6 +60,21 @@ def test_stages_of_scripts_are_kept_in_their_stratum():
     assert of(packages)[SCRIPTED] == (("b",), ("a",))
 
 
+def test_stage_before_whose_files_no_script_runs_is_one_with_that_below():
+    packages = {
+        "a": package("preinst", pre_depends="b"),
+        "b": package("postinst"),
+        "c": package("postinst", depends="python3"),
+        "d": package("postinst"),
+        "python3": package("preinst", pre_depends="e"),
+        "e": package("postinst"),
+    }
+    found = of(packages)
+    assert (found[RUNTIMES], found[SCRIPTED]) == ((("e",), ("python3",)), (("b", "d"), ("a", "c")))
+    del packages["a"]
+    assert of(packages)[SCRIPTED] == (("b", "d", "c"),)
+
+
 def late(packages):
     return {each.name: (each.packages, each.late) for each in strata({**BASE, **packages})}
 

@@ -57,6 +57,24 @@ class Deb:
         with self.path.open("rb") as file, _tar(file, self._data, _DATA_LIMIT, self.path) as archive:
             yield archive
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its data is not compressed."""
+        return self._data[2] == "data.tar"
+
+    @contextlib.contextmanager
+    def open_plain(self) -> Iterator[tarfile.TarFile]:
+        """Yield ``data.tar`` of a package whose data is not compressed: its members can be read in any order.
+
+        Raises:
+            PackageError: as of ``open_data``.
+        """
+        start, size, _ = self._data
+        with self.path.open("rb") as file, _damage(self.path, "data.tar"):
+            window = Window(file, start, size)
+            with tarfile.open(fileobj=window, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
+                yield archive
+
     def write_plain(self, to: Path, *, limit: int) -> "Deb":
         """Write the package with its data as it is before it is compressed, and return that; dpkg takes it too.
 
@@ -163,12 +181,21 @@ def _control_files(
 @contextlib.contextmanager
 def _tar(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path: Path) -> Iterator[tarfile.TarFile]:
     inflated = _inflated(file, member, limit, path)
+    # tarfile's own errors="surrogateescape" keeps every byte of a name.
+    with (
+        _damage(path, member[2]),
+        tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive,
+    ):
+        yield archive
+
+
+@contextlib.contextmanager
+def _damage(path: Path, name: str) -> Iterator[None]:
+    """Say of what tarfile refuses in which package it is."""
     try:
-        # tarfile's own errors="surrogateescape" keeps every byte of a name.
-        with tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive:
-            yield archive
+        yield
     except (tarfile.TarError, RecursionError) as error:  # the latter from a long chain of extended headers
-        raise PackageError(f"{path.name}: {member[2]} is damaged: {error}", reason=Reason.DEB_DAMAGED) from error
+        raise PackageError(f"{path.name}: {name} is damaged: {error}", reason=Reason.DEB_DAMAGED) from error
 
 
 def _inflated(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path: Path) -> Inflated:

@@ -25,6 +25,7 @@ class Window(io.RawIOBase):
     def __init__(self, file: io.BufferedReader, start: int, size: int) -> None:
         super().__init__()
         self._file = file
+        self._start = start
         self._at = start
         self._end = start + size
 
@@ -32,9 +33,23 @@ class Window(io.RawIOBase):
         """Return True."""
         return True
 
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, which may lie behind the end, and return it."""
+        base = {io.SEEK_SET: self._start, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
+        self._at = max(self._start, base + offset)
+        return self._at - self._start
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._at - self._start
+
     def read(self, size: int = -1) -> bytes:
         """Return at most ``size`` of the next bytes; empty at the end."""
-        left = self._end - self._at
+        left = max(0, self._end - self._at)
         self._file.seek(self._at)
         data = self._file.read(left if size < 0 else min(size, left))
         self._at += len(data)

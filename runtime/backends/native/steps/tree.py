@@ -97,10 +97,13 @@ class StackUnderTree:
         return f"stack {self.count} layers under the given folder, which keeps what is written"
 
     def execute(self, sandbox: Sandbox) -> None:
-        """Mount an overlay."""
+        """Mount an overlay whose end does not wait for the disk; whoever keeps the folder sees to that.
+
+        Source: kernel Documentation/filesystems/overlayfs.rst, "Volatile mount".
+        """
         lower = ":".join(f"/proc/self/fd/{each}" for each in reversed(sandbox.layers))
         upper, work = (f"/proc/self/fd/{each}" for each in (sandbox.tree, sandbox.work))
-        data = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr,xino=on"
+        data = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr,xino=on,volatile"
         mounts.mount("overlay", f"/proc/self/fd/{sandbox.scratch}/{TREE}", "overlay", 0, data)
         sandbox.root = os.open(TREE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=sandbox.scratch)
 

@@ -1,0 +1,235 @@
+"""Unpack packages over the strata below without dpkg, where unpacking means new files and nothing else.
+
+dpkg unpacks each package by five processes, and every file through the overlay. Here the files are written where the
+overlay would put them, and dpkg is told that they are there. It is left to dpkg to unpack what is unusual: a package
+with a script that runs before its files are there, a file where there is one already or dpkg was told to do something
+else with it, and whatever is not looked at here.
+
+Source: Debian policy, section 6.6, "Details of unpack phase"; dpkg's documentation of triggers, "Unincorp".
+"""
+
+import os
+import re
+import stat
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.build.dpkg_database import DATABASE, NEW, Unpacked, additions, conffiles, is_files_only
+from pipeline.build.ecosystems.debian.deb import Deb, read_deb
+from pipeline.build.left_out import PACKAGES
+from pipeline.build.unpacking import MERGED, content_of, entry_of, in_usr, listed_path
+from pipeline.declare.errors import PackageError
+from runtime.oci.archive import Limits
+from runtime.oci.below import Below
+from runtime.oci.folder import Folder
+from runtime.oci.owners import Owners
+from runtime.oci.refusal import RefusedError
+from runtime.oci.tar import Entry, Kind
+
+_READ = ("status", "diversions", "statoverride", "triggers/File", "triggers/Unincorp", "info/format")
+_LARGEST = 64 << 20
+"""Bytes of a file of dpkg's database that is read here."""
+
+_MOST = 50_000
+"""Members of a package that is looked at here: all are kept in memory."""
+
+_USUAL = re.compile(rb"#.*|no-debsig|log [!-~]+|\s*")
+"""A line of dpkg's configuration that does not matter here."""
+
+_OURS = tuple(f"{each}/".encode() for each in (PACKAGES, DATABASE))
+_ROOT = frozenset({"", "root"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What dpkg's database below says.
+
+    Args:
+        status: of all packages.
+        moved: the paths with which dpkg does something else than to write them.
+        interests: the paths of which some package wants to know.
+    """
+
+    status: bytes
+    moved: frozenset[bytes]
+    interests: frozenset[str]
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the database says anything of a package."""
+        return f"\nPackage: {name}\n".encode() in b"\n" + self.status
+
+
+@dataclass(slots=True, kw_only=True)
+class _Content:
+    """A package that is looked at.
+
+    Args:
+        waiting: the paths of its files of configuration.
+        members: of its archive, and what they are in the tree.
+        kinds: path → what is new there.
+    """
+
+    waiting: frozenset[bytes]
+    members: list[tuple[tarfile.TarInfo, Entry]] = field(default_factory=list)
+    kinds: dict[bytes, Kind] = field(default_factory=dict)
+
+
+def unpack_over(root: int, below: Below, paths: Iterable[Path], *, epoch: int) -> tuple[str, ...]:
+    """Unpack those packages that are usual into the upper directory of an overlay.
+
+    Args:
+        root: its descriptor, as user 0 of the mapped ids; dpkg has changed nothing in it.
+        below: what is under it, made by ``bootstrap``.
+        paths: of the packages, in the order in which dpkg would unpack them; each file has the name of its package.
+        epoch: the time of folders in which something is new, and of what no package brings; seconds since 1970.
+
+    Returns:
+        The names of those that are unpacked; dpkg knows of them.
+    """
+    told = _told(below)
+    if told is None:
+        return ()
+    done: list[Unpacked] = []
+    with Folder(root) as folder:
+        over = _Over(folder=folder, below=below, told=told, epoch=epoch)
+        for path in paths:
+            package = read_deb(path)
+            if package.is_plain and is_files_only(package) and not told.knows(path.stem):
+                with package.open_plain() as archive:
+                    content = over.looked_at(archive, package)
+                    if content:
+                        over.unpack(archive, content)
+                        listed = [listed_path(member) for member, _ in content.members]
+                        done.append(Unpacked(package=package, listed=listed))
+        if done:
+            over.tell(done)
+        folder.finish()
+    return tuple(each.package.path.stem for each in done)
+
+
+def _told(below: Below) -> _Told | None:
+    """Return what dpkg's database says; None where it or dpkg's configuration has anything unusual."""
+    found = {name: _read(below, f"{DATABASE}/{name}".encode()) for name in _READ}
+    configuration = _read(below, b"etc/dpkg/dpkg.cfg")
+    if (
+        None in (*found.values(), configuration)
+        or not all(map(_USUAL.fullmatch, (configuration or b"").split(b"\n")))
+        or below.names(b"etc/dpkg/dpkg.cfg.d")
+        or found["info/format"] != b"1\n"
+        or found["triggers/Unincorp"]
+        or not all(below.link(name) == b"usr/" + name for name in MERGED if below.status(name))
+    ):
+        return None
+    status, diversions, overrides, interests = (found[name] or b"" for name in _READ[:4])
+    moved = [*diversions.split(b"\n"), *(line.split(b" ", 3)[-1] for line in overrides.split(b"\n"))]
+    return _Told(
+        status=status,
+        moved=frozenset(in_usr(path.strip(b"/")) for path in moved),
+        interests=frozenset(line.split(b" ")[0].decode("utf-8", "surrogateescape") for line in interests.split(b"\n")),
+    )
+
+
+def _read(below: Below, path: bytes) -> bytes | None:
+    """Return the content of a file, empty where there is none; None where it is something else, or too large."""
+    return below.read(path, limit=_LARGEST) if below.status(path) else b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Over:
+    """Packages that are being unpacked into ``folder``.
+
+    Args:
+        folder: the upper directory.
+        below: what is under it.
+        told: what dpkg's database says there.
+        epoch: as of ``unpack_over``.
+    """
+
+    folder: Folder
+    below: Below
+    told: _Told
+    epoch: int
+
+    def looked_at(self, archive: tarfile.TarFile, package: Deb) -> _Content | None:
+        """Return what a package holds; None if anything in it is not new or not usual."""
+        content = _Content(waiting=conffiles(package))
+        limits = Limits()
+        try:
+            for member in archive:
+                entry = entry_of(member, limits)
+                content.members.append((member, entry))
+                if len(content.members) > _MOST or not self._is_usual(member, entry, content):
+                    return None
+        except (PackageError, RefusedError, tarfile.TarError, RecursionError):
+            return None  # dpkg says what it is
+        return content if content.waiting <= content.kinds.keys() else None
+
+    def unpack(self, archive: tarfile.TarFile, content: _Content) -> None:
+        """Write what is new."""
+        for member, entry in content.members:
+            path = entry.path + NEW if entry.path in content.waiting else entry.path
+            if entry.path in content.kinds and not self.folder.has(path):
+                self._bring(path.rpartition(b"/")[0])
+                self.folder.add(replace(entry, path=path), content_of(archive, member))
+
+    def tell(self, done: Sequence[Unpacked]) -> None:
+        """Write into dpkg's database that packages are unpacked."""
+        told = self.told
+        for name, mode, content, mtime in additions(
+            done, status=told.status, interests=told.interests, epoch=self.epoch
+        ):
+            path = name.encode()
+            self._bring(path.rpartition(b"/")[0])
+            size = len(content)
+            file = Entry(path=path, kind=Kind.FILE, mode=mode, uid=0, gid=0, mtime=mtime, size=size)
+            self.folder.add(file, (content,))
+
+    def _is_usual(self, member: tarfile.TarInfo, entry: Entry, content: _Content) -> bool:
+        """Tell whether a member is a folder that is there, or something new; what is new is noted."""
+        path, kinds = entry.path, content.kinds
+        is_folder = entry.kind is Kind.DIRECTORY
+        if not path or path in MERGED or (is_folder and self._has_folder(path, kinds)):
+            return is_folder
+        if (
+            (path + b"/").startswith(_OURS)
+            or entry.uid
+            or entry.gid
+            or not {member.uname, member.gname} <= _ROOT
+            or not self._has_folder(path.rpartition(b"/")[0], kinds)
+            or self._is_taken(path, kinds)
+        ):
+            return False
+        if path in content.waiting and (entry.kind is not Kind.FILE or self._is_taken(path + NEW, kinds)):
+            return False
+        if entry.kind is Kind.HARDLINK and (
+            entry.target in content.waiting or kinds.get(entry.target) not in (Kind.FILE, Kind.HARDLINK)
+        ):
+            return False
+        kinds[path] = entry.kind
+        return True
+
+    def _has_folder(self, path: bytes, kinds: Mapping[bytes, Kind]) -> bool:
+        return (
+            not path
+            or kinds.get(path) is Kind.DIRECTORY
+            or self.folder.is_directory(path)
+            or (bool(self.below.folder(path)) and not self.below.attributes(path))
+        )
+
+    def _is_taken(self, path: bytes, kinds: Mapping[bytes, Kind]) -> bool:
+        """Tell whether something is at a path already, or dpkg was told to do something else with it."""
+        is_there = path in kinds or self.folder.has(path) or self.below.status(path) is not None
+        return is_there or path in self.told.moved
+
+    def _bring(self, path: bytes) -> None:
+        """Make a folder that is below, and those above it, as they are there."""
+        if not path or self.folder.has(path):
+            return
+        self._bring(path.rpartition(b"/")[0])
+        (layer, *_) = self.below.folder(path)
+        status = os.stat(path, dir_fd=layer, follow_symlinks=False)
+        uid, gid = Owners.here().of_name(path, status, folder=layer)
+        mode = stat.S_IMODE(status.st_mode)
+        self.folder.add(Entry(path=path, kind=Kind.DIRECTORY, mode=mode, uid=uid, gid=gid, mtime=self.epoch))

@@ -1,0 +1,184 @@
+"""Packages that are unpacked over others without dpkg: new files, and what dpkg is told; all else is left to it."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "simulators"))
+
+from debian_archive import make_deb
+
+from pipeline.build.ecosystems.debian.deb import read_deb
+from pipeline.build.unpacking_over import unpack_over
+from runtime.backends.native.mapped import run_mapped
+from runtime.oci.below import Below
+
+EPOCH = 1_750_000_000
+FIELDS = {"Package": "app", "Version": "1", "Architecture": "amd64", "Maintainer": "a <a@example.org>"}
+SCRIPTS = {"md5sums": "", "conffiles": "/etc/app.conf\n", "triggers": "activate-noawait ldconfig\n"}
+FILES = {"etc/app.conf": b"1\n", "bin/app": b"2", "usr/share/icons/app": b"3"}
+FILES |= {"opt/": b"", "opt/app/": b"", "opt/app/new": b"4"}
+STATUS = "Package: dpkg\nStatus: install ok installed\n\n"
+
+
+@pytest.fixture
+def below(tmp_path):
+    """Return a tree as ``bootstrap`` leaves it."""
+    root = tmp_path / "below"
+    for each in ("usr/bin", "usr/share/icons", "etc/dpkg/dpkg.cfg.d", "opt", "var/lib/dpkg/info"):
+        (root / each).mkdir(parents=True)
+    (root / "var/lib/dpkg/triggers").mkdir()
+    (root / "bin").symlink_to("usr/bin")
+    texts = {
+        "etc/dpkg/dpkg.cfg": "# dpkg\n\nno-debsig\nlog /var/log/dpkg.log\n",
+        "var/lib/dpkg/status": STATUS,
+        "var/lib/dpkg/info/format": "1\n",
+        "var/lib/dpkg/triggers/File": "/usr/share/icons icons/noawait\n/usr/share/other other\n",
+    }
+    for name, text in texts.items():
+        (root / name).write_text(text)
+    (root / "opt").chmod(0o711)
+    return root
+
+
+@pytest.fixture
+def unpack(tmp_path, below):
+    """Return a function that unpacks packages, as a user who gives files to owners."""
+    (tmp_path / "upper").mkdir()
+
+    def unpack(*paths):
+        def unpacked(root, layer):
+            return unpack_over(root, Below([layer]), paths, epoch=EPOCH)
+
+        folders = (tmp_path / "upper", below)
+        if os.geteuid():
+            return run_mapped(unpacked, directories=folders, one_id=True)
+        opened = [os.open(each, os.O_RDONLY) for each in folders]
+        try:
+            return unpacked(*opened)
+        finally:
+            for each in opened:
+                os.close(each)
+
+    return unpack
+
+
+def package(folder, *, name="app", is_plain=True, fields=None, scripts=None, files=None, **more):
+    packed = folder / f"{name}.packed"
+    control = {**FIELDS, "Package": name, **(fields or {})}
+    packed.write_bytes(make_deb(control, files or FILES, scripts=scripts or SCRIPTS, **more))
+    path = folder / f"{name}.deb"
+    if is_plain:
+        read_deb(packed).write_plain(path, limit=1 << 20)
+    else:
+        packed.rename(path)
+    return path
+
+
+def written(tmp_path):
+    upper = tmp_path / "upper"
+    return {str(each.relative_to(upper)) for each in upper.rglob("*") if not each.is_dir()}
+
+
+def test_new_files_are_written_where_the_overlay_would_put_them(tmp_path, unpack):
+    assert unpack(package(tmp_path)) == ("app",)
+    info = {f"var/lib/dpkg/info/app.{kind}" for kind in ("list", "md5sums", "conffiles", "triggers")}
+    database = {"var/lib/dpkg/status", "var/lib/dpkg/triggers/Unincorp"}
+    files = {"etc/app.conf.dpkg-new", "usr/bin/app", "usr/share/icons/app", "opt/app/new"}
+    assert written(tmp_path) == files | info | database
+    assert (tmp_path / "upper/opt").stat().st_mode & 0o7777 == 0o711
+    assert (tmp_path / "upper/opt").stat().st_mtime == EPOCH
+
+
+def test_dpkg_is_told_of_the_package_and_of_what_wakes_others(tmp_path, unpack):
+    unpack(package(tmp_path))
+    database = tmp_path / "upper/var/lib/dpkg"
+    stanzas = (database / "status").read_text().split("\n\n")
+    assert stanzas[0] == STATUS.strip()
+    assert stanzas[1].startswith("Package: app\n")
+    assert stanzas[1].endswith("\nStatus: install ok unpacked\nConffiles:\n /etc/app.conf newconffile\n")
+    assert (database / "triggers/Unincorp").read_text() == "/usr/share/icons -\nldconfig -\n"
+    assert "/bin/app\n" in (database / "info/app.list").read_text()
+
+
+def test_packages_that_share_a_folder_are_both_unpacked(tmp_path, unpack):
+    other = package(tmp_path, name="other", scripts={"md5sums": ""}, files={"opt/app/": b"", "opt/app/other": b"5"})
+    assert unpack(package(tmp_path), other) == ("app", "other")
+    assert {"opt/app/new", "opt/app/other"} <= written(tmp_path)
+
+
+def without(*names):
+    return {name: text for name, text in SCRIPTS.items() if name not in names}
+
+
+UNUSUAL = {
+    "compressed": {"is_plain": False},
+    "known to dpkg": {"fields": {"Package": "dpkg"}, "name": "dpkg"},
+    "script before its files": {"scripts": {**SCRIPTS, "preinst": "#!/bin/sh\n"}},
+    "no hashes": {"scripts": without("md5sums")},
+    "interest": {"scripts": {**SCRIPTS, "triggers": "interest /usr/share/app\n"}},
+    "trigger of an unusual name": {"scripts": {**SCRIPTS, "triggers": "activate ldconfig/\n"}},
+    "file of configuration that it has not": {"files": {"usr/bin/app": b""}},
+    "file that is there": {"files": {**FILES, "etc/dpkg/dpkg.cfg": b""}},
+    "file where a folder is": {"files": {**FILES, "usr/bin": b""}},
+    "folder where a file is": {"files": {**FILES, "etc/dpkg/dpkg.cfg/": b""}},
+    "file without its folder": {"files": {**FILES, "opt/other/file": b""}},
+    "the same file twice": {"files": {**FILES, "usr/bin/app": b""}},
+    "path that leaves": {"files": {**FILES, "../app": b""}},
+    "new file of configuration that is there": {"scripts": {**SCRIPTS, "conffiles": "/etc/app.conf\n/etc/there\n"}}
+    | {"files": {**FILES, "etc/there": b""}},
+    "file that is moved": {"files": {**FILES, "bin/moved": b""}},
+    "file whose owner is said elsewhere": {"files": {**FILES, "usr/bin/owned": b""}},
+    "folder that is a link": {"files": {**FILES, "linked/file": b""}},
+    "file of dpkg's database": {"files": {**FILES, "var/lib/dpkg/other": b""}},
+    "file where packages are": {"files": {**FILES, "debs/other": b""}},
+    "folder with an attribute": {"files": {**FILES, "special/file": b""}},
+    "device": {"devices": ("opt/device",)},
+    "sparse file": {"sparse": {"opt/sparse": 1 << 20}},
+    "hard link to what is elsewhere": {"hard_links": {"opt/hard": "./usr/bin/dpkg"}},
+    "hard link to a file of configuration": {"hard_links": {"opt/hard": "./etc/app.conf"}},
+}
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_what_is_unusual_is_left_to_dpkg(tmp_path, below, unpack, what):
+    (below / "etc/there.dpkg-new").write_text("")
+    (below / "var/lib/dpkg/diversions").write_text("/bin/moved\n/bin/moved.distrib\ndash\n")
+    (below / "var/lib/dpkg/statoverride").write_text("root root 4755 /usr/bin/owned\n")
+    (below / "linked").symlink_to("opt")
+    (below / "special").mkdir()
+    os.setxattr(below / "special", "user.somebody", b"1")
+    assert unpack(package(tmp_path, **UNUSUAL[what])) == ()
+    assert written(tmp_path) == set()
+    usual = package(tmp_path, name="usual", scripts={"md5sums": ""}, files={"opt/usual": b"1"})
+    assert unpack(usual) == ("usual",)
+
+
+def test_second_package_with_the_same_file_is_left_to_dpkg(tmp_path, unpack):
+    other = package(tmp_path, name="other", scripts={"md5sums": ""}, files={"opt/app/": b"", "opt/app/new": b"5"})
+    assert unpack(package(tmp_path), other) == ("app",)
+
+
+DATABASES = {
+    "another way of dpkg's": {"etc/dpkg/dpkg.cfg": "path-exclude /usr/share/doc/*\n"},
+    "one more file of ways": {"etc/dpkg/dpkg.cfg.d/docker": "path-exclude /usr/share/doc/*\n"},
+    "another format": {"var/lib/dpkg/info/format": "2\n"},
+    "triggers that wait": {"var/lib/dpkg/triggers/Unincorp": "ldconfig -\n"},
+    "link in place of a file": {"var/lib/dpkg/diversions": None},
+    "folder that is not merged": {"sbin/init": ""},
+}
+
+
+@pytest.mark.parametrize("what", DATABASES)
+def test_database_that_is_unusual_leaves_all_to_dpkg(tmp_path, below, unpack, what):
+    for name, text in DATABASES[what].items():
+        path = below / name
+        path.parent.mkdir(exist_ok=True)
+        if text is None:
+            path.symlink_to("/nowhere")
+        else:
+            path.write_text(text)
+    assert unpack(package(tmp_path)) == ()
+    assert written(tmp_path) == set()
