@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.report.rows import SYMBOLS
-from pipeline.report.sentences import levels
-from pipeline.report.summary import outcomes
+from pipeline.report.symbols import SYMBOLS
 from pipeline.report.text import count
 from pipeline.verify import events as verify
 from pipeline.verify.verdict import HostResult, State
@@ -119,6 +117,9 @@ class Reader:
 
 
 def _result(host: HostResult) -> str:
+    from pipeline.report.sentences import levels  # noqa: PLC0415 - a build, which tells of no host, begins faster
+    from pipeline.report.summary import outcomes  # noqa: PLC0415 - likewise
+
     causes = [each.cause.factors for each in host.findings if each.cause and each.cause.factors]
     if causes:
         return f"{levels(causes[0])}, {count(host.runs, 'run')}"

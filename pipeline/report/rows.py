@@ -2,18 +2,9 @@
 
 from pipeline.report.groups import reading
 from pipeline.report.summary import outcomes
+from pipeline.report.symbols import SYMBOLS
 from pipeline.report.text import Ink, columns, count, pad, seconds, visible, wrap
 from pipeline.verify.verdict import EnvironmentResult, HostResult, State, VerdictWord
-
-SYMBOLS = {
-    State.REFERENCE: ("◆", "dim"),
-    State.SAME: ("●", "dim"),
-    State.DIFFERENT: ("✕", "red"),
-    State.FLAKY: ("≈", "yellow"),
-    State.INCONCLUSIVE: ("?", "magenta"),
-    State.UNAVAILABLE: ("\N{EN DASH}", "dim"),
-}
-"""Symbol and color of each state; the word always stands beside them."""
 
 _NAME = 30
 
