@@ -27,7 +27,7 @@ BEGUN = "debs/begun"
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("names", TOGETHER, ids="-".join)
+@pytest.mark.parametrize("names", [pytest.param(TOGETHER[0], marks=pytest.mark.slow), TOGETHER[1]], ids="-".join)
 def test_two_builds_with_an_old_python_are_the_same(names, packages, layers, tmp_path):
     python = packages("bullseye", *names)
     assert layers(python, tmp_path / "one") == layers(python, tmp_path / "other")

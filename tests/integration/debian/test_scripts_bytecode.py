@@ -41,7 +41,9 @@ MANY = {
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("names", [("python3-minimal",), ("python3", "python3-yaml")], ids=" ".join)
+@pytest.mark.parametrize(
+    "names", [("python3-minimal",), pytest.param(("python3", "python3-yaml"), marks=pytest.mark.slow)], ids=" ".join
+)
 def test_layers_are_the_same_when_each_script_compiles_by_itself(packages, layers, tmp_path, names):
     same(packages("bookworm", *names), layers, tmp_path)
 
