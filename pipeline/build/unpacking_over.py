@@ -215,7 +215,7 @@ class _Over:
             not path
             or kinds.get(path) is Kind.DIRECTORY
             or self.folder.is_directory(path)
-            or (bool(self.below.folder(path)) and not self.below.attributes(path))
+            or bool(self.below.folder(path))
         )
 
     def _is_taken(self, path: bytes, kinds: Mapping[bytes, Kind]) -> bool:

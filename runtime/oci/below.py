@@ -9,10 +9,8 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from runtime.oci.folder import is_opaque, is_whiteout
-from runtime.oci.owners import OURS
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_KEPT = ("user.overlay.", OURS)
 _FOLDER = _READ | os.O_DIRECTORY
 
 
@@ -25,7 +23,6 @@ class Below:
 
     def __init__(self, layers: Sequence[int]) -> None:
         self._folders: dict[bytes, tuple[int, ...]] = {b"": tuple(layers)}
-        self._attributes: dict[bytes, list[str]] = {}
 
     def folder(self, path: bytes) -> tuple[int, ...]:
         """Return the layers that have the folder that is seen at ``path``, the nearest first; none where none is."""
@@ -63,15 +60,6 @@ class Below:
                         shown.add(name)
                     known.add(name)
         return shown
-
-    def attributes(self, path: bytes) -> list[str]:
-        """Return the names of extended attributes of the folder at ``path`` but those with which layers are kept."""
-        known = self._attributes.get(path)
-        if known is None:
-            with _opened(path, self.folder(path)[0]) as folder:
-                known = [each for each in os.listxattr(folder) if not each.startswith(_KEPT)]
-            self._attributes[path] = known
-        return known
 
     def _find(self, path: bytes) -> tuple[os.stat_result, int] | None:
         """Return what ``lstat`` says of what is seen at ``path``, and the layer that has it."""

@@ -134,7 +134,6 @@ UNUSUAL = {
     "folder that is a link": {"files": {**FILES, "linked/file": b""}},
     "file of dpkg's database": {"files": {**FILES, "var/lib/dpkg/other": b""}},
     "file where packages are": {"files": {**FILES, "debs/other": b""}},
-    "folder with an attribute": {"files": {**FILES, "special/file": b""}},
     "device": {"devices": ("opt/device",)},
     "sparse file": {"sparse": {"opt/sparse": 1 << 20}},
     "hard link to what is elsewhere": {"hard_links": {"opt/hard": "./usr/bin/dpkg"}},
@@ -148,8 +147,6 @@ def test_what_is_unusual_is_left_to_dpkg(tmp_path, below, unpack, what):
     (below / "var/lib/dpkg/diversions").write_text("/bin/moved\n/bin/moved.distrib\ndash\n")
     (below / "var/lib/dpkg/statoverride").write_text("root root 4755 /usr/bin/owned\n")
     (below / "linked").symlink_to("opt")
-    (below / "special").mkdir()
-    os.setxattr(below / "special", "user.somebody", b"1")
     assert unpack(package(tmp_path, **UNUSUAL[what])) == ()
     assert written(tmp_path) == set()
     usual = package(tmp_path, name="usual", scripts={"md5sums": ""}, files={"opt/usual": b"1"})

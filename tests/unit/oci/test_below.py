@@ -62,13 +62,3 @@ def test_links_are_told_and_not_followed(below):
 
 def test_file_that_is_too_large_is_not_read(below):
     assert below(["x"]).read(b"x", limit=0) is None
-
-
-def test_attributes_with_which_layers_are_kept_are_none_of_the_folder(below):
-    found = below(["!a/", "b/"])
-    (layer,) = found.folder(b"b")
-    descriptor = os.open("b", os.O_RDONLY, dir_fd=layer)
-    os.setxattr(descriptor, "user.somebody", b"1")
-    os.close(descriptor)
-    assert found.attributes(b"a") == []
-    assert found.attributes(b"b") == ["user.somebody"]
