@@ -150,26 +150,30 @@ def _stages(stratum: Stratum, known: Collection[str]) -> Iterator[str]:
     """
     for number, names in enumerate(stratum.stages):
         later = [name for stage in stratum.stages[number + 1 :] for name in stage if name in known]
-        yield _stage(names, (*stratum.late, *later), known)
+        unpacked = [name for name in names if name not in known]
+        files = " ".join(f"/debs/{name}.deb" for name in unpacked)
+        unpack = f"{_ACT} --unpack {files}\n" if files else ""
+        there = (*unpacked, *known) if number == 0 else unpacked  # now, and were not before
+        yield unpack + _before_scripts(there) + _configure(names, (*stratum.late, *later))
 
 
-def _stage(names: Sequence[str], late: Sequence[str], known: Collection[str]) -> str:
-    """Return the lines of shell that install one stage of the packages.
+def _before_scripts(names: Collection[str]) -> str:
+    first = first_use.before_scripts(names) + certificates.before_scripts(names)
+    return first + scripts_bytecode.before_scripts(names)
+
+
+def _configure(names: Sequence[str], late: Sequence[str]) -> str:
+    """Return the lines of shell that configure one stage of the packages.
 
     Args:
         names: of the packages.
         late: those that are not configured yet.
-        known: as of ``_stages``.
     """
-    files = " ".join(f"/debs/{name}.deb" for name in names if name not in known)
-    unpack = f"{_ACT} --unpack {files}\n" if files else ""
-    unpack += first_use.before_scripts(names) + certificates.before_scripts(names)
-    unpack += scripts_bytecode.before_scripts(names)
     if not late:
-        return f"{unpack}{_ACT} --configure -a\n"
+        return f"{_ACT} --configure -a\n"
     chosen = " ".join(name for name in names if name not in late)
     configure = f"{_ACT} --no-triggers --configure {chosen}\n" if chosen else ""
-    return f"{unpack}{configure}{_ACT} --triggers-only -a\n"
+    return f"{configure}{_ACT} --triggers-only -a\n"
 
 
 def _caches(late: Sequence[str]) -> str:

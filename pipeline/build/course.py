@@ -15,11 +15,10 @@ from pipeline.build.parts import Part
 from pipeline.build.records import parse_layers, print_layers
 from pipeline.build.workshop import Owners, Tree, Workshop
 from runtime.backends.native.forked import Answer, beside
-from runtime.backends.native.mapped import run_mapped
 from runtime.canonical import Json
 from runtime.errors import SeatrialError
 from runtime.oci.image import Layer
-from runtime.oci.trees import Trees, sync_tree
+from runtime.oci.trees import Trees
 
 _AHEAD = 2
 """For how many trees things are fetched while another is filled; it takes the room that they take."""
@@ -150,7 +149,7 @@ class _Packing:
 
 def _printed(workshop: Workshop, step: Step, folder: Path, parts: Sequence[Part], tree: Tree) -> bytes:
     layers = print_layers(workshop.packed(step.name, folder, parts, tree))
-    run_mapped(sync_tree, directories=(folder,))  # whoever keeps it has not to wait for the disk, then
+    workshop.trees.settle(folder)
     return layers
 
 

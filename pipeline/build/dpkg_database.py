@@ -22,13 +22,23 @@ _CONTROL = f"/{DATABASE}/tmp.ci"  # noqa: S108 - in the tree, and dpkg's own nam
 
 _INTERESTS = {"interest": "", "interest-await": "", "interest-noawait": "/noawait"}
 _OTHERS = frozenset({"activate", "activate-await", "activate-noawait"})
-"""They tell packages that are configured of this one, and among those that are unpacked first there is none."""
+"""They tell packages that are configured of this one; among those that are unpacked first there is none."""
 
 _OF_DPKG = frozenset({"status", "conffiles", "config-version", "triggers-awaited", "triggers-pending"})
 """Fields of its database that are no package's."""
 
 _KEPT = frozenset({"File", "Lock", "Unincorp"})
 """Files beside those of triggers."""
+
+_KIND = re.compile(r"[a-z0-9+-]+")
+"""A control file by name: one with a dot could be that of another package in the database."""
+
+_TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
+_LINE = re.compile(rb"(?:[A-Za-z0-9][A-Za-z0-9-]*:|[ \t]+[!-~\x80-\xff])" + _TEXT)
+"""A line of a control file that dpkg takes for a field, or for more of it, and for nothing else."""
+
+_LATEST = 1 << 33
+"""Seconds since 1970 that every file system can keep."""
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _TRIGGER = re.compile(r"(/[!-~]+|[A-Za-z0-9][A-Za-z0-9+._:-]*)")
@@ -72,9 +82,11 @@ def is_told(package: Deb) -> bool:
     interests = [words for words in lines if words[0] in _INTERESTS]
     return (
         control.get("package") == name
-        and all(_WORD.fullmatch(each) for each in (name, control.get("architecture", ""), *package.control_files))
+        and all(_WORD.fullmatch(each) for each in (name, control.get("architecture", "")))
+        and all(_KIND.fullmatch(each) and each != "list" for each in package.control_files)
+        and all(each < _LATEST for each in package.control_times.values())
         and not control.keys() & _OF_DPKG
-        and b"\n\n" not in package.control_files["control"].strip(b"\n")
+        and all(map(_LINE.fullmatch, package.control_files["control"].strip(b"\n").split(b"\n")))
         and all(len(words) == 2 and words[0] in {*_INTERESTS, *_OTHERS} for words in lines)
         and all(_TRIGGER.fullmatch(words[1]) and words[1] not in _KEPT for words in interests)
         and not (interests and control.get("multi-arch") == "same")

@@ -3,8 +3,9 @@ r"""What the scripts of packages compile for Python is compiled when all of them
 The script of each package starts ``py3compile``, and that a Python; the modules of Python itself are compiled by one
 process after the other. Here each only writes down what it is asked for. Afterwards ``py3compile`` says, in one process
 and by its own code, which files that means, and they are compiled as it would have: by the image's own Python, with the
-same options, those of one call by one process. For the same source can give other byte-code: Python marks in it what
-something else in the process holds, too. So a call's is its package's own, whatever others are there.
+same options, never those of two calls by one process. For the same source can give other byte-code: Python marks in it
+what something else in the process holds, too. So a call's is its package's own, whatever others are there; that of a
+long one is divided into pieces of a fixed length.
 
 Only what Debian's tools write into a script is put off: a script that goes on where compiling failed, or means a path
 that is relative, or is not root any more, has it done at once. So has one of a Python before 3.11, for which there is

@@ -112,7 +112,7 @@ def entry_of(member: tarfile.TarInfo, limits: Limits) -> Entry:
     """Return what a member of a package is in a tree whose folders are merged into /usr.
 
     Raises:
-        PackageError: it is of a kind that is refused.
+        PackageError: it is of a kind that is refused, or its name or size is none.
         RefusedError: its path, or the one that it is a hard link to, leaves the tree or is not normal.
     """
     kind = _KINDS.get(member.type)
@@ -122,6 +122,9 @@ def entry_of(member: tarfile.TarInfo, limits: Limits) -> Entry:
     if member.issparse():  # as pax headers say it, a plain file of any size in a few bytes
         message = f"{member.name!r} is a sparse file of {member.size} bytes, which is refused"
         raise PackageError(message, reason=Reason.DEB_SPARSE)
+    if member.size < 0 or {"\n", "\0"}.intersection(member.name + member.linkname):
+        message = f"{member.name!r} has a size or a name that no file has"
+        raise PackageError(message, reason=Reason.DEB_DAMAGED)
     target = os.fsencode(member.linkname)
     return Entry(
         path=in_usr(check_path(os.fsencode(member.name), limits)),

@@ -27,13 +27,17 @@ from runtime.oci.folder import Folder
 from runtime.oci.owners import Owners
 from runtime.oci.refusal import RefusedError
 from runtime.oci.tar import Entry, Kind
+from runtime.oci.unpack import check_path
 
 _READ = ("status", "diversions", "statoverride", "triggers/File", "triggers/Unincorp", "info/format")
 _LARGEST = 64 << 20
 """Bytes of a file of dpkg's database that is read here."""
 
-_MOST = 50_000
-"""Members of a package that is looked at here: all are kept in memory."""
+_MOST, _MOST_BYTES = 50_000, 16 << 20
+"""Members of a package that is looked at here, and bytes of their names: all are kept in memory."""
+
+_LATEST = 1 << 33
+"""Seconds since 1970 that every file system can keep."""
 
 _USUAL = re.compile(rb"#.*|no-debsig|log [!-~]+|\s*")
 """A line of dpkg's configuration that does not matter here."""
@@ -69,11 +73,13 @@ class _Content:
         waiting: the paths of its files of configuration.
         members: of its archive, and what they are in the tree.
         kinds: path → what is new there.
+        names: bytes of all names.
     """
 
     waiting: frozenset[bytes]
     members: list[tuple[tarfile.TarInfo, Entry]] = field(default_factory=list)
     kinds: dict[bytes, Kind] = field(default_factory=dict)
+    names: int = 0
 
 
 def unpack_over(root: int, below: Below, paths: Iterable[Path], *, epoch: int) -> tuple[str, ...]:
@@ -83,7 +89,7 @@ def unpack_over(root: int, below: Below, paths: Iterable[Path], *, epoch: int) -
         root: its descriptor, as user 0 of the mapped ids; dpkg has changed nothing in it.
         below: what is under it, made by ``bootstrap``.
         paths: of the packages, in the order in which dpkg would unpack them; each file has the name of its package.
-        epoch: the time of folders in which something is new, and of what no package brings; seconds since 1970.
+        epoch: the time of folders that are below, and of what no package brings; seconds since 1970.
 
     Returns:
         The names of those that are unpacked; dpkg knows of them.
@@ -94,9 +100,8 @@ def unpack_over(root: int, below: Below, paths: Iterable[Path], *, epoch: int) -
     done: list[Unpacked] = []
     with Folder(root) as folder:
         over = _Over(folder=folder, below=below, told=told, epoch=epoch)
-        for path in paths:
-            package = read_deb(path)
-            if package.is_plain and is_files_only(package) and not told.knows(path.stem):
+        for package in map(read_deb, paths):
+            if package.is_plain:  # another one is too large: its folders are not looked at either
                 with package.open_plain() as archive:
                     content = over.looked_at(archive, package)
                     if content:
@@ -145,26 +150,36 @@ class _Over:
         below: what is under it.
         told: what dpkg's database says there.
         epoch: as of ``unpack_over``.
+        left: path → mode and owner of the folders of packages that are left to dpkg; it would make them first.
     """
 
     folder: Folder
     below: Below
     told: _Told
     epoch: int
+    left: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
 
     def looked_at(self, archive: tarfile.TarFile, package: Deb) -> _Content | None:
         """Return what a package holds; None if anything in it is not new or not usual."""
         content = _Content(waiting=conffiles(package))
+        is_usual = is_files_only(package) and not self.told.knows(package.path.stem)
         limits = Limits()
         try:
             for member in archive:
                 entry = entry_of(member, limits)
                 content.members.append((member, entry))
-                if len(content.members) > _MOST or not self._is_usual(member, entry, content):
+                content.names += len(entry.path) + len(entry.target)
+                is_usual = is_usual and self._is_usual(member, entry, content)
+                if len(content.members) > _MOST or content.names > _MOST_BYTES or archive.pax_headers:
                     return None
-        except (PackageError, RefusedError, tarfile.TarError, RecursionError):
+        except (PackageError, RefusedError, tarfile.TarError, RecursionError, ValueError, OverflowError):
             return None  # dpkg says what it is
-        return content if content.waiting <= content.kinds.keys() else None
+        if is_usual and content.waiting <= content.kinds.keys():
+            return content
+        for _, entry in content.members:
+            if entry.kind is Kind.DIRECTORY:
+                self.left.setdefault(entry.path, _about(entry))
+        return None
 
     def unpack(self, archive: tarfile.TarFile, content: _Content) -> None:
         """Write what is new."""
@@ -197,11 +212,16 @@ class _Over:
             or entry.uid
             or entry.gid
             or not {member.uname, member.gname} <= _ROOT
+            or member.pax_headers
+            or entry.mtime >= _LATEST
+            or (is_folder and self.left.get(path, _about(entry)) != _about(entry))
             or not self._has_folder(path.rpartition(b"/")[0], kinds)
             or self._is_taken(path, kinds)
         ):
             return False
-        if path in content.waiting and (entry.kind is not Kind.FILE or self._is_taken(path + NEW, kinds)):
+        if path in content.waiting and (
+            entry.kind is not Kind.FILE or self._is_taken(check_path(path + NEW, Limits()), kinds)
+        ):
             return False
         if entry.kind is Kind.HARDLINK and (
             entry.target in content.waiting or kinds.get(entry.target) not in (Kind.FILE, Kind.HARDLINK)
@@ -233,3 +253,7 @@ class _Over:
         uid, gid = Owners.here().of_name(path, status, folder=layer)
         mode = stat.S_IMODE(status.st_mode)
         self.folder.add(Entry(path=path, kind=Kind.DIRECTORY, mode=mode, uid=uid, gid=gid, mtime=self.epoch))
+
+
+def _about(entry: Entry) -> tuple[int, int, int]:
+    return entry.mode, entry.uid, entry.gid

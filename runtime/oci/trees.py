@@ -84,6 +84,17 @@ class Trees:
         """Tell whether all of some layers are unpacked here already."""
         return all((self._root / _name_of(each)).is_dir() for each in _wholes(layers))
 
+    def settle(self, folder: Path) -> None:
+        """Let the disk have a folder of ``new_folder``: ``keep`` has not to wait for it, then.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            self._mapped(sync_tree, directories=(folder,))
+        except OSError as error:
+            raise _unusable(folder, error) from error
+
     def keep(self, folder: Path, layers: tuple[Layer, ...]) -> None:
         """Make a folder of ``new_folder`` the directory of layers, without unpacking them.
 

@@ -26,10 +26,11 @@ def make_deb(
     sparse: dict[str, int] | None = None,
     hard_links: dict[str, str] | None = None,
     scripts: dict[str, str] | None = None,
+    mode: int = 0o755,
 ) -> bytes:
     """Return a ``.deb`` with the control fields, files by path, block devices, links, and sparse files by size.
 
-    A path that ends with a slash is a folder's.
+    A path that ends with a slash is a folder's, which has the mode.
     ``scripts`` are its maintainer scripts by name; hard links come after the files.
     """
     control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
@@ -38,7 +39,7 @@ def make_deb(
         "control.tar.xz": lzma.compress(_control(control, scripts or {}, mtime)),
         "data.tar.xz": lzma.compress(
             _odd(links or {}, sparse or {})
-            + _tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices, hard_links or {})
+            + _tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices, hard_links or {}, mode)
         ),
     }
     return make_ar(members)
@@ -64,7 +65,11 @@ def _control(control: bytes, scripts: dict[str, str], mtime: int) -> bytes:
 
 
 def _tar(
-    files: dict[str, bytes], mtime: int, devices: tuple[str, ...] = (), hard_links: dict[str, str] | None = None
+    files: dict[str, bytes],
+    mtime: int,
+    devices: tuple[str, ...] = (),
+    hard_links: dict[str, str] | None = None,
+    mode: int = 0o755,
 ) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
@@ -72,7 +77,7 @@ def _tar(
             entry = tarfile.TarInfo(name)
             entry.size, entry.mtime = len(content), mtime
             if name.endswith("/"):
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                entry.type, entry.mode = tarfile.DIRTYPE, mode
             archive.addfile(entry, io.BytesIO(content))
         for name in devices:
             entry = tarfile.TarInfo(f"./{name}")

@@ -133,7 +133,11 @@ UNUSUAL = {
     "file whose owner is said elsewhere": {"files": {**FILES, "usr/bin/owned": b""}},
     "folder that is a link": {"files": {**FILES, "linked/file": b""}},
     "file of dpkg's database": {"files": {**FILES, "var/lib/dpkg/other": b""}},
-    "file where packages are": {"files": {**FILES, "debs/other": b""}},
+    "file where packages are": {"files": {**FILES, "debs/": b"", "debs/other": b""}},
+    "name of two lines": {"files": {**FILES, "opt/a\n/": b"", "opt/a\n/etc/": b"", "opt/a\n/etc/shadow": b""}},
+    "file of configuration with a long name": {"scripts": {"md5sums": "", "conffiles": f"/opt/{'x' * 250}\n"}}
+    | {"files": {f"opt/{'x' * 250}": b""}},
+    "time that no disk keeps": {"mtime": 1 << 40},
     "device": {"devices": ("opt/device",)},
     "sparse file": {"sparse": {"opt/sparse": 1 << 20}},
     "hard link to what is elsewhere": {"hard_links": {"opt/hard": "./usr/bin/dpkg"}},
@@ -151,6 +155,16 @@ def test_what_is_unusual_is_left_to_dpkg(tmp_path, below, unpack, what):
     assert written(tmp_path) == set()
     usual = package(tmp_path, name="usual", scripts={"md5sums": ""}, files={"opt/usual": b"1"})
     assert unpack(usual) == ("usual",)
+
+
+def test_folder_that_dpkg_would_make_first_is_left_to_it(tmp_path, unpack):
+    scripts = {"md5sums": ""}
+
+    def sharing(name, folder, **more):
+        return package(tmp_path, name=name, files={folder: b"", f"{folder}{name}": b""}, **{"scripts": scripts, **more})
+
+    left = sharing("first", "opt/shared/", scripts={**scripts, "preinst": "#!/bin/sh\n"}, mode=0o700)
+    assert unpack(left, sharing("other", "opt/shared/"), sharing("third", "opt/own/")) == ("third",)
 
 
 def test_second_package_with_the_same_file_is_left_to_dpkg(tmp_path, unpack):

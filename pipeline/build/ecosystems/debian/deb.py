@@ -215,5 +215,5 @@ class _Header(tarfile.TarInfo):
         return super()._proc_pax(archive)  # type: ignore[misc,no-any-return]
 
     def _refuse_large(self) -> None:
-        if self.size > _EXTENSION_LIMIT:
+        if not 0 <= self.size <= _EXTENSION_LIMIT:
             raise tarfile.ReadError(f"an extended header of {self.size} bytes")
