@@ -37,7 +37,7 @@ _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _LINE = re.compile(rb"(?:[A-Za-z0-9][A-Za-z0-9-]*:|[ \t]+[!-~\x80-\xff])" + _TEXT)
 """A line of a control file that dpkg takes for a field, or for more of it, and for nothing else."""
 
-_LATEST = 1 << 33
+LATEST = 1 << 33
 """Seconds since 1970 that every file system can keep."""
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9+.-]*")
@@ -84,7 +84,7 @@ def is_told(package: Deb) -> bool:
         control.get("package") == name
         and all(_WORD.fullmatch(each) for each in (name, control.get("architecture", "")))
         and all(_KIND.fullmatch(each) and each != "list" for each in package.control_files)
-        and all(each < _LATEST for each in package.control_times.values())
+        and all(each < LATEST for each in package.control_times.values())
         and not control.keys() & _OF_DPKG
         and all(map(_LINE.fullmatch, package.control_files["control"].strip(b"\n").split(b"\n")))
         and all(len(words) == 2 and words[0] in {*_INTERESTS, *_OTHERS} for words in lines)

@@ -9,17 +9,17 @@ Source: Debian policy, section 6.6, "Details of unpack phase"; dpkg's documentat
 """
 
 import os
-import re
 import stat
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.build.dpkg_database import DATABASE, NEW, Unpacked, additions, conffiles, is_files_only
+from pipeline.build.dpkg_database import DATABASE, LATEST, NEW, Unpacked, additions, conffiles, is_files_only
+from pipeline.build.dpkg_said import Said, read_said
 from pipeline.build.ecosystems.debian.deb import Deb, read_deb
 from pipeline.build.left_out import PACKAGES
-from pipeline.build.unpacking import MERGED, content_of, entry_of, in_usr, listed_path
+from pipeline.build.unpacking import MERGED, content_of, entry_of, listed_path
 from pipeline.declare.errors import PackageError
 from runtime.oci.archive import Limits
 from runtime.oci.below import Below
@@ -29,40 +29,11 @@ from runtime.oci.refusal import RefusedError
 from runtime.oci.tar import Entry, Kind
 from runtime.oci.unpack import check_path
 
-_READ = ("status", "diversions", "statoverride", "triggers/File", "triggers/Unincorp", "info/format")
-_LARGEST = 64 << 20
-"""Bytes of a file of dpkg's database that is read here."""
-
 _MOST, _MOST_BYTES = 50_000, 16 << 20
 """Members of a package that is looked at here, and bytes of their names: all are kept in memory."""
 
-_LATEST = 1 << 33
-"""Seconds since 1970 that every file system can keep."""
-
-_USUAL = re.compile(rb"#.*|no-debsig|log [!-~]+|\s*")
-"""A line of dpkg's configuration that does not matter here."""
-
 _OURS = tuple(f"{each}/".encode() for each in (PACKAGES, DATABASE))
 _ROOT = frozenset({"", "root"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What dpkg's database below says.
-
-    Args:
-        status: of all packages.
-        moved: the paths with which dpkg does something else than to write them.
-        interests: the paths of which some package wants to know.
-    """
-
-    status: bytes
-    moved: frozenset[bytes]
-    interests: frozenset[str]
-
-    def knows(self, name: str) -> bool:
-        """Tell whether the database says anything of a package."""
-        return f"\nPackage: {name}\n".encode() in b"\n" + self.status
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +65,7 @@ def unpack_over(root: int, below: Below, paths: Iterable[Path], *, epoch: int) -
     Returns:
         The names of those that are unpacked; dpkg knows of them.
     """
-    told = _told(below)
+    told = read_said(below)
     if told is None:
         return ()
     done: list[Unpacked] = []
@@ -114,33 +85,6 @@ def unpack_over(root: int, below: Below, paths: Iterable[Path], *, epoch: int) -
     return tuple(each.package.path.stem for each in done)
 
 
-def _told(below: Below) -> _Told | None:
-    """Return what dpkg's database says; None where it or dpkg's configuration has anything unusual."""
-    found = {name: _read(below, f"{DATABASE}/{name}".encode()) for name in _READ}
-    configuration = _read(below, b"etc/dpkg/dpkg.cfg")
-    if (
-        None in (*found.values(), configuration)
-        or not all(map(_USUAL.fullmatch, (configuration or b"").split(b"\n")))
-        or below.names(b"etc/dpkg/dpkg.cfg.d")
-        or found["info/format"] != b"1\n"
-        or found["triggers/Unincorp"]
-        or not all(below.link(name) == b"usr/" + name for name in MERGED if below.status(name))
-    ):
-        return None
-    status, diversions, overrides, interests = (found[name] or b"" for name in _READ[:4])
-    moved = [*diversions.split(b"\n"), *(line.split(b" ", 3)[-1] for line in overrides.split(b"\n"))]
-    return _Told(
-        status=status,
-        moved=frozenset(in_usr(path.strip(b"/")) for path in moved),
-        interests=frozenset(line.split(b" ")[0].decode("utf-8", "surrogateescape") for line in interests.split(b"\n")),
-    )
-
-
-def _read(below: Below, path: bytes) -> bytes | None:
-    """Return the content of a file, empty where there is none; None where it is something else, or too large."""
-    return below.read(path, limit=_LARGEST) if below.status(path) else b""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Over:
     """Packages that are being unpacked into ``folder``.
@@ -155,7 +99,7 @@ class _Over:
 
     folder: Folder
     below: Below
-    told: _Told
+    told: Said
     epoch: int
     left: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
 
@@ -170,7 +114,9 @@ class _Over:
                 content.members.append((member, entry))
                 content.names += len(entry.path) + len(entry.target)
                 is_usual = is_usual and self._is_usual(member, entry, content)
-                if len(content.members) > _MOST or content.names > _MOST_BYTES or archive.pax_headers:
+                if len(content.members) > _MOST or content.names > _MOST_BYTES:
+                    return None
+                if member.pax_headers or archive.pax_headers:  # dpkg knows none
                     return None
         except (PackageError, RefusedError, tarfile.TarError, RecursionError, ValueError, OverflowError):
             return None  # dpkg says what it is
@@ -212,8 +158,7 @@ class _Over:
             or entry.uid
             or entry.gid
             or not {member.uname, member.gname} <= _ROOT
-            or member.pax_headers
-            or entry.mtime >= _LATEST
+            or entry.mtime >= LATEST
             or (is_folder and self.left.get(path, _about(entry)) != _about(entry))
             or not self._has_folder(path.rpartition(b"/")[0], kinds)
             or self._is_taken(path, kinds)
