@@ -5,11 +5,13 @@ filled, and its digest is wanted only at the end. What the next trees are filled
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.build.parts import Part
 from pipeline.build.records import parse_layers, print_layers
@@ -20,8 +22,13 @@ from runtime.errors import SeatrialError
 from runtime.oci.image import Layer
 from runtime.oci.trees import Trees
 
+T = TypeVar("T")
+
 _AHEAD = 2
 """For how many trees things are fetched while another is filled; it takes the room that they take."""
+
+_NICENESS = 10
+"""How much nicer than the process that fills a tree are those beside it."""
 
 Files = Mapping[str, Path]
 """What a tree is filled with, by name."""
@@ -113,7 +120,9 @@ def _made(steps: Sequence[Step], workshop: Workshop, layers: tuple[Layer, ...], 
         if last:
             layers += last.kept(workshop, layers)
         pack = partial(_printed, workshop, step, folder, parts, tree)
-        last = _Packing(step=step, folder=folder, answer=stack.enter_context(beside(pack)))
+        is_waited_for = step is steps[-1]
+        answer = stack.enter_context(beside(pack if is_waited_for else partial(_yielding, pack)))
+        last = _Packing(step=step, folder=folder, answer=answer)
     return layers + last.kept(workshop, layers) if last else layers
 
 
@@ -147,6 +156,12 @@ class _Packing:
                 error.add_note(f"{self.step.name} was not kept: {second}")
 
 
+def _yielding(function: Callable[[], T]) -> T:
+    """Call a function in a process beside the one that fills a tree: it takes what that leaves of the processors."""
+    os.nice(_NICENESS)
+    return function()
+
+
 def _printed(workshop: Workshop, step: Step, folder: Path, parts: Sequence[Part], tree: Tree) -> bytes:
     layers = print_layers(workshop.packed(step.name, folder, parts, tree))
     workshop.trees.settle(folder)
@@ -175,7 +190,7 @@ def _fetching(step: Step, trees: Trees, after: Answer[Files] | None) -> Iterator
     def fetch() -> Files:
         if after:
             after.until_there()
-        return step.fetch(folder)
+        return _yielding(lambda: step.fetch(folder))
 
     with trees.new_folder() as folder, beside(fetch) as answer:
         yield answer
