@@ -122,7 +122,7 @@ def _unpacked(folder: Path, stratum: Stratum, packages: Mapping[str, Path], belo
     first = ""
     if not below:
         known, first = run_mapped(lambda root: _unpack(root, stratum.stages[0], epoch), directories=(folder,))
-    elif stratum.name != ADDED:  # that one may lie on what others made
+    elif stratum.stages and stratum.name != ADDED:  # that one may lie on what others made
         known = run_mapped(partial(_unpack_over, stratum, epoch), directories=(folder, *below))
     stages = "".join(_stages(stratum, known)) or _caches(stratum.late)
     after = first_use.after_scripts(names) + certificates.after_scripts(names)
@@ -199,10 +199,12 @@ def _unpack(root: int, names: Sequence[str], epoch: int) -> tuple[tuple[str, ...
 
 
 def _unpack_over(stratum: Stratum, epoch: int, root: int, *below: int) -> tuple[str, ...]:
-    """Unpack what is usual over the strata below, the lowest of which is first; return its names."""
+    """Unpack what is usual over the strata below, the lowest of which is first; return its names.
+
+    Only of the first stage: files of a later one wake those that are configured before.
+    """
     os.fchdir(root)
-    names = (name for stage in stratum.stages for name in stage)
-    paths = [Path(PACKAGES) / f"{name}.deb" for name in names]
+    paths = [Path(PACKAGES) / f"{name}.deb" for name in stratum.stages[0]]
     return unpack_over(root, Below(tuple(reversed(below))), paths, epoch=epoch)
 
 

@@ -6,12 +6,12 @@ it configures them it writes all of its database anew, in its own order of field
 Source: dpkg(1), "Package states"; deb-triggers(5); Debian policy, section 6.6, "Details of unpack phase".
 """
 
-import re
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.build.ecosystems.debian.deb import Deb
+from pipeline.build.first_scripts import has_first_script
+from pipeline.build.usual_packages import SCRIPTS, activated, conffiles, interests
 
 DATABASE = "var/lib/dpkg"
 NEW = b".dpkg-new"
@@ -19,31 +19,6 @@ NEW = b".dpkg-new"
 
 _CONTROL = f"/{DATABASE}/tmp.ci"  # noqa: S108 - in the tree, and dpkg's own name
 """Where the control data of a package are while it is unpacked."""
-
-_INTERESTS = {"interest": "", "interest-await": "", "interest-noawait": "/noawait"}
-_OTHERS = frozenset({"activate", "activate-await", "activate-noawait"})
-"""They tell packages that are configured of this one; among those that are unpacked first there is none."""
-
-_OF_DPKG = frozenset({"status", "conffiles", "config-version", "triggers-awaited", "triggers-pending"})
-"""Fields of its database that are no package's."""
-
-_KEPT = frozenset({"File", "Lock", "Unincorp"})
-"""Files beside those of triggers."""
-
-_KIND = re.compile(r"[a-z0-9+-]+")
-"""A control file by name: one with a dot could be that of another package in the database."""
-
-_TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-_LINE = re.compile(rb"(?:[A-Za-z0-9][A-Za-z0-9-]*:|[ \t]+[!-~\x80-\xff])" + _TEXT)
-"""A line of a control file that dpkg takes for a field, or for more of it, and for nothing else."""
-
-LATEST = 1 << 33
-"""Seconds since 1970 that every file system can keep."""
-
-_WORD = re.compile(r"[a-z0-9][a-z0-9+.-]*")
-_TRIGGER = re.compile(r"(/[!-~]+|[A-Za-z0-9][A-Za-z0-9+._:-]*)")
-_PATH = re.compile(r"/[!-~]+")
-_SCRIPTS = frozenset({"preinst", "postinst", "prerm", "postrm", "config"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,61 +34,6 @@ class Unpacked:
     listed: list[str] = field(default_factory=list)
 
 
-def told(packages: Sequence[Deb]) -> frozenset[str]:
-    """Return the names of those packages of which dpkg can be told here; see ``is_told``.
-
-    dpkg keeps the packages that want to know of a trigger in the order in which it unpacked them: either all of these
-    are told, or none.
-    """
-    usual = [each for each in packages if is_told(each)]
-    interested = [each for each in packages if _interests([Unpacked(package=each)])]
-    if not all(each in usual for each in interested):
-        usual = [each for each in usual if each not in interested]
-    return frozenset(each.path.stem for each in usual)
-
-
-def is_told(package: Deb) -> bool:
-    """Tell whether all that unpacking a package means can be told here; whatever is unusual is left to dpkg.
-
-    That is so if its control data can add nothing to the database but what is its own: it is as hostile as its author.
-    """
-    control, name = package.control, package.path.stem
-    lines = [line.split() for line in _lines(package, "triggers")]
-    interests = [words for words in lines if words[0] in _INTERESTS]
-    return (
-        control.get("package") == name
-        and all(_WORD.fullmatch(each) for each in (name, control.get("architecture", "")))
-        and all(_KIND.fullmatch(each) and each != "list" for each in package.control_files)
-        and all(each < LATEST for each in package.control_times.values())
-        and not control.keys() & _OF_DPKG
-        and all(map(_LINE.fullmatch, package.control_files["control"].strip(b"\n").split(b"\n")))
-        and all(len(words) == 2 and words[0] in {*_INTERESTS, *_OTHERS} for words in lines)
-        and all(_TRIGGER.fullmatch(words[1]) and words[1] not in _KEPT for words in interests)
-        and not (interests and control.get("multi-arch") == "same")
-        and all(_PATH.fullmatch(line) for line in _lines(package, "conffiles"))
-    )
-
-
-def is_files_only(package: Deb) -> bool:
-    """Tell whether unpacking a package, where all of its files are new, means no more than to tell dpkg of them.
-
-    It is not so where a script runs before, where the package wants to know of what others do, and where dpkg computes
-    the hashes of its files.
-    """
-    words = [line.split() for line in _lines(package, "triggers")]
-    return (
-        is_told(package)
-        and "preinst" not in package.control_files
-        and "md5sums" in package.control_files
-        and all(each[0] in _OTHERS and _TRIGGER.fullmatch(each[1]) for each in words)
-    )
-
-
-def conffiles(package: Deb) -> frozenset[bytes]:
-    """Return the paths of a package's files of configuration, relative to the tree."""
-    return frozenset(line.strip("/").encode() for line in _lines(package, "conffiles"))
-
-
 def before_scripts(packages: Iterable[Deb], folder: str) -> str:
     """Return the lines of shell that run, of packages that dpkg was told of, the scripts that run before all others.
 
@@ -126,7 +46,7 @@ def before_scripts(packages: Iterable[Deb], folder: str) -> str:
 
     Source: dpkg(1), "Environment", of maintainer scripts.
     """
-    return "".join(_before(each, folder) for each in packages if "preinst" in each.control_files)
+    return "".join(_before(each, folder) for each in packages if has_first_script(each))
 
 
 def _before(package: Deb, folder: str) -> str:
@@ -160,28 +80,28 @@ def database(unpacked: Sequence[Unpacked], *, epoch: int) -> Iterator[tuple[str,
     yield from _info(unpacked, epoch)
     yield f"{DATABASE}/info/format", 0o644, b"1\n", epoch
     yield f"{DATABASE}/status", 0o644, b"\n".join(_stanza(each.package) for each in unpacked), epoch
-    for trigger, lines in sorted(_interests(unpacked).items()):
+    for trigger, lines in sorted(interests([each.package for each in unpacked]).items()):
         yield f"{DATABASE}/triggers/{trigger}", 0o644, _text(lines), epoch
 
 
 def additions(
-    unpacked: Sequence[Unpacked], *, status: bytes, interests: Collection[str], epoch: int
+    unpacked: Sequence[Unpacked], *, status: bytes, heard: Collection[str], epoch: int
 ) -> Iterator[tuple[str, int, bytes, int]]:
     """Yield the files that say it where dpkg's database is there already; as of ``database``.
 
     Args:
         unpacked: packages as of ``is_files_only``, in their order.
         status: of the packages that dpkg knows.
-        interests: the paths of which some of these want to know.
+        heard: the paths of which some of these want to know.
         epoch: as of ``database``.
     """
     yield from _info(unpacked, epoch)
     stanzas = (status.strip(b"\n") + b"\n", *(_stanza(each.package) for each in unpacked))
     yield f"{DATABASE}/status", 0o644, b"\n".join(stanzas), epoch
-    activated = _with_folders(path for each in unpacked for path in each.listed).intersection(interests)
-    activated |= {line.split()[1] for each in unpacked for line in _lines(each.package, "triggers")}
-    if activated:  # a dash: no package waits for it
-        yield f"{DATABASE}/triggers/Unincorp", 0o644, _text(f"{each} -" for each in sorted(activated)), epoch
+    woken = _with_folders(path for each in unpacked for path in each.listed).intersection(heard)
+    woken = woken.union(*(activated(each.package) for each in unpacked))
+    if woken:  # a dash: no package waits for it
+        yield f"{DATABASE}/triggers/Unincorp", 0o644, _text(f"{each} -" for each in sorted(woken)), epoch
 
 
 def _with_folders(paths: Iterable[str]) -> set[str]:
@@ -202,8 +122,8 @@ def _info(unpacked: Iterable[Unpacked], epoch: int) -> Iterator[tuple[str, int, 
         yield f"{DATABASE}/info/{name}.list", 0o644, _text(each.listed), epoch
         for kind, content in sorted(package.control_files.items()):
             if kind != "control":
-                mode = 0o755 if kind in _SCRIPTS else 0o644
-                yield f"{DATABASE}/info/{name}.{kind}", mode, content, max(0, package.control_times[kind])
+                mode = 0o755 if kind in SCRIPTS else 0o644
+                yield f"{DATABASE}/info/{name}.{kind}", mode, content, int(package.control_headers[kind].mtime)
 
 
 def _name(package: Deb) -> str:
@@ -216,29 +136,9 @@ def _name(package: Deb) -> str:
 def _stanza(package: Deb) -> bytes:
     control = package.control_files["control"].decode("utf-8", "surrogateescape").strip("\n")
     status = "Status: install ok unpacked\n"
-    changed = "".join(f"\n {line} newconffile" for line in _lines(package, "conffiles"))
+    changed = "".join(f"\n {path} newconffile" for path in conffiles(package))
     told = f"{control}\n{status}" + (f"Conffiles:{changed}\n" if changed else "")
     return told.encode("utf-8", "surrogateescape")
-
-
-def _interests(unpacked: Sequence[Unpacked]) -> dict[str, list[str]]:
-    """Return the file of each trigger → the packages that want to be told; of paths all are in one file."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for each in unpacked:
-        name = each.package.control.get("package", "")
-        for line in _lines(each.package, "triggers"):
-            kind, *named = line.split()
-            if kind in _INTERESTS and named:
-                told = f"{name}{_INTERESTS[kind]}"
-                is_path = named[0].startswith("/")
-                found["File" if is_path else named[0]].append(f"{named[0]} {told}" if is_path else told)
-    return found
-
-
-def _lines(package: Deb, name: str) -> list[str]:
-    """Return the lines of a control file that say anything."""
-    lines = package.control_files.get(name, b"").decode("utf-8", "replace").split("\n")
-    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
 def _text(lines: Iterable[str]) -> bytes:

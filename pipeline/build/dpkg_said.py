@@ -26,11 +26,13 @@ class Said:
         status: of all packages.
         moved: the paths with which dpkg does something else than to write them.
         interests: the paths of which some package wants to know.
+        architecture: the one that dpkg itself is of.
     """
 
     status: bytes
     moved: frozenset[bytes]
     interests: frozenset[str]
+    architecture: str
 
     def knows(self, name: str) -> bool:
         """Tell whether the database says anything of a package."""
@@ -45,6 +47,7 @@ def read_said(below: Below) -> Said | None:
         None in (*found.values(), configuration)
         or not all(map(_USUAL.fullmatch, (configuration or b"").split(b"\n")))
         or below.names(b"etc/dpkg/dpkg.cfg.d")
+        or below.status(b"root/.dpkg.cfg")
         or found["info/format"] != b"1\n"
         or found["triggers/Unincorp"]
         or not all(below.link(name) == b"usr/" + name for name in MERGED if below.status(name))
@@ -56,7 +59,14 @@ def read_said(below: Below) -> Said | None:
         status=status,
         moved=frozenset(in_usr(path.strip(b"/")) for path in moved),
         interests=frozenset(line.split(b" ")[0].decode("utf-8", "surrogateescape") for line in interests.split(b"\n")),
+        architecture=_architecture(status),
     )
+
+
+def _architecture(status: bytes) -> str:
+    stanza = next((each for each in status.split(b"\n\n") if each.startswith(b"Package: dpkg\n")), b"")
+    found = re.search(rb"^Architecture: ([a-z0-9-]+)$", stanza, re.MULTILINE)
+    return found[1].decode() if found else ""
 
 
 def _read(below: Below, path: bytes) -> bytes | None:

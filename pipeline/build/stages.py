@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.essential import answers_of, providers_of
+from pipeline.build.first_scripts import has_first_script
 
 
 def unpack_stages(packages: Mapping[str, Deb], needed: Collection[str]) -> tuple[tuple[str, ...], ...]:
@@ -24,7 +25,7 @@ def unpack_stages(packages: Mapping[str, Deb], needed: Collection[str]) -> tuple
     providers = providers_of(controls)
     edges = []
     for name in sorted(set(packages) - set(needed)):
-        steps = {"depends": 0, "pre-depends": int("preinst" in packages[name].control_files)}
+        steps = {"depends": 0, "pre-depends": int(has_first_script(packages[name]))}
         for field, step in steps.items():
             answers = answers_of(controls[name].get(field, ""), providers)
             edges += [(name, other, step) for other in answers if other not in needed]

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.essential import answers_of, essential_closure, providers_of
+from pipeline.build.first_scripts import has_first_script
 from pipeline.build.stages import unpack_stages
 from pipeline.declare.errors import BuildError
 
@@ -99,7 +100,7 @@ def _of(
     found: list[tuple[str, ...]] = []
     for stage in stages:
         names = tuple(name for name in stage if name in chosen)
-        if found and not any("preinst" in packages[name].control_files for name in names):
+        if found and not any(has_first_script(packages[name]) for name in names):
             found[-1] += names
         elif names:
             found.append(names)

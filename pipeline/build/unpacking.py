@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.build.dpkg_database import NEW, Unpacked, conffiles, database, told
+from pipeline.build.dpkg_database import NEW, Unpacked, database
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.ecosystems.debian.plain import plain_ahead
+from pipeline.build.usual_packages import conffiles, told
 from pipeline.declare.errors import PackageError
 from pipeline.declare.reasons import Reason
 from runtime.oci.archive import Limits
@@ -24,6 +25,7 @@ _EMPTY = (b"var/lib/dpkg/status", b"var/lib/dpkg/available")
 _KINDS = {tarfile.REGTYPE: Kind.FILE, tarfile.AREGTYPE: Kind.FILE, tarfile.SYMTYPE: Kind.SYMLINK}
 _KINDS |= {tarfile.LNKTYPE: Kind.HARDLINK, tarfile.DIRTYPE: Kind.DIRECTORY}
 _BLOCK = 1 << 20
+_LONGEST = 4095  # bytes of a path; source: limits.h, PATH_MAX
 
 
 def unpack_first(root: int, packages: Sequence[Deb], *, epoch: int, scratch: Path) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ def _tell(folder: Folder, known: Sequence[Unpacked], epoch: int) -> None:
 
 def _unpack(folder: Folder, package: Deb, limits: Limits, state: Unpacked | None) -> None:
     """Unpack one package; what dpkg is to know of it is added to ``state``."""
-    waiting = conffiles(package) if state else frozenset()
+    waiting = waiting_for(package) if state else frozenset()
     with package.open_data() as archive:
         for member in archive:
             entry = entry_of(member, limits)
@@ -101,6 +103,11 @@ def _unpack(folder: Folder, package: Deb, limits: Limits, state: Unpacked | None
                 folder.add(replace(entry, path=entry.path + NEW), (content,))
             else:
                 folder.add(entry, content_of(archive, member))
+
+
+def waiting_for(package: Deb) -> frozenset[bytes]:
+    """Return the paths in the tree of what waits until a package is configured: its files of configuration."""
+    return frozenset(in_usr(path[1:].encode()) for path in conffiles(package))
 
 
 def listed_path(member: tarfile.TarInfo) -> str:
@@ -126,6 +133,9 @@ def entry_of(member: tarfile.TarInfo, limits: Limits) -> Entry:
         message = f"{member.name!r} has a size or a name that no file has"
         raise PackageError(message, reason=Reason.DEB_DAMAGED)
     target = os.fsencode(member.linkname)
+    if kind is Kind.SYMLINK and not 0 < len(target) <= _LONGEST:
+        message = f"{member.name!r} is a link to a path of {len(target)} bytes, which no link is"
+        raise PackageError(message, reason=Reason.DEB_DAMAGED)
     return Entry(
         path=in_usr(check_path(os.fsencode(member.name), limits)),
         kind=kind,

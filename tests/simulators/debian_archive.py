@@ -13,6 +13,7 @@ from pathlib import Path
 import pysequoia
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+_SCRIPTS = {"preinst", "postinst", "prerm", "postrm", "config"}
 _COMPRESS = {".xz": lzma.compress, ".gz": lambda data: gzip.compress(data, mtime=0), "": lambda data: data}
 
 
@@ -27,18 +28,22 @@ def make_deb(
     hard_links: dict[str, str] | None = None,
     scripts: dict[str, str] | None = None,
     mode: int = 0o755,
+    first: bytes = b"",
+    control_mode: int | None = None,
 ) -> bytes:
     """Return a ``.deb`` with the control fields, files by path, block devices, links, and sparse files by size.
 
     A path that ends with a slash is a folder's, which has the mode.
-    ``scripts`` are its maintainer scripts by name; hard links come after the files.
+    ``scripts`` are its control files by name, of a mode if they are not to have the usual ones; hard links come after
+    the files, and ``first`` stands before all of them in their archive.
     """
     control = "".join(f"{name}: {value}\n" for name, value in fields.items()).encode()
     members = {
         "debian-binary": b"2.0\n",
-        "control.tar.xz": lzma.compress(_control(control, scripts or {}, mtime)),
+        "control.tar.xz": lzma.compress(_control(control, scripts or {}, mtime, control_mode)),
         "data.tar.xz": lzma.compress(
-            _odd(links or {}, sparse or {})
+            first
+            + _odd(links or {}, sparse or {})
             + _tar({f"./{name}": text for name, text in (files or {}).items()}, mtime, devices, hard_links or {}, mode)
         ),
     }
@@ -54,12 +59,13 @@ def make_ar(members: dict[str, bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _control(control: bytes, scripts: dict[str, str], mtime: int) -> bytes:
+def _control(control: bytes, scripts: dict[str, str], mtime: int, mode: int | None) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name, content in {"control": control, **{each: text.encode() for each, text in scripts.items()}}.items():
             entry = tarfile.TarInfo(f"./{name}")
-            entry.size, entry.mtime, entry.mode = len(content), mtime, 0o644 if name == "control" else 0o755
+            entry.size, entry.mtime = len(content), mtime
+            entry.mode = mode if mode is not None and name != "control" else 0o755 if name in _SCRIPTS else 0o644
             archive.addfile(entry, io.BytesIO(content))
     return raw.getvalue()
 

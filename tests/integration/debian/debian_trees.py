@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.build.debian import DebianLayers
 from pipeline.build.ecosystems.debian.deb import Deb, read_deb
+from pipeline.build.first_scripts import has_first_script
 from pipeline.build.unpacked import trees_of
 from pipeline.build.workshop import Workshop
 from runtime.oci.layout import Layout
@@ -178,9 +179,11 @@ def shipped(packages: Sequence[Deb]) -> frozenset[str]:
     return frozenset(found)
 
 
-def count_scripts(packages: Mapping[str, Path]) -> int:
-    """Return how many scripts are run when the packages are installed, all of them in the sandbox."""
-    return sum(script in read_deb(path).control_files for path in packages.values() for script in _SCRIPTS)
+def count_scripts(packages: Mapping[str, Path]) -> tuple[int, int]:
+    """Return how many scripts run when the packages are installed, and how many of them are known to do nothing."""
+    found = [read_deb(path) for path in packages.values()]
+    idle = sum("preinst" in each.control_files and not has_first_script(each) for each in found)
+    return sum(script in each.control_files for each in found for script in _SCRIPTS), idle
 
 
 def _is_beside(path: Path, folder: Path) -> bool:

@@ -60,8 +60,9 @@ def compared(store, locked, tmp_path_factory, request):
             packages = locked(group)
             mine = ours(store, packages, folder)
             with manager.global_and_fixture_disabled():
-                scripts = count_scripts(packages)
-                print(f"\n{group}: {len(packages)} packages, {scripts} scripts: 0 natively, {scripts} in the sandbox")
+                scripts, idle = count_scripts(packages)
+                where = f"{idle} that do nothing natively, {scripts - idle} in the sandbox"
+                print(f"\n{group}: {len(packages)} packages, {scripts} scripts: {where}")
             other = mmdebstraps(SUITE, packages, folder)
             known[group] = differences(mine, read_tree(other))
             shutil.rmtree(folder)

@@ -16,7 +16,6 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 from mutant import disabled
 
 from pipeline.build.bootstrap import Ground, bootstrap
-from pipeline.build.dpkg_database import is_told
 from pipeline.build.ecosystems.debian.archive import DebianRequest
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.ecosystems.debian.lock import lock_debian
@@ -26,10 +25,11 @@ from pipeline.build.left_out import LEFT_OUT, PACKAGES
 from pipeline.build.sources import read_sources
 from pipeline.build.strata import ESSENTIAL, strata
 from pipeline.build.unpacked import trees_of
+from pipeline.build.usual_packages import is_told
 from runtime.backends.native.mapped import run_mapped
 from runtime.oci.platform import own_architecture
 
-BY_DPKG = ("pipeline.build.dpkg_database", 'control.get("package") == name', "False")
+BY_DPKG = ("pipeline.build.usual_packages", 'package.control["package"] == name', "False")
 """The change with which dpkg unpacks every package itself."""
 
 
@@ -48,7 +48,7 @@ def test_essential_tree_is_the_same_when_dpkg_unpacks_all_of_it(store, suite):
     epoch = max(packages[name].newest for name in stratum.packages)
     ours = _tree(store, stratum, files, epoch)
     with disabled(*BY_DPKG):
-        assert not any(is_told(each) for each in packages.values())
+        assert not any(is_told(each, own_architecture()) for each in packages.values())
         other = _tree(store, stratum, files, epoch)
     assert _differences(ours, other) == {}
 
@@ -57,7 +57,7 @@ OVER = {
     "bookworm": ("python3-pip", "perl", "git", "libglib2.0-0", "shared-mime-info", "fontconfig", "vim-tiny"),
     "trixie": ("python3-yaml", "nodejs", "openssh-client", "man-db", "libgdk-pixbuf-2.0-0", "bsd-mailx"),
 }
-FILES_ALONE = ("pipeline.build.dpkg_database", '"preinst" not in package.control_files', "False")
+FILES_ALONE = ("pipeline.build.usual_packages", "not has_first_script(package)", "False")
 """The change with which dpkg unpacks every package over others itself."""
 
 

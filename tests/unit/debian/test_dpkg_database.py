@@ -10,9 +10,10 @@ sys.path.append(str(Path(__file__).parents[2] / "simulators"))
 
 from debian_archive import make_deb
 
-from pipeline.build.dpkg_database import Unpacked, before_scripts, conffiles, database, is_told, told
+from pipeline.build.dpkg_database import Unpacked, before_scripts, database
 from pipeline.build.ecosystems.debian.deb import read_deb
 from pipeline.build.unpacking import unpack_first
+from pipeline.build.usual_packages import conffiles, is_told, told
 from pipeline.declare.errors import PackageError
 from runtime.backends.native.mapped import run_mapped
 
@@ -20,10 +21,11 @@ EPOCH = 1_750_000_000
 CONTROL = {"Package": "app", "Version": "1", "Architecture": "amd64", "Maintainer": "a <a@example.org>"}
 
 
-def package(folder, *, name="app", scripts=None, files=None, **fields):
+def package(folder, *, name="app", scripts=None, files=None, control_mode=None, **fields):
     control = {**CONTROL, **{key.replace("_", "-"): value for key, value in fields.items()}}
     path = folder / f"{name}.deb"
-    path.write_bytes(make_deb(control, files or {"etc/app.conf": b"1\n", "usr/bin/app": b"2"}, scripts=scripts or {}))
+    files = files or {"etc/app.conf": b"1\n", "usr/bin/app": b"2"}
+    path.write_bytes(make_deb(control, files, scripts=scripts or {}, control_mode=control_mode))
     return read_deb(path)
 
 
@@ -35,7 +37,7 @@ def shown(deb, *listed):
 def test_unpacked_package_is_told_with_its_files_scripts_and_files_of_configuration(tmp_path):
     scripts = {"postinst": "#!/bin/sh\n", "conffiles": "/etc/app.conf\n"}
     deb = package(tmp_path, scripts=scripts, Description="an app\n of two lines")
-    assert is_told(deb)
+    assert is_told(deb, "amd64")
     found = shown(deb, "/.", "/etc", "/etc/app.conf")
     info = "var/lib/dpkg/info/app."
     assert found[f"{info}list"] == (0o644, b"/.\n/etc\n/etc/app.conf\n")
@@ -80,12 +82,35 @@ UNUSUAL = {
     "trigger of an unknown kind": {"scripts": {"triggers": "interest-perhaps x\n"}},
     "interest of several architectures": {"scripts": {"triggers": "interest x\n"}, "Multi_Arch": "same"},
     "file of configuration that goes": {"scripts": {"conffiles": "remove-on-upgrade /etc/app.conf\n"}},
+    "folder of configuration": {"scripts": {"conffiles": "/etc/app.conf/\n"}},
+    "comment among files of configuration": {"scripts": {"conffiles": "#/etc/app.conf\n"}},
+    "file of configuration after a blank": {"scripts": {"conffiles": " /etc/app.conf\n"}},
+    "line of files of configuration without an end": {"scripts": {"conffiles": "/etc/app.conf"}},
+    "trigger after a blank of another kind": {"scripts": {"triggers": "activate\u00a0x\n"}},
+    "trigger without an end": {"scripts": {"triggers": "activate x"}},
+    "long trigger": {"scripts": {"triggers": f"interest {'x' * 300}\n"}},
+    "long name": {"name": "a" * 200, "Package": "a" * 200},
+    "long name of a control file": {"scripts": {"a" * 60: "x"}},
+    "field of an archive": {"Filename": "pool/app.deb"},
+    "size": {"Size": "1"},
+    "old name of a field": {"Optional": "((("},
+    "several architectures in capitals": {"Multi_Arch": "SAME"},
+    "architecture of another machine": {"Architecture": "arm64"},
+    "no version": {"Version": "", "X": "y"},
+    "version that is none": {"Version": "one"},
+    "relation that is none": {"Depends": "a (1)"},
+    "choice of what is broken": {"Breaks": "a | b"},
+    "provision of a range": {"Provides": "a (>= 1)"},
+    "essential perhaps": {"Essential": "maybe"},
+    "field twice": {"version": "2"},
+    "field that is empty": {"Section": ""},
+    "control file of another mode": {"scripts": {"postinst": "x", "md5sums": ""}, "control_mode": 0o700},
 }
 
 
 @pytest.mark.parametrize("what", UNUSUAL)
 def test_what_is_unusual_is_left_to_dpkg(tmp_path, what):
-    assert not is_told(package(tmp_path, **UNUSUAL[what]))
+    assert not is_told(package(tmp_path, **UNUSUAL[what]), "amd64")
 
 
 def test_packages_that_want_to_know_of_triggers_are_all_told_or_none(tmp_path):
@@ -129,7 +154,7 @@ def test_unpacking_tells_dpkg_of_a_package_and_keeps_its_new_file_of_configurati
     root = tmp_path / "root"
     root.mkdir()
     assert unpack(root, deb, other) == ("app",)
-    assert conffiles(deb) == {b"etc/app.conf"}
+    assert conffiles(deb) == ("/etc/app.conf",)
     assert (root / "etc/app.conf.dpkg-new").read_bytes() == (root / "etc/app.conf").read_bytes() == b"1\n"
     listed = (root / "var/lib/dpkg/info/app.list").read_text().splitlines()
     assert [each for each in listed if "app" in each] == ["/etc/app.conf", "/usr/bin/app"]

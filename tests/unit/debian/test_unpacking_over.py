@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ FIELDS = {"Package": "app", "Version": "1", "Architecture": "amd64", "Maintainer
 SCRIPTS = {"md5sums": "", "conffiles": "/etc/app.conf\n", "triggers": "activate-noawait ldconfig\n"}
 FILES = {"etc/app.conf": b"1\n", "bin/app": b"2", "usr/share/icons/app": b"3"}
 FILES |= {"opt/": b"", "opt/app/": b"", "opt/app/new": b"4"}
-STATUS = "Package: dpkg\nStatus: install ok installed\n\n"
+STATUS = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\n\n"
 
 
 @pytest.fixture
@@ -77,6 +78,27 @@ def package(folder, *, name="app", is_plain=True, fields=None, scripts=None, fil
     return path
 
 
+def member(name, content=b"", form=tarfile.GNU_FORMAT, **about):
+    """Return a member of an archive as it stands there."""
+    entry = tarfile.TarInfo(f"./{name}")
+    entry.size, entry.mtime = len(content), 1_700_000_000
+    for field, value in about.items():
+        setattr(entry, field, value)
+    return entry.tobuf(form) + content + bytes(-len(content) % 512)
+
+
+def of_gnu(name, prefix):
+    """Return a member with something where only POSIX has the begin of its name."""
+    block = bytearray(member(name))
+    block[345 : 345 + len(prefix)] = prefix
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+HARD = {"type": tarfile.LNKTYPE, "linkname": "./opt/file"}
+
+
 def written(tmp_path):
     upper = tmp_path / "upper"
     return {str(each.relative_to(upper)) for each in upper.rglob("*") if not each.is_dir()}
@@ -116,7 +138,7 @@ def without(*names):
 UNUSUAL = {
     "compressed": {"is_plain": False},
     "known to dpkg": {"fields": {"Package": "dpkg"}, "name": "dpkg"},
-    "script before its files": {"scripts": {**SCRIPTS, "preinst": "#!/bin/sh\n"}},
+    "script before its files": {"scripts": {**SCRIPTS, "preinst": "#!/bin/sh\ntrue\n"}},
     "no hashes": {"scripts": without("md5sums")},
     "interest": {"scripts": {**SCRIPTS, "triggers": "interest /usr/share/app\n"}},
     "trigger of an unusual name": {"scripts": {**SCRIPTS, "triggers": "activate ldconfig/\n"}},
@@ -138,6 +160,21 @@ UNUSUAL = {
     "file of configuration with a long name": {"scripts": {"md5sums": "", "conffiles": f"/opt/{'x' * 250}\n"}}
     | {"files": {f"opt/{'x' * 250}": b""}},
     "time that no disk keeps": {"mtime": 1 << 40},
+    "file at a time that no disk keeps": {"first": member("opt/file", mtime=1 << 34)},
+    "time that is no number": {"first": member("opt/file", form=tarfile.PAX_FORMAT, pax_headers={"mtime": "inf"})},
+    "file of a user": {"first": member("opt/file", uid=1)},
+    "file of a group": {"first": member("opt/file", gid=1)},
+    "file of a user by name": {"first": member("opt/file", uname="daemon")},
+    "file of a group by name": {"first": member("opt/file", gname="daemon")},
+    "extended header": {"first": member("opt/file", form=tarfile.PAX_FORMAT, pax_headers={"comment": "x"})},
+    "damaged header after others": {"first": member("opt/file") + member("opt/other").replace(b"other", b"odder")},
+    "name in two parts": {"first": of_gnu("opt/file", b"usr")},
+    "link to nowhere": {"first": member("opt/link", type=tarfile.SYMTYPE, linkname="")},
+    "link of a long path": {"first": member("opt/link", type=tarfile.SYMTYPE, linkname="x" * 5000)},
+    "hard link of another mode": {"first": member("opt/file") + member("opt/hard", mode=0o4755, **HARD)},
+    "hard link of another time": {"first": member("opt/file") + member("opt/hard", mtime=1, **HARD)},
+    "name that dpkg has for itself": {"files": {**FILES, "etc/app.conf.dpkg-tmp": b""}},
+    "new file of configuration twice": {"files": {**FILES, "etc/app.conf.dpkg-new": b""}},
     "device": {"devices": ("opt/device",)},
     "sparse file": {"sparse": {"opt/sparse": 1 << 20}},
     "hard link to what is elsewhere": {"hard_links": {"opt/hard": "./usr/bin/dpkg"}},
@@ -153,18 +190,65 @@ def test_what_is_unusual_is_left_to_dpkg(tmp_path, below, unpack, what):
     (below / "linked").symlink_to("opt")
     assert unpack(package(tmp_path, **UNUSUAL[what])) == ()
     assert written(tmp_path) == set()
-    usual = package(tmp_path, name="usual", scripts={"md5sums": ""}, files={"opt/usual": b"1"})
-    assert unpack(usual) == ("usual",)
+    assert unpack(small(tmp_path, "usual")) == ("usual",)
+
+
+def small(folder, name, *files, script="", **more):
+    """Return a package without files of configuration that is usual, or has a script that runs before its files."""
+    scripts = {"md5sums": "", "preinst": f"#!/bin/sh\n{script}\n"} if script else {"md5sums": ""}
+    texts = {each: b"" if each.endswith("/") else name.encode() for each in files or (f"opt/{name}",)}
+    return package(folder, name=name, scripts=scripts, files=texts, **more)
+
+
+def test_package_of_very_many_files_is_left_to_dpkg_with_all_after_it(tmp_path, unpack, monkeypatch):
+    monkeypatch.setattr("pipeline.build.unpacking_over._MOST", 2)
+    many = small(tmp_path, "many", "opt/1", "opt/2", "opt/3")
+    assert unpack(small(tmp_path, "few", "opt/few", "opt/more"), many, small(tmp_path, "later")) == ("few",)
+
+
+def test_package_of_very_long_names_is_left_to_dpkg_with_all_after_it(tmp_path, unpack, monkeypatch):
+    monkeypatch.setattr("pipeline.build.unpacking_over._MOST_BYTES", 20)
+    long = small(tmp_path, "long", f"opt/{'x' * 20}")
+    assert unpack(small(tmp_path, "few"), long, small(tmp_path, "later")) == ("few",)
+
+
+REFUSED = {
+    "damaged": {"first": member("opt/file") + member("opt/other").replace(b"other", b"odder")},
+    "damaged from its first byte": {"first": member("opt/file").replace(b"file", b"fine")},
+    "compressed": {"is_plain": False},
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_comes_after_a_package_that_cannot_be_looked_at_is_left_to_dpkg(tmp_path, unpack, what):
+    odd = small(tmp_path, "odd", **REFUSED[what])
+    assert unpack(odd, small(tmp_path, "later")) == ()
+
+
+AFTER = {
+    "folder where that has a link": ("true", "opt/x", ("opt/x/", "opt/x/file")),
+    "the same file": ("true", "opt/x", ("opt/x",)),
+    "file that its script may move": ("dpkg-divert --add --no-rename /opt/y", "opt/x", ("opt/y",)),
+    "file that its script may give to others": ("dpkg-statoverride --add daemon root 755 /opt/y", "opt/x", ("opt/y",)),
+}
+
+
+@pytest.mark.parametrize("what", AFTER)
+def test_what_hangs_on_a_package_that_dpkg_unpacks_first_is_left_to_it(tmp_path, unpack, what):
+    script, file, files = AFTER[what]
+    first = small(tmp_path, "first", file, script=script)
+    assert unpack(first, small(tmp_path, "later", *files)) == ()
+
+
+def test_script_that_does_nothing_where_there_was_no_older_version_is_none(tmp_path, unpack):
+    calls = 'set -e\n# of debhelper\ndpkg-maintscript-helper rm_conffile /etc/old 1:4.7-2\\~ -- "$@"'
+    assert unpack(small(tmp_path, "app", script=calls)) == ("app",)
 
 
 def test_folder_that_dpkg_would_make_first_is_left_to_it(tmp_path, unpack):
-    scripts = {"md5sums": ""}
-
-    def sharing(name, folder, **more):
-        return package(tmp_path, name=name, files={folder: b"", f"{folder}{name}": b""}, **{"scripts": scripts, **more})
-
-    left = sharing("first", "opt/shared/", scripts={**scripts, "preinst": "#!/bin/sh\n"}, mode=0o700)
-    assert unpack(left, sharing("other", "opt/shared/"), sharing("third", "opt/own/")) == ("third",)
+    left = small(tmp_path, "first", "opt/shared/", "opt/shared/1", script="true", mode=0o700)
+    others = small(tmp_path, "other", "opt/shared/", "opt/shared/2"), small(tmp_path, "third", "opt/own/", "opt/own/3")
+    assert unpack(left, *others) == ("third",)
 
 
 def test_second_package_with_the_same_file_is_left_to_dpkg(tmp_path, unpack):
@@ -179,6 +263,8 @@ DATABASES = {
     "triggers that wait": {"var/lib/dpkg/triggers/Unincorp": "ldconfig -\n"},
     "link in place of a file": {"var/lib/dpkg/diversions": None},
     "folder that is not merged": {"sbin/init": ""},
+    "another way of root's dpkg": {"root/.dpkg.cfg": "path-exclude /opt/*\n"},
+    "dpkg of no known architecture": {"var/lib/dpkg/status": ""},
 }
 
 

@@ -5,11 +5,13 @@ Source: deb(5): an ``ar`` archive of ``debian-binary``, ``control.tar`` and ``da
 
 import contextlib
 import io
+import math
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
 from pipeline.build.ecosystems.debian.unpack import Inflated, Window
@@ -24,6 +26,10 @@ _DATA_LIMIT = 16 << 30
 _EXTENSION_LIMIT = 1 << 20
 _BUFFER = 1 << 18
 
+_MAGIC_AT, _POSIX = slice(257, 263), b"ustar\0"
+_PREFIX_AT = 345
+"""Where POSIX has the begin of a long name, and GNU tar other things; tarfile reads it there in any header."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deb:
@@ -33,14 +39,14 @@ class Deb:
         path: the file; it must stay as it is while this is used.
         control: the fields of its control file by lower-case name.
         control_files: every file of ``control.tar`` by name, as ``control``, ``postinst``, ``md5sums``, ``triggers``.
-        control_times: the modification time of each of them, in seconds since 1970.
-        newest: the newest modification time in ``control.tar``, likewise.
+        control_headers: what ``control.tar`` says of each of them: its mode, owner and time.
+        newest: the newest modification time in ``control.tar``, in seconds since 1970.
     """
 
     path: Path
     control: Mapping[str, str]
     control_files: Mapping[str, bytes] = field(repr=False)
-    control_times: Mapping[str, int] = field(repr=False)
+    control_headers: Mapping[str, tarfile.TarInfo] = field(repr=False, compare=False)
     newest: int
     _data: tuple[int, int, str] = field(repr=False)
 
@@ -106,17 +112,19 @@ def read_deb(path: Path) -> Deb:
         members = _members(file, path)
         if not members or members[0][0] != "debian-binary" or not _read(file, members[0], 16).startswith(b"2."):
             raise PackageError(f"{path.name}: is no Debian package of format 2", reason=Reason.DEB_FORMAT)
-        by_kind = {name.partition(".tar")[0]: (name, start, size) for name, start, size in reversed(members)}
-        if "control" not in by_kind or "data" not in by_kind:
-            raise PackageError(f"{path.name}: has no control.tar or no data.tar", reason=Reason.DEB_FORMAT)
-        name, start, size = by_kind["control"]
-        files, times, newest = _control_files(file, (start, size, name), path)
+        # Names with an underscore are for later versions of the format, and everybody's where all else has been.
+        parts = [each for each in members if not each[0].startswith("_")][1:3]
+        if [name.partition(".tar")[0] for name, _, _ in parts] != ["control", "data"]:
+            message = f"{path.name}: has no control.tar, or no data.tar right after it"
+            raise PackageError(message, reason=Reason.DEB_FORMAT)
+        name, start, size = parts[0]
+        files, headers, newest = _control_files(file, (start, size, name), path)
     if "control" not in files:
         raise PackageError(f"{path.name}: its control.tar holds no file 'control'", reason=Reason.DEB_FORMAT)
-    name, start, size = by_kind["data"]
+    name, start, size = parts[1]
     control = parse_stanza(files["control"].decode("utf-8", errors="replace"))
     data = (start, size, name)
-    return Deb(path=path, control=control, control_files=files, control_times=times, newest=newest, _data=data)
+    return Deb(path=path, control=control, control_files=files, control_headers=headers, newest=newest, _data=data)
 
 
 def newest_mtime(path: Path) -> int:
@@ -159,9 +167,9 @@ def _read(file: io.BufferedReader, member: tuple[str, int, int], limit: int) -> 
 
 def _control_files(
     file: io.BufferedReader, member: tuple[int, int, str], path: Path
-) -> tuple[Mapping[str, bytes], Mapping[str, int], int]:
+) -> tuple[Mapping[str, bytes], Mapping[str, tarfile.TarInfo], int]:
     files: dict[str, bytes] = {}
-    times: dict[str, int] = {}
+    headers: dict[str, tarfile.TarInfo] = {}
     newest = 0
     with _tar(file, member, _CONTROL_LIMIT, path) as archive:
         for entry in archive:
@@ -174,8 +182,8 @@ def _control_files(
                 message = f"{path.name}: its control.tar holds {entry.name!r}, which is refused"
                 raise PackageError(message, reason=Reason.DEB_CONTROL)
             files[name] = content.read()
-            times[name] = int(entry.mtime)
-    return files, times, newest
+            headers[name] = entry
+    return files, headers, newest
 
 
 @contextlib.contextmanager
@@ -204,7 +212,26 @@ def _inflated(file: io.BufferedReader, member: tuple[int, int, str], limit: int,
 
 
 class _Header(tarfile.TarInfo):
-    """A header whose extension must be small: tarfile reads a long name or pax records whole into memory."""
+    """A header that is read as dpkg reads it, or refused.
+
+    tarfile takes a damaged one for the end of the archive, and reads a long name or pax records whole into memory.
+    """
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            found = super().fromtarfile(archive)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from error
+        if not math.isfinite(found.mtime):
+            raise tarfile.ReadError("a time that is no number")
+        return found
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        if len(buf) > _PREFIX_AT and buf[_MAGIC_AT] != _POSIX and buf[_PREFIX_AT]:
+            raise tarfile.ReadError("a name in two parts in a header that is not of POSIX")
+        return super().frombuf(buf, encoding, errors)
 
     def _proc_gnulong(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         self._refuse_large()
