@@ -36,7 +36,9 @@ _MOST, _MOST_BYTES = 50_000, 16 << 20
 
 _OURS = tuple(f"{each}/".encode() for each in (PACKAGES, DATABASE))
 _ROOT = frozenset({"", "root"})
-_OF_DPKG = (NEW, b".dpkg-tmp")
+_ENDINGS = (NEW, b".dpkg-tmp")
+"""Of names that dpkg takes for itself."""
+
 _MOVING = (b"dpkg-divert", b"dpkg-statoverride")
 """What a script calls that tells dpkg to do something else with files of packages that come after."""
 
@@ -194,7 +196,7 @@ class _Over:
             return is_folder
         if (
             (path + b"/").startswith(_OURS)
-            or path.endswith(_OF_DPKG)
+            or path.endswith(_ENDINGS)
             or entry.uid
             or entry.gid
             or not {member.uname, member.gname} <= _ROOT

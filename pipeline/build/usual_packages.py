@@ -65,7 +65,7 @@ _VALUE = {name: re.compile(value) for name, value in _VALUES.items()}
 """What dpkg reads of a field; of any other it takes every text."""
 
 _TRIGGER = re.compile(r"(/[!-~]{1,4000}|[A-Za-z0-9][A-Za-z0-9+._:-]{0,200})")
-_TRIGGERS = re.compile(rb"(?:[ \t]*(?:#[^\x00\r\n]*|[a-z-]+[ \t]+[!-~]+)?[ \t]*\n)*")
+_TRIGGERS = re.compile(rb"(?:[ \t]*(?:#[^\x00\r\n]*|[a-z-]+[ \t]+[!-~]+[ \t]*)?\n)*")
 _CONFFILES = re.compile(rb"(?:(?:/[!-.0-~]+)+\n)*")
 
 

@@ -32,6 +32,9 @@ from runtime.oci.remote import Remote
 ACCEPT = f"{MANIFEST}, {INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 """What is asked for where a manifest is: registries have others for whoever does not say so."""
 
+READ = "read from"
+"""How messages call what could not be done with something that is in a registry."""
+
 _LOGIN = "log in with `docker login` or `podman login`: their files and credential programs are asked"
 
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
@@ -56,9 +59,6 @@ class Registry:
 
     ACTIONS = "pull"
     """What a token is asked for."""
-
-    VERB = "read from"
-    """How messages call what could not be done."""
 
     def __init__(
         self,
@@ -214,15 +214,15 @@ class Registry:
                 self._authorizer.prove(used)
                 return found
 
-    def _wait(self, tried: int, error: TransientError, what: str) -> None:
+    def _wait(self, tried: int, error: TransientError, what: str, verb: str = READ) -> None:
         try:
             self.patience.wait(tried, error)
         except FetchError as last:
-            raise self._refused(last, what) from error
+            raise self._refused(last, what, verb=verb) from error
 
-    def _refused(self, error: FetchError, what: str, *, hint: str = "") -> FetchError:
+    def _refused(self, error: FetchError, what: str, *, hint: str = "", verb: str = READ) -> FetchError:
         own = _LOGIN if isinstance(error, ChallengeError) else error.hint or hint
-        message = f"{self.remote.text} cannot be {self.VERB} its registry: {what}: {error.message}"
+        message = f"{self.remote.text} cannot be {verb} its registry: {what}: {error.message}"
         return (LongAnswerError if isinstance(error, LongAnswerError) else FetchError)(message, hint=own)
 
     def _read(self, path: str, limit: int, accept: str, header: str) -> bytes:

@@ -36,6 +36,9 @@ _SEEN_TOO_EARLY = {"MANIFEST_BLOB_UNKNOWN", "DIGEST_INVALID"}
 CONDITION_FAILED = 412
 """Of HTTP: what is asked under a condition is not done."""
 
+_PUT = "put into"
+"""As ``READ``, of what is put in."""
+
 _BEGINNINGS = 3
 """How often an upload is begun for one blob."""
 
@@ -52,7 +55,6 @@ class Repository(Registry):
     """
 
     ACTIONS = "pull,push"
-    VERB = "put into"
 
     def __init__(
         self,
@@ -203,18 +205,18 @@ class Repository(Registry):
                 return self._once(put)
             except TransientError as error:
                 tried += 1
-                self._wait(tried, error, what)
+                self._wait(tried, error, what, _PUT)
                 if self.named(name) == digest:
                     return Answer(status=201, headers={})
             except StatusError as error:
                 if error.status == CONDITION_FAILED:
                     raise
                 if not _SEEN_TOO_EARLY & set(error.codes):
-                    raise self._refused(error, what) from error
+                    raise self._refused(error, what, verb=_PUT) from error
                 tried += 1
-                self._wait(tried, TransientError(error.message), what)
+                self._wait(tried, TransientError(error.message), what, _PUT)
             except FetchError as error:
-                raise self._refused(error, what) from error
+                raise self._refused(error, what, verb=_PUT) from error
 
     def _put_blob(self, blob: Descriptor, source: Blobs, mount: str, stopped: threading.Event) -> None:
         what = f"blob {blob.digest}"
@@ -226,7 +228,7 @@ class Repository(Registry):
                 self._upload(wire, blob, mount, lambda: _until(verified(blob, source), stopped))
             self._there |= {blob.digest} if not stopped.is_set() else set()
         except FetchError as error:
-            raise self._refused(error, what) from error
+            raise self._refused(error, what, verb=_PUT) from error
 
     def _upload(self, wire: Wire, blob: Descriptor, mount: str, read: Callable[[], Iterator[bytes]]) -> None:
         for left in reversed(range(_BEGINNINGS)):
