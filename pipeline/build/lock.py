@@ -234,7 +234,7 @@ class Lock:
             case {"seatrial": int(number)} if number > FORMAT:
                 raise LockError(
                     f"the lock has format {number}, and this Seatrial reads {FORMAT}",
-                    hint="run `python3 -m pip install --upgrade seatrial`",
+                    hint="install a newer Seatrial, from where this one came",
                 )
             case _:
                 raise LockError(

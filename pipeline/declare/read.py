@@ -121,7 +121,7 @@ def _refuse_other_format(node: Table) -> None:
     number = node.values.get("seatrial")
     if isinstance(number, Scalar) and number.text.isdecimal() and int(number.text[:9]) > FORMAT:
         message = f"format {number.text} is newer than the one that this Seatrial reads ({FORMAT})"
-        raise SpecFaults([number.place.fault(message, "upgrade: pip install --upgrade seatrial")])
+        raise SpecFaults([number.place.fault(message, "install a newer Seatrial, from where this one came")])
 
 
 def _name_faults(spec: EnvSpec, node: Table) -> Iterator[Fault]:

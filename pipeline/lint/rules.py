@@ -42,8 +42,8 @@ _ABOUT = """\
 hostile and writes nothing of them to a disk. It exits with 1 if an error was found; warnings and notes change nothing.
 `--json` prints each finding with its path and layer. No secret is ever printed, only where it stands.
 
-    seatrial lint envs/web.yaml        built first, as `seatrial build` does
-    seatrial lint web oci:DIR:NAME     images, as `seatrial run` names them
+    seatrial lint envs/web.yaml        # built first, as `seatrial build` does
+    seatrial lint web oci:DIR:NAME     # images, as `seatrial run` names them
 
 A code is stable: once it is here, it means the same for ever. What cannot be told from the image alone is not told:
 a set-user-id program is one of a package if dpkg lists it and Debian ships it so; a mirror is one if its address means

@@ -11,7 +11,7 @@ from pipeline.release.identity import Identity
 from pipeline.release.refusal import Refusal, RefusedEvidenceError
 from pipeline.release.signing import Envelope, Verified
 
-EXTRA = "install it with its extra: `pip install 'seatrial[keyless]'`"
+EXTRA = "install Seatrial with its extra `keyless`: in its checkout, `pip install '.[keyless]'`"
 """What helps where the library is not there."""
 
 
