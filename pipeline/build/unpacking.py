@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.build.dpkg_database import NEW, Unpacked, database
 from pipeline.build.ecosystems.debian.deb import Deb
 from pipeline.build.ecosystems.debian.plain import plain_ahead
-from pipeline.build.usual_packages import conffiles, told
+from pipeline.build.usual_packages import LATEST, conffiles, told
 from pipeline.declare.errors import PackageError
 from pipeline.declare.reasons import Reason
 from runtime.oci.archive import Limits
@@ -129,8 +129,8 @@ def entry_of(member: tarfile.TarInfo, limits: Limits) -> Entry:
     if member.issparse():  # as pax headers say it, a plain file of any size in a few bytes
         message = f"{member.name!r} is a sparse file of {member.size} bytes, which is refused"
         raise PackageError(message, reason=Reason.DEB_SPARSE)
-    if member.size < 0 or {"\n", "\0"}.intersection(member.name + member.linkname):
-        message = f"{member.name!r} has a size or a name that no file has"
+    if member.mtime >= LATEST or {"\n", "\0"}.intersection(member.name + member.linkname):
+        message = f"{member.name!r} has a time or a name that no file has"
         raise PackageError(message, reason=Reason.DEB_DAMAGED)
     target = os.fsencode(member.linkname)
     if kind is Kind.SYMLINK and not 0 < len(target) <= _LONGEST:

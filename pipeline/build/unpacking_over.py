@@ -21,7 +21,7 @@ from pipeline.build.dpkg_said import Said, read_said
 from pipeline.build.ecosystems.debian.deb import Deb, read_deb
 from pipeline.build.left_out import PACKAGES
 from pipeline.build.unpacking import MERGED, content_of, entry_of, listed_path, waiting_for
-from pipeline.build.usual_packages import LATEST, is_files_only
+from pipeline.build.usual_packages import is_files_only
 from pipeline.declare.errors import PackageError
 from runtime.oci.archive import Limits
 from runtime.oci.below import Below
@@ -66,11 +66,13 @@ class _Left:
 
     Args:
         folders: path → mode and owner.
+        ways: paths of all folders, also of those that are only on the way to something.
         others: paths of all that is no folder.
         is_rest: whether what comes after is left to it, too: it is not known what came before.
     """
 
     folders: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    ways: set[bytes] = field(default_factory=set)
     others: set[bytes] = field(default_factory=set)
     is_rest: bool = False
 
@@ -161,10 +163,15 @@ class _Over:
 
     def _leave(self, package: Deb, content: _Content) -> None:
         for _, entry in content.members:
+            way = entry.path.rpartition(b"/")[0]
             if entry.kind is Kind.DIRECTORY:
                 self.left.folders.setdefault(entry.path, _about(entry))
+                way = entry.path
             else:
                 self.left.others.add(entry.path)
+            while way and way not in self.left.ways:
+                self.left.ways.add(way)
+                way = way.rpartition(b"/")[0]
         script = package.control_files.get("preinst", b"")
         self.left.is_rest |= any(each in script for each in _MOVING)
 
@@ -190,7 +197,12 @@ class _Over:
         """Tell whether a member is a folder that is there, or something new; what is new is noted."""
         path, new = entry.path, content.new
         is_folder = entry.kind is Kind.DIRECTORY
-        if path in self.left.others:
+        if (
+            member.pax_headers  # dpkg knows none
+            or member.mtime < 0
+            or path in self.left.others
+            or (not is_folder and path in self.left.ways)
+        ):
             return False
         if not path or path in MERGED or (is_folder and self._has_folder(path, new)):
             return is_folder
@@ -200,8 +212,6 @@ class _Over:
             or entry.uid
             or entry.gid
             or not {member.uname, member.gname} <= _ROOT
-            or entry.mtime >= LATEST
-            or member.pax_headers  # dpkg knows none
             or (is_folder and self.left.folders.get(path, _about(entry)) != _about(entry))
             or not self._has_folder(path.rpartition(b"/")[0], new)
             or self._is_taken(path, new)

@@ -36,16 +36,16 @@ _KIND = re.compile(r"[a-z0-9+-]{1,50}")
 """A control file by name: one with a dot could be that of another package in the database."""
 
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-_FIELD = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*[!-~\x80-\xff]" + _TEXT)
+_FIELD = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]+):[ \t]*[!-~\x80-\xff]" + _TEXT)
 _MORE = re.compile(rb"[ \t]+[!-~\x80-\xff]" + _TEXT)
 """What dpkg takes for a field, or for more of it, and for nothing else."""
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9+.-]{0,150}")
-_ARCHITECTURE = re.compile(r"[a-z0-9-]{1,50}")
+_ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]{0,50}")
 _VERSION = r"(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~]*(?:-[A-Za-z0-9.+~]+)*"
 _BLANK = r"[ \n]*"
 _NAME = r"[a-z0-9][a-z0-9+.-]*"
-_NAMED = rf"{_NAME}(?::[a-z0-9-]+)?"
+_NAMED = rf"{_NAME}(?::[a-z0-9][a-z0-9-]*)?"
 _RELATION = rf"{_NAMED}(?:{_BLANK}\({_BLANK}(?:<<|<=|=|>=|>>){_BLANK}{_VERSION}{_BLANK}\))?"
 _PROVISION = rf"{_NAMED}(?:{_BLANK}\({_BLANK}={_BLANK}{_VERSION}{_BLANK}\))?"
 _COMMA = rf"{_BLANK},{_BLANK}"
@@ -65,6 +65,9 @@ _VALUE = {name: re.compile(value) for name, value in _VALUES.items()}
 """What dpkg reads of a field; of any other it takes every text."""
 
 _TRIGGER = re.compile(r"(/[!-~]{1,4000}|[A-Za-z0-9][A-Za-z0-9+._:-]{0,200})")
+_LONGEST = 1 << 20
+"""Bytes of a file of triggers or of conffiles: it is read as a whole."""
+
 _TRIGGERS = re.compile(rb"(?:[ \t]*(?:#[^\x00\r\n]*|[a-z-]+[ \t]+[!-~]+[ \t]*)?\n)*")
 _CONFFILES = re.compile(rb"(?:(?:/[!-.0-~]+)+\n)*")
 
@@ -102,8 +105,9 @@ def is_told(package: Deb, architecture: str) -> bool:
         and not package.control.keys() & _OF_DPKG
         and "version" in package.control
         and all(value.fullmatch(package.control[name]) for name, value in _VALUE.items() if name in package.control)
+        and not (package.control["architecture"] == "all" and package.control.get("multi-arch") == "same")
         and all(_is_usual_file(name, header) for name, header in package.control_headers.items())
-        and bool(_CONFFILES.fullmatch(package.control_files.get("conffiles", b"")))
+        and _is_like(_CONFFILES, package, "conffiles")
         and _has_usual_triggers(package)
     )
 
@@ -175,15 +179,21 @@ def _has_usual_triggers(package: Deb) -> bool:
     found = _triggers(package)
     heard = [trigger for kind, trigger in found if kind in _INTERESTS]
     return (
-        bool(_TRIGGERS.fullmatch(package.control_files.get("triggers", b"")))
+        _is_like(_TRIGGERS, package, "triggers")
         and all(kind in {*_INTERESTS, *_OTHERS} for kind, _ in found)
         and all(_TRIGGER.fullmatch(each) and each not in _KEPT for each in heard)
         and not (heard and package.control.get("multi-arch") == "same")
     )
 
 
+def _is_like(pattern: re.Pattern[bytes], package: Deb, name: str) -> bool:
+    """Tell whether a package has no control file of a name, or one that is as a pattern says, and not very long."""
+    content = package.control_files.get(name, b"")
+    return len(content) <= _LONGEST and bool(pattern.fullmatch(content))
+
+
 def _triggers(package: Deb) -> list[tuple[str, str]]:
     """Return the kind and the trigger of each line that says anything."""
-    text = package.control_files.get("triggers", b"").decode("utf-8", "replace")
+    text = package.control_files.get("triggers", b"")[:_LONGEST].decode("utf-8", "replace")
     lines = (line.split() for line in text.split("\n") if not line.strip().startswith("#"))
     return [(words[0], " ".join(words[1:])) for words in lines if words]

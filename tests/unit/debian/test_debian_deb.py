@@ -91,6 +91,11 @@ def test_read_deb_xz_of_several_streams_with_padding_is_read_whole(tmp_path: Pat
         assert len(archive.getnames()) == 2
 
 
+def test_members_of_later_versions_of_the_format_are_passed_over(tmp_path: Path) -> None:
+    parts = {"debian-binary": b"2.0\n", "_later": b"x", "control.tar": CONTROL, "_last": b"y", "data.tar": DATA}
+    assert read_deb(written(tmp_path, make_ar(parts))).control["package"] == "app"
+
+
 def test_newest_mtime_is_the_control_archives_where_data_is_empty(tmp_path: Path) -> None:
     assert newest_mtime(written(tmp_path, make_deb(FIELDS, mtime=1234))) == 1234
 
@@ -101,6 +106,10 @@ def test_newest_mtime_is_the_control_archives_where_data_is_empty(tmp_path: Path
         (b"", "does not begin as an ar archive"),
         (b"!<arch>\n", "no Debian package of format 2"),
         (make_ar({"debian-binary": b"3.0\n", "control.tar": CONTROL, "data.tar": DATA}), "format 2"),
+        (make_ar({"debian-binary": b"2.0", "control.tar": CONTROL, "data.tar": DATA}), "format 2"),
+        (make_ar({"debian-binary": b"2.x\n", "control.tar": CONTROL, "data.tar": DATA}), "format 2"),
+        (make_ar({"debian-binary": b"2.0\n", "control": CONTROL, "data.tar": DATA}), "no control.tar"),
+        (make_ar({"debian-binary": b"2.0\n", "control.tar": CONTROL[:600], "data.tar": DATA}), "damaged"),
         (make_ar({"debian-binary": b"2.0\n", "control.tar": CONTROL}), "no control.tar, or no data.tar"),
         (make_ar({"debian-binary": b"2.0\n", "data.tar": DATA, "control.tar": CONTROL}), "right after it"),
         (make_ar({"debian-binary": b"2.0\n", "control.tar": CONTROL, "data.tar": DATA})[:-600], "wrong member header"),

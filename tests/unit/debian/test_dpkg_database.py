@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,15 @@ UNUSUAL = {
     "old name of a field": {"Optional": "((("},
     "several architectures in capitals": {"Multi_Arch": "SAME"},
     "architecture of another machine": {"Architecture": "arm64"},
-    "no version": {"Version": "", "X": "y"},
+    "name of a field of one letter": {"X": "y"},
+    "all architectures at once, and several": {"Architecture": "all", "Multi_Arch": "same"},
+    "relation to no architecture": {"Depends": "a:-x"},
+    "blank of another kind at the end": {"Version": "1\u00a0"},
+    "blank of another kind after a name": {"Depends": "a\u2003"},
+    "name of a file of another archive": {"MSDOS_Filename": "app.deb"},
+    "several architectures perhaps": {"Multi_Arch": "maybe"},
+    "many triggers": {"scripts": {"triggers": "activate x\n" * 100_000}},
+    "many files of configuration": {"scripts": {"conffiles": "/etc/app.conf\n" * 100_000}},
     "version that is none": {"Version": "one"},
     "relation that is none": {"Depends": "a (1)"},
     "choice of what is broken": {"Breaks": "a | b"},
@@ -106,6 +115,39 @@ UNUSUAL = {
     "field that is empty": {"Section": ""},
     "control file of another mode": {"scripts": {"postinst": "x", "md5sums": ""}, "control_mode": 0o700},
 }
+
+
+HEADERS = {
+    "user": {"uid": 1},
+    "group": {"gid": 1},
+    "user by name": {"uname": "daemon"},
+    "group by name": {"gname": "daemon"},
+    "time before all times": {"mtime": -1},
+    "time that no disk keeps": {"mtime": 1 << 40},
+}
+
+
+@pytest.mark.parametrize("what", HEADERS)
+def test_control_file_that_is_unusual_leaves_its_package_to_dpkg(tmp_path, what):
+    deb = package(tmp_path, scripts={"postinst": "x"})
+    assert is_told(deb, "amd64")
+    for name, value in HEADERS[what].items():
+        setattr(deb.control_headers["postinst"], name, value)
+    assert not is_told(deb, "amd64")
+
+
+def test_package_of_all_architectures_is_told_and_one_without_a_version_is_not(tmp_path):
+    deb = package(tmp_path, Architecture="all")
+    assert is_told(deb, "amd64")
+    control = deb.control_files["control"].replace(b"Version: 1\n", b"")
+    fields = {name: value for name, value in deb.control.items() if name != "version"}
+    assert not is_told(replace(deb, control=fields, control_files={"control": control}), "amd64")
+
+
+def test_packages_are_told_by_the_architecture_of_dpkg(tmp_path):
+    first = package(tmp_path, name="app")
+    dpkg = package(tmp_path, name="dpkg", Package="dpkg", Architecture="arm64")
+    assert told([first, dpkg]) == {"dpkg"}
 
 
 @pytest.mark.parametrize("what", UNUSUAL)

@@ -41,6 +41,10 @@ def package(script):
     return SimpleNamespace(control_files={"preinst": script.encode()})
 
 
+def test_script_that_ends_where_a_line_fails_is_like_others():
+    assert not has_first_script(SimpleNamespace(control_files={"preinst": b"#! /bin/sh -e\n"}))
+
+
 def test_package_without_a_script_has_none():
     assert not has_first_script(SimpleNamespace(control_files={"postinst": b"#!/bin/sh\ntrue\n"}))
 

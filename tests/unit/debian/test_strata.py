@@ -103,3 +103,19 @@ def test_essential_package_is_configured_with_the_others():
 def test_packages_without_dpkg_cannot_be_installed():
     with pytest.raises(BuildError, match="dpkg is not among the packages"):
         strata({"a": package(essential="yes")})
+
+
+IDLE = b'#!/bin/sh\nset -e\ndpkg-maintscript-helper rm_conffile /etc/old 1 -- "$@"\n'
+
+
+def test_package_whose_first_script_does_nothing_waits_for_none():
+    idle, b = package("preinst", pre_depends="b"), package("postinst")
+    idle.control_files["preinst"] = IDLE
+    assert of({"a": idle, "b": b})[SCRIPTED] == (("a", "b"),)
+
+
+def test_stages_between_which_scripts_do_nothing_are_one():
+    first, idle = package("preinst", pre_depends="b"), package("preinst", pre_depends="a")
+    idle.control_files["preinst"] = IDLE
+    packages = {"a": first, "b": package("postinst"), "c": idle, "d": package("postinst", depends="a")}
+    assert of(packages)[SCRIPTED] == (("b",), ("a", "c", "d"))

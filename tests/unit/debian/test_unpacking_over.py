@@ -87,13 +87,17 @@ def member(name, content=b"", form=tarfile.GNU_FORMAT, **about):
     return entry.tobuf(form) + content + bytes(-len(content) % 512)
 
 
-def of_gnu(name, prefix):
-    """Return a member with something where only POSIX has the begin of its name."""
-    block = bytearray(member(name))
-    block[345 : 345 + len(prefix)] = prefix
+def changed(header, *places):
+    """Return a member with other bytes at some places of its header, which is right otherwise."""
+    block = bytearray(header)
+    for start, content in places:
+        block[start : start + len(content)] = content
     block[148:156] = b" " * 8
-    block[148:156] = b"%06o\0 " % sum(block)
+    block[148:156] = b"%06o\0 " % sum(block[:512])
     return bytes(block)
+
+
+PREFIX, MODE, SIZE, MTIME = 345, 100, 124, 136
 
 
 HARD = {"type": tarfile.LNKTYPE, "linkname": "./opt/file"}
@@ -166,9 +170,22 @@ UNUSUAL = {
     "file of a group": {"first": member("opt/file", gid=1)},
     "file of a user by name": {"first": member("opt/file", uname="daemon")},
     "file of a group by name": {"first": member("opt/file", gname="daemon")},
+    "mode that is none": {"first": changed(member("opt/file"), (MODE, b"0o644\0\0\0"))},
+    "mode of less than nothing": {"first": changed(member("opt/file"), (MODE, b"-000644\0"))},
+    "size with a sign": {"first": changed(member("opt/file"), (SIZE, b"+0000000000\0"))},
+    "size that no file has": {"first": changed(member("opt/file"), (SIZE, b"\x80" + b"\x7f" * 11))},
+    "time before all times": {"first": changed(member("opt/file"), (MTIME, b"\xff" * 12))},
+    "owner that no machine has": {"first": changed(member("opt/file"), (108, b"\x80\0\1\0\0\0\0\0"))},
+    "empty name": {"first": changed(member("x", type=tarfile.DIRTYPE), (0, bytes(10)))},
+    "file with the name of a folder": {"first": changed(member("opt/a"), (0, b"./opt/a/"), (156, b"\0"))},
+    "extended header of a folder that is there": {
+        "first": member("opt", type=tarfile.DIRTYPE, form=tarfile.PAX_FORMAT, pax_headers={"comment": "x"})
+    },
+    "wrong number of an extended header": {
+        "first": member("opt/file", form=tarfile.PAX_FORMAT, pax_headers={"GNU.sparse.size": "x"})
+    },
     "extended header": {"first": member("opt/file", form=tarfile.PAX_FORMAT, pax_headers={"comment": "x"})},
     "damaged header after others": {"first": member("opt/file") + member("opt/other").replace(b"other", b"odder")},
-    "name in two parts": {"first": of_gnu("opt/file", b"usr")},
     "link to nowhere": {"first": member("opt/link", type=tarfile.SYMTYPE, linkname="")},
     "link of a long path": {"first": member("opt/link", type=tarfile.SYMTYPE, linkname="x" * 5000)},
     "hard link of another mode": {"first": member("opt/file") + member("opt/hard", mode=0o4755, **HARD)},
@@ -226,6 +243,7 @@ def test_what_comes_after_a_package_that_cannot_be_looked_at_is_left_to_dpkg(tmp
 
 
 AFTER = {
+    "link where that has a folder": ("true", "opt/x/file", ("opt/x",)),
     "folder where that has a link": ("true", "opt/x", ("opt/x/", "opt/x/file")),
     "the same file": ("true", "opt/x", ("opt/x",)),
     "file that its script may move": ("dpkg-divert --add --no-rename /opt/y", "opt/x", ("opt/y",)),
@@ -249,6 +267,26 @@ def test_folder_that_dpkg_would_make_first_is_left_to_it(tmp_path, unpack):
     left = small(tmp_path, "first", "opt/shared/", "opt/shared/1", script="true", mode=0o700)
     others = small(tmp_path, "other", "opt/shared/", "opt/shared/2"), small(tmp_path, "third", "opt/own/", "opt/own/3")
     assert unpack(left, *others) == ("third",)
+
+
+def test_name_is_read_in_two_parts_where_the_format_has_them(tmp_path, unpack):
+    of_gnu = changed(member("file"), (0, b"opt/file"), (PREFIX, b"usr"))
+    of_posix = changed(member("posix", form=tarfile.USTAR_FORMAT), (0, b"bin/posix\0"), (PREFIX, b"usr\0"))
+    assert unpack(small(tmp_path, "app", "opt/app", first=of_gnu + of_posix)) == ("app",)
+    assert {"opt/file", "usr/bin/posix"} <= written(tmp_path)
+
+
+def test_first_package_says_what_a_folder_is(tmp_path, unpack):
+    first, second, third = (
+        small(tmp_path, name, "opt/x/", f"opt/x/{name}", mode=mode, script=script)
+        for name, mode, script in (("first", 0o700, "true"), ("second", 0o755, "true"), ("third", 0o700, ""))
+    )
+    assert unpack(first, second, third) == ("third",)
+
+
+def test_nothing_is_known_after_a_script_that_moves_files_whatever_comes_then(tmp_path, unpack):
+    moving = small(tmp_path, "moving", script="dpkg-divert --add /opt/later")
+    assert unpack(moving, small(tmp_path, "other", script="true"), small(tmp_path, "later")) == ()
 
 
 def test_second_package_with_the_same_file_is_left_to_dpkg(tmp_path, unpack):

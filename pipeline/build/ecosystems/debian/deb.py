@@ -5,14 +5,14 @@ Source: deb(5): an ``ar`` archive of ``debian-binary``, ``control.tar`` and ``da
 
 import contextlib
 import io
-import math
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
 
+from pipeline.build.ecosystems.debian.header import Header
 from pipeline.build.ecosystems.debian.stanza import parse_stanza
 from pipeline.build.ecosystems.debian.unpack import Inflated, Window
 from pipeline.declare.errors import PackageError
@@ -23,12 +23,10 @@ _HEADER = 60
 _CONTROL_LIMIT = 64 << 20
 _CONTROL_FILES = 256
 _DATA_LIMIT = 16 << 30
-_EXTENSION_LIMIT = 1 << 20
 _BUFFER = 1 << 18
 
-_MAGIC_AT, _POSIX = slice(257, 263), b"ustar\0"
-_PREFIX_AT = 345
-"""Where POSIX has the begin of a long name, and GNU tar other things; tarfile reads it there in any header."""
+_VERSION = re.compile(rb"2\.[0-9]+\n")
+_PART = re.compile(r"(?:control|data)\.tar(?:\..+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ class Deb:
         start, size, _ = self._data
         with self.path.open("rb") as file, _damage(self.path, "data.tar"):
             window = Window(file, start, size)
-            with tarfile.open(fileobj=window, mode="r:", tarinfo=_Header, encoding="utf-8") as archive:
+            with tarfile.open(fileobj=window, mode="r:", tarinfo=Header, encoding="utf-8") as archive:
                 yield archive
 
     def write_plain(self, to: Path, *, limit: int) -> "Deb":
@@ -110,11 +108,11 @@ def read_deb(path: Path) -> Deb:
     """
     with path.open("rb") as file:
         members = _members(file, path)
-        if not members or members[0][0] != "debian-binary" or not _read(file, members[0], 16).startswith(b"2."):
+        if not members or members[0][0] != "debian-binary" or not _VERSION.match(_read(file, members[0], 16)):
             raise PackageError(f"{path.name}: is no Debian package of format 2", reason=Reason.DEB_FORMAT)
         # Names with an underscore are for later versions of the format, and everybody's where all else has been.
         parts = [each for each in members if not each[0].startswith("_")][1:3]
-        if [name.partition(".tar")[0] for name, _, _ in parts] != ["control", "data"]:
+        if [_PART.fullmatch(name) and name.partition(".")[0] for name, _, _ in parts] != ["control", "data"]:
             message = f"{path.name}: has no control.tar, or no data.tar right after it"
             raise PackageError(message, reason=Reason.DEB_FORMAT)
         name, start, size = parts[0]
@@ -192,7 +190,7 @@ def _tar(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path
     # tarfile's own errors="surrogateescape" keeps every byte of a name.
     with (
         _damage(path, member[2]),
-        tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=_Header, encoding="utf-8") as archive,
+        tarfile.open(fileobj=inflated, mode="r|", bufsize=_BUFFER, tarinfo=Header, encoding="utf-8") as archive,
     ):
         yield archive
 
@@ -209,38 +207,3 @@ def _damage(path: Path, name: str) -> Iterator[None]:
 def _inflated(file: io.BufferedReader, member: tuple[int, int, str], limit: int, path: Path) -> Inflated:
     start, size, name = member
     return Inflated(Window(file, start, size), name.partition(".tar")[2], limit, f"{path.name}: {name}")
-
-
-class _Header(tarfile.TarInfo):
-    """A header that is read as dpkg reads it, or refused.
-
-    tarfile takes a damaged one for the end of the archive, and reads a long name or pax records whole into memory.
-    """
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
-        try:
-            found = super().fromtarfile(archive)
-        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
-            raise tarfile.ReadError(str(error)) from error
-        if not math.isfinite(found.mtime):
-            raise tarfile.ReadError("a time that is no number")
-        return found
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        if len(buf) > _PREFIX_AT and buf[_MAGIC_AT] != _POSIX and buf[_PREFIX_AT]:
-            raise tarfile.ReadError("a name in two parts in a header that is not of POSIX")
-        return super().frombuf(buf, encoding, errors)
-
-    def _proc_gnulong(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        self._refuse_large()
-        return super()._proc_gnulong(archive)  # type: ignore[misc,no-any-return]
-
-    def _proc_pax(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        self._refuse_large()
-        return super()._proc_pax(archive)  # type: ignore[misc,no-any-return]
-
-    def _refuse_large(self) -> None:
-        if not 0 <= self.size <= _EXTENSION_LIMIT:
-            raise tarfile.ReadError(f"an extended header of {self.size} bytes")

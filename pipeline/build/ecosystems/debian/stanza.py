@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+_BLANKS = " \t\r\n"
+"""What is no part of a value at its ends; any other blank is."""
+
 
 def parse_stanza(text: str) -> Mapping[str, str]:
     """Return the fields of one stanza by lower-case name; the lines of a folded value are kept, without their indent.
@@ -10,15 +13,15 @@ def parse_stanza(text: str) -> Mapping[str, str]:
 
     Source: deb822(5).
     """
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}
     name = ""
     for line in text.split("\n"):
         if line[:1] in {" ", "\t"}:
             if name:
-                fields[name] += "\n" + line[1:]
+                fields[name].append(line[1:])
         elif not line.startswith("#"):
             head, colon, value = line.partition(":")
             name = head.lower() if colon else ""
             if name:
-                fields[name] = value.strip()
-    return fields
+                fields[name] = [value.strip(_BLANKS)]
+    return {name: "\n".join(lines) for name, lines in fields.items()}
