@@ -15,8 +15,8 @@ from runtime.backends.engines.archive import REPOSITORY, archive_of, tag_of
 from runtime.backends.engines.engine import OWNER, Engine
 from runtime.backends.engines.running import EngineRunning
 from runtime.backends.engines.service import Service, find_service
-from runtime.backends.native.cgroups import start_time
 from runtime.backends.native.grounds import enabling_limits
+from runtime.backends.native.kernel_files import start_time
 from runtime.backends.native.machine import read_machine, text_of
 from runtime.backends.native.streams import Listener
 from runtime.errors import BackendError

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from runtime.backends.native.hierarchies import CONTROLLERS, Group, Version, find_parents
+from runtime.backends.native.kernel_files import read_text, start_time, write_text
+from runtime.backends.native.parents import usable_parents
 from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import Limits
 
 _NAME = re.compile(r"seatrial-(\d+)-(\d+)-(\d+)")
 _PERIOD = 100_000  # microseconds, the kernel's own default
-_CHUNK = 1 << 16
 _UNLIMITED = 1 << 62  # v1 shows "no limit" as the largest number of whole pages
 _LIMIT_OF = {"memory": "memory", "pids": "processes", "cpu": "cpu-quota"}
 
@@ -43,11 +44,7 @@ class Parents:
     """Where this process can make groups."""
 
     def __init__(self, cgroup: str, mountinfo: str) -> None:
-        self._usable = {
-            name: parent
-            for name, candidates in find_parents(cgroup, mountinfo).items()
-            if (parent := next((each for each in candidates if _is_usable(name, each)), None))
-        }
+        self._usable = usable_parents(find_parents(cgroup, mountinfo))
 
     @property
     def offers(self) -> frozenset[str]:
@@ -119,7 +116,7 @@ class RunGroup:
     def add(self, pid: int) -> None:
         """Put a process into the groups."""
         for path in self._paths:
-            _write(f"{path}/cgroup.procs", str(pid))
+            write_text(f"{path}/cgroup.procs", str(pid))
 
     def doors(self) -> tuple[int, ...]:
         """Return descriptors by which whoever inherits them puts itself into the groups, with ``enter``."""
@@ -160,13 +157,13 @@ def enter(doors: tuple[int, ...]) -> None:
 
 def read_parents() -> Parents:
     """Look where this process can make groups."""
-    return Parents(_text("/proc/self/cgroup"), _text("/proc/self/mountinfo"))
+    return Parents(read_text("/proc/self/cgroup"), read_text("/proc/self/mountinfo"))
 
 
 def usage_of(pid: int) -> Usage:
     """Return what the control groups of any process say of it; what this user may not read is left out."""
     try:
-        candidates = find_parents(_text(f"/proc/{pid}/cgroup"), _text("/proc/self/mountinfo"))
+        candidates = find_parents(read_text(f"/proc/{pid}/cgroup"), read_text("/proc/self/mountinfo"))
     except OSError:
         return Usage()
     groups = {name: found[0] for name, found in candidates.items() if found}
@@ -177,70 +174,37 @@ def usage_of(pid: int) -> Usage:
     return Usage(in_effect=in_effect)
 
 
-def start_time(pid: int) -> int:
-    """Return when a process started, in ticks since boot, -1 if there is none: with the pid it names one for good."""
-    try:
-        after = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    except OSError:
-        return -1
-    return int(after[19]) if after[0] not in "ZX" else -1
-
-
-def _is_usable(controller: str, group: Group) -> bool:
-    if not os.access(group.path, os.W_OK) or not os.access(f"{group.path}/cgroup.procs", os.W_OK):
-        return False
-    if group.version is Version.V2 and not _offers_children(controller, group.path):
-        return False
-    probe = f"{group.path}/seatrial-{os.getpid()}-{start_time(os.getpid())}-0"
-    try:
-        os.mkdir(probe)  # noqa: PTH102 - no pathlib in the warm process
-        os.rmdir(probe)  # noqa: PTH106
-    except OSError:
-        return False
-    return True
-
-
-def _offers_children(controller: str, path: str) -> bool:
-    """Tell whether children have the controller; switch it on for them where that is allowed."""
-    with suppress(OSError):
-        if controller in _text(f"{path}/cgroup.subtree_control").split():
-            return True
-        _write(f"{path}/cgroup.subtree_control", f"+{controller}")
-        return True
-    return False
-
-
 def _limit(controller: str, group: Group, limits: Limits) -> None:
     first = group.version is Version.V1
     match controller:
         case "memory" if limits.memory is not None:
-            _write(f"{group.path}/{'memory.limit_in_bytes' if first else 'memory.max'}", str(limits.memory))
+            write_text(f"{group.path}/{'memory.limit_in_bytes' if first else 'memory.max'}", str(limits.memory))
             # Memory and swap together: v1 counts the sum if the kernel counts swap at all, v2 gets no swap.
             extra, value = ("memory.memsw.limit_in_bytes", str(limits.memory)) if first else ("memory.swap.max", "0")
             with suppress(FileNotFoundError):
-                _write(f"{group.path}/{extra}", value)
+                write_text(f"{group.path}/{extra}", value)
         case "pids" if limits.processes is not None:
-            _write(f"{group.path}/pids.max", str(limits.processes))
+            write_text(f"{group.path}/pids.max", str(limits.processes))
         case "cpu" if limits.cpu_quota is not None:
             quota = limits.cpu_quota * _PERIOD // 100
             if first:
-                _write(f"{group.path}/cpu.cfs_period_us", str(_PERIOD))
-                _write(f"{group.path}/cpu.cfs_quota_us", str(quota))
+                write_text(f"{group.path}/cpu.cfs_period_us", str(_PERIOD))
+                write_text(f"{group.path}/cpu.cfs_quota_us", str(quota))
             else:
-                _write(f"{group.path}/cpu.max", f"{quota} {_PERIOD}")
+                write_text(f"{group.path}/cpu.max", f"{quota} {_PERIOD}")
 
 
 def _in_effect(controller: str, group: Group) -> str:
     first = group.version is Version.V1
     match controller:
         case "memory":
-            value = _text(f"{group.path}/{'memory.limit_in_bytes' if first else 'memory.max'}").strip()
+            value = read_text(f"{group.path}/{'memory.limit_in_bytes' if first else 'memory.max'}").strip()
             return "max" if value == "max" or int(value) >= _UNLIMITED else value
         case "pids":
-            return _text(f"{group.path}/pids.max").strip()
+            return read_text(f"{group.path}/pids.max").strip()
         case _:
-            quota = _text(f"{group.path}/{'cpu.cfs_quota_us' if first else 'cpu.max'}").split()
-            period = _text(f"{group.path}/cpu.cfs_period_us").strip() if first else quota[1]
+            quota = read_text(f"{group.path}/{'cpu.cfs_quota_us' if first else 'cpu.max'}").split()
+            period = read_text(f"{group.path}/cpu.cfs_period_us").strip() if first else quota[1]
             return "max" if quota[0] in ("-1", "max") else str(int(quota[0]) * 100 // int(period))
 
 
@@ -253,7 +217,7 @@ def _peak_memory(group: Group) -> int:
 
 def _oom_kills(group: Group) -> int:
     file = "memory.oom_control" if group.version is Version.V1 else "memory.events"
-    for line in _text(f"{group.path}/{file}").splitlines():
+    for line in read_text(f"{group.path}/{file}").splitlines():
         name, _, value = line.partition(" ")
         if name == "oom_kill":
             return int(value)
@@ -272,33 +236,13 @@ def _end(path: str) -> None:
         else:
             return
         with suppress(OSError):
-            for pid in map(int, _text(f"{path}/cgroup.procs").split()):
+            for pid in map(int, read_text(f"{path}/cgroup.procs").split()):
                 if pid > 0:  # 0 stands for a process of another PID namespace; to kill it would kill ourselves
                     os.kill(pid, signal.SIGKILL)
 
 
 def _number(path: str) -> int:
     try:
-        return int(_text(path))
+        return int(read_text(path))
     except (OSError, ValueError):
         return -1  # this kernel has no such file
-
-
-def _text(path: str) -> str:
-    """Read a file without the buffers of ``open``, which cost as much again: each run reads eight."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while part := os.read(descriptor, _CHUNK):
-            parts.append(part)
-    finally:
-        os.close(descriptor)
-    return b"".join(parts).decode("utf-8", "replace")
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)

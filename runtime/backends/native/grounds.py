@@ -74,9 +74,11 @@ def lacking_namespaces(read: Read, uid: int) -> Unsupported | None:
 def lacking_overlay(read: Read, uid: int) -> Unsupported | None:
     """Return why a user cannot stack layers, or None."""
     known = (read("/proc/filesystems") or "").split()
-    if "overlay" not in known:
-        return Unsupported(reason="this kernel does not have overlayfs loaded", hint="run `sudo modprobe overlay`")
     release = read("/proc/sys/kernel/osrelease") or ""
+    # Who first mounts it makes the kernel load it, whoever that is.
+    loadable = "alias fs-overlay overlay" in (read(f"/lib/modules/{release.strip()}/modules.alias") or "")
+    if "overlay" not in known and not loadable:
+        return Unsupported(reason="this kernel does not have overlayfs loaded", hint="run `sudo modprobe overlay`")
     found = re.match(r"(\d+)\.(\d+)", release)
     permitted = (read("/sys/module/overlay/parameters/permit_mounts_in_userns") or "").strip() == "Y"  # Debian's own
     if uid and found and (int(found[1]), int(found[2])) < _FIRST_OVERLAY and not permitted:
@@ -126,7 +128,7 @@ def enabling_limits(read: Read, uid: int) -> str:
 
 def _limit(name: str, read: Read, uid: int, offers: Collection[str]) -> Ground:
     found = layout(read("/proc/self/mountinfo") or "")
-    about = f"{name} is enforced by control groups ({found})"
+    about = f"control groups ({found}) limit it"
     if name in offers:
         return Ground(name=name, about=about)
     hint = enabling_limits(read, uid)

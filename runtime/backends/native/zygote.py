@@ -17,12 +17,13 @@ from typing import Any
 
 from runtime.backends.native import processes, wire
 from runtime.backends.native.births import Births
-from runtime.backends.native.cgroups import read_parents, start_time
+from runtime.backends.native.cgroups import read_parents
 from runtime.backends.native.companions import Companions
 from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
 from runtime.backends.native.entry import GROUPS, LIMITED
 from runtime.backends.native.idmap import read_id_map
+from runtime.backends.native.kernel_files import start_time
 from runtime.backends.native.leftovers import read_ending
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order, RecentOrders

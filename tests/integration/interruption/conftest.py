@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.unpacked import trees_of
-from runtime.backends.native.cgroups import start_time
+from runtime.backends.native.kernel_files import start_time
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

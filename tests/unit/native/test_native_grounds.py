@@ -90,6 +90,13 @@ def test_overlayfs_that_debian_permits_in_user_namespaces_is_enough(machine):
     assert lacking_overlay(machine(changed), 1000) is None
 
 
+def test_overlayfs_that_the_kernel_loads_when_it_is_first_mounted_is_enough(machine):
+    alias = "/lib/modules/6.12.9-amd64/modules.alias"
+    changed = {"/proc/filesystems": "nodev\tproc\n", alias: "alias fs-nfs nfs\nalias fs-overlay overlay\n"}
+    assert lacking_overlay(machine(changed), 1000) is None
+    assert lacking_overlay(machine({**changed, alias: "alias fs-nfs nfs\n"}), 1000) is not None
+
+
 def test_overlayfs_that_is_not_loaded_names_the_module(machine):
     assert "modprobe overlay" in lacking_overlay(machine({"/proc/filesystems": "nodev\tproc\n"}), 0).hint
 

@@ -14,8 +14,9 @@ from runtime.backends.native.bundle.groups import from_state, make_groups, to_st
 from runtime.backends.native.bundle.process import Process
 from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.bundle.state import Container, StateError, States
-from runtime.backends.native.cgroups import RunGroup, start_time
+from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.idmap import IdMap, write_id_map
+from runtime.backends.native.kernel_files import start_time
 from runtime.backends.native.syscalls import MACHINE
 from runtime.backends.native.wire import receive_json
 from runtime.errors import BackendError

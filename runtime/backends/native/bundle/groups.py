@@ -8,6 +8,7 @@ from runtime.backends.native.bundle.refusals import BundleRefusedError, Refused
 from runtime.backends.native.bundle.resources import Resources
 from runtime.backends.native.cgroups import RunGroup
 from runtime.backends.native.hierarchies import Group, Version, find_roots
+from runtime.backends.native.kernel_files import write_text
 
 
 def make_groups(path: str, resources: Resources) -> RunGroup:
@@ -29,7 +30,7 @@ def make_groups(path: str, resources: Resources) -> RunGroup:
                 _make(root, path, controller)
                 made[controller] = group
                 for file, text in writes:
-                    _write(f"{group.path}/{file}", text)
+                    write_text(f"{group.path}/{file}", text)
             except OSError as error:
                 if writes:
                     raise BundleRefusedError(Refused.RESOURCE, f"the limit {writes[0][0]}: {error}") from error
@@ -73,7 +74,7 @@ def _make(root: Group, path: str, controller: str) -> None:
     _refuse_busy(f"{root.path}/{path}")
     for above, each in _chain(root.path, path):
         if root.version is Version.V2:
-            _write(f"{above}/cgroup.subtree_control", f"+{controller}")
+            write_text(f"{above}/cgroup.subtree_control", f"+{controller}")
         with suppress(FileExistsError):
             os.mkdir(each)  # noqa: PTH102 - likewise
 
@@ -90,11 +91,3 @@ def _chain(root: str, path: str) -> Iterator[tuple[str, str]]:
     for part in path.split("/"):
         yield above, f"{above}/{part}"
         above = f"{above}/{part}"
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)

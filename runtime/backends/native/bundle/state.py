@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.backends.native.cgroups import start_time
+from runtime.backends.native.kernel_files import start_time
 from runtime.errors import BackendError
 
 _ID = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,254}")
