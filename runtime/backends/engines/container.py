@@ -7,6 +7,7 @@ import tarfile
 
 from runtime.backends.native.machine import Machine
 from runtime.backends.native.recipe import kernel_files
+from runtime.backends.native.steps.rights import RESOURCES
 from runtime.backends.oci.bundle import LAUNCH, launcher_argv
 from runtime.canonical import Json
 from runtime.data import dataclass
@@ -79,10 +80,12 @@ def configuration(plan: Plan, machine: Machine, folders: Folders, *, image: str,
         read_only: whether its tree is.
     """
     program, *arguments = launcher_argv(plan, machine)
+    # Podman 4 without root forgets those that it is asked for, which the launcher sets then.
+    limits = [word for name, value in _limits(plan) for word in ("--limit", f"{RESOURCES[name]}={value}")]
     return {
         "Image": image,
         "Entrypoint": [program],
-        "Cmd": [*arguments],
+        "Cmd": [*limits, *arguments],
         "Env": [f"{key}={value}" for key, value in plan.environment.items()],
         "WorkingDir": plan.workdir,
         "User": f"{plan.user.uid}:{plan.user.gid}",
@@ -96,9 +99,12 @@ def configuration(plan: Plan, machine: Machine, folders: Folders, *, image: str,
     }
 
 
+def _limits(plan: Plan) -> list[tuple[str, int]]:
+    return sorted({**plan.limits.resources, "nofile": plan.limits.open_files}.items())
+
+
 def _host(plan: Plan, folders: Folders, *, read_only: bool) -> dict[str, Json]:
     limits = plan.limits
-    ulimits = {**limits.resources, "nofile": limits.open_files}
     options: dict[str, Json] = {
         "Binds": [
             f"{folders.out}:{OUT}",
@@ -119,7 +125,7 @@ def _host(plan: Plan, folders: Folders, *, read_only: bool) -> dict[str, Json]:
             f"seccomp={folders.profile}",
             *(("no-new-privileges",) if plan.no_new_privileges else ()),
         ],
-        "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in sorted(ulimits.items())],
+        "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in _limits(plan)],
         "GroupAdd": [str(each) for each in plan.user.groups],
         "LogConfig": {"Type": "none", "Config": {}},
     }

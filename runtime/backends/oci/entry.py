@@ -8,14 +8,14 @@ and network namespaces are the container's, and its control groups hold the runt
 import json
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from runtime.backends.native import mounts, processes
 from runtime.backends.native.entry import GROUPS, IDS, LIMITED, Entry, become_root_inside, probe_all
 from runtime.backends.native.first_process import attend, start_watched
-from runtime.backends.native.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
+from runtime.backends.native.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT
 from runtime.backends.native.order import ForeignRuntime
 from runtime.backends.native.recipe import kernel_files, steps_of_tree
 from runtime.backends.native.steps.step import Sandbox, Step
@@ -42,6 +42,7 @@ from runtime.plan import MIB, OUT, Attributes, FirstProcess, Plan, Stdin, Tmpfs
 
 _OUT = Tmpfs(path=OUT, size=64 * MIB, executable=False)
 _SAFE = MS_NOSUID | MS_NODEV | MS_NOEXEC
+_CGROUP2 = 0x63677270  # linux/magic.h, CGROUP2_SUPER_MAGIC
 _MOST_ANSWERS = 16 * MIB
 _LONGEST_LOG = 4096
 
@@ -180,17 +181,34 @@ def _own_kernel_files() -> None:
     """Show the runtime its own PID namespace, and no control groups: ours hold the whole run already.
 
     crun 1.8 gives up on a machine with both versions of control groups. runc 1.1 goes on without its own only if it is
-    told EROFS, and not that the folders of the first version are missing.
+    told EROFS, and not that the folders of the first version are missing; nor without the second, where that is alone.
     """
     mounts.mount("proc", "/proc", "proc", _SAFE)
     place = "/sys/fs/cgroup"
-    if os.path.isdir(place):
+    if not os.path.isdir(place):
+        return
+    with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+        first = {line.split(":")[1].removeprefix("name=") for line in file} - {""}
+    with _opened(place) as descriptor:
+        is_second = mounts.file_system(descriptor) == _CGROUP2
+    if is_second and not first:
+        mounts.mount(place, place, None, MS_BIND)
+        with _opened(place) as descriptor:
+            mounts.remount_read_only(descriptor)
+    else:
         mounts.mount("tmpfs", place, "tmpfs", _SAFE, "size=64k,mode=755")
-        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
-            controllers = {line.split(":")[1].removeprefix("name=") for line in file}
-        for each in controllers - {""}:
+        for each in first:
             os.mkdir(f"{place}/{each}")
         mounts.mount("tmpfs", place, "tmpfs", _SAFE | MS_RDONLY | MS_REMOUNT)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _be_runtime(runtime: ForeignRuntime, place: str, log: str) -> NoReturn:
