@@ -18,6 +18,7 @@ from typing import NoReturn, TypeVar
 
 from runtime.backends.native import mounts
 from runtime.backends.native.backend import NativeBackend
+from runtime.backends.native.kernel_files import write_text
 from runtime.backends.native.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 from runtime.backends.native.running import NativeRunning
 from runtime.backends.native.streams import Listener
@@ -31,6 +32,7 @@ from runtime.errors import BackendError, SeatrialError
 MODULES = "/seatrial/modules"
 """The folder of the kernel's modules, named so that their order is that in which they are loaded."""
 
+_GROUPS = "/sys/fs/cgroup"
 _LAYERS = "/seatrial/layers"
 _SERIAL = LAYER.format("")
 _MOST_FILES = 1 << 20  # fs.nr_open: runs may have a limit up to it
@@ -63,7 +65,8 @@ def prepare() -> None:
     for kind, place in (("proc", "/proc"), ("sysfs", "/sys")):
         mounts.mount(kind, place, kind, _SAFE)
     mounts.mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID)
-    mounts.mount("cgroup2", "/sys/fs/cgroup", "cgroup2", _SAFE)
+    mounts.mount("cgroup2", _GROUPS, "cgroup2", _SAFE)
+    _enter_group()
     for name in sorted(os.listdir(MODULES)):
         _load(f"{MODULES}/{name}")
     for name, device in sorted(_disks().items()):
@@ -160,6 +163,15 @@ def _leave_first_root() -> None:
     mounts.mount(".", "/", None, _MS_MOVE)
     os.chroot(".")
     os.chdir("/")
+
+
+def _enter_group() -> None:
+    """Put this process into a group of its own in a slice, as systemd does: no machine has all in the root."""
+    slice_ = f"{_GROUPS}/machine.slice"
+    os.makedirs(f"{slice_}/guest.scope")
+    for above in (_GROUPS, slice_):
+        write_text(f"{above}/cgroup.subtree_control", "+cpu +memory +pids")
+    write_text(f"{slice_}/guest.scope/cgroup.procs", "0")
 
 
 def _load(path: str) -> None:
