@@ -48,7 +48,7 @@ def _of_second_version(found: Mapping[str, tuple[Group, ...]]) -> Mapping[str, G
     if not usable:
         return {}
     parent = max(usable, key=lambda each: len(offered[each.path]))  # the first of them
-    return {name: parent for name in offered[parent.path] if _is_given_to_children(name, parent.path)}
+    return {name: parent for name in sorted(offered[parent.path]) if _is_given_to_children(name, parent.path)}
 
 
 def _may_have_limited_children(path: str) -> bool:

@@ -41,14 +41,19 @@ def test_group_of_a_session_has_processes_and_the_slice_above_it_takes_the_runs(
         {
             "": (ALL, "memory pids", "1\n", ""),
             "user.slice": (ALL, ALL, "", "domain"),
-            "user.slice/user-0.slice": (ALL, "memory pids", "", "domain"),
+            "user.slice/user-0.slice": (ALL, ALL, "", "domain"),
             SCOPE: (ALL, "", f"{os.getpid()}\n", "domain"),
         },
     )
     slice_ = "user.slice/user-0.slice"
     assert parents == dict.fromkeys(("memory", "pids", "cpu"), slice_)
-    assert (tmp_path / slice_ / "cgroup.subtree_control").read_text().startswith("+cpu")
     assert (tmp_path / SCOPE / "cgroup.subtree_control").read_text() == ""
+
+
+def test_controller_that_children_lack_is_given_to_them(second_version, tmp_path):
+    parents = second_version({"a": ("pids", "", "", "domain"), "a/b": ("", "", "7\n", "domain")})
+    assert parents == {"pids": "a"}
+    assert (tmp_path / "a/cgroup.subtree_control").read_text() == "+pids"
 
 
 def test_folder_with_most_of_the_controllers_is_taken_though_others_are_nearer(second_version):
