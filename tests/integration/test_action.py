@@ -131,7 +131,7 @@ def test_input_is_never_a_command(step, project):
 @pytest.mark.slow
 @pytest.mark.network
 def test_all_steps_run_from_nothing(step):
-    for name in ("Install Seatrial", "Allow user namespaces", "Verify"):
+    for name in ("Install Seatrial", "Allow namespaces and limits", "Verify"):
         done, outputs, _ = step(name, hosts="umask-0077")
         assert done.returncode == 0, (name, done.stderr)
     assert outputs.startswith("verdict=PASSED\n")

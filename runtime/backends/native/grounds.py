@@ -17,6 +17,9 @@ Read = Callable[[str], str | None]
 """Path → the content of a file of this machine, None where there is none or this user may not read it."""
 
 _FIRST_OVERLAY = (5, 11)  # the kernel since which a user namespace may mount overlayfs
+_SERVICE = re.compile(r"^0::/system\.slice/(?:[^\n]*/)?([A-Za-z0-9:_.@-]+\.service)$", re.MULTILINE)
+"""A service of the system, which is no part of a user's session: its user has no systemd to ask for a scope."""
+
 _LIMITS = ("memory", "processes", "cpu-quota")
 
 
@@ -116,14 +119,19 @@ def layout(mountinfo: str) -> Layout:
 
 
 def enabling_limits(read: Read, uid: int) -> str:
-    """Return what lets a user limit runs where it may not: one command."""
+    """Return what lets a user limit runs where it may not."""
     found = layout(read("/proc/self/mountinfo") or "")
     if found is Layout.NONE:
         return "run `sudo mount -t cgroup2 none /sys/fs/cgroup`"
+    if uid == 0 and found is Layout.V2:
+        return "inside a container, start it with `--privileged`"
     if uid == 0:
         return "inside a container, start it with `--cgroupns=private -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
-    is_delegated = found is Layout.V2 and "systemd" in (read("/proc/1/comm") or "")
-    return "run `systemd-run --user --scope -p Delegate=yes seatrial …`" if is_delegated else "run `sudo seatrial …`"
+    if found is not Layout.V2 or "systemd" not in (read("/proc/1/comm") or ""):
+        return "run `sudo seatrial …`"
+    if service := _SERVICE.search(read("/proc/self/cgroup") or ""):
+        return f"write `Delegate=yes` below `[Service]` with `sudo systemctl edit {service[1]}`, and restart it"
+    return "run `systemd-run --user --scope -p Delegate=yes seatrial …`"
 
 
 def _limit(name: str, read: Read, uid: int, offers: Collection[str]) -> Ground:

@@ -120,14 +120,29 @@ def test_layout_of_control_groups_is_told(mountinfo, found):
         (V2, "systemd\n", 1000, "systemd-run --user --scope -p Delegate=yes"),
         (V2, "init\n", 1000, "sudo seatrial"),
         (V1, "systemd\n", 1000, "sudo seatrial"),
-        (V2, "systemd\n", 0, "--cgroupns=private"),
+        (V2, "systemd\n", 0, "--privileged"),
+        (V1, "systemd\n", 0, "--cgroupns=private"),
         ("", "systemd\n", 0, "mount -t cgroup2"),
     ],
 )
-def test_limit_that_cannot_be_enforced_names_the_command(mountinfo, first, uid, hint, machine):
+def test_limit_that_cannot_be_enforced_names_what_allows_it(mountinfo, first, uid, hint, machine):
     read = machine({"/proc/self/mountinfo": mountinfo, "/proc/1/comm": first})
     found = {each.name: each for each in read_grounds(read, uid, ["processes"])}
     assert hint in found["memory"].missing.hint
     assert "watched" in found["memory"].missing.reason
     assert "no quota" in found["cpu-quota"].missing.reason
     assert found["processes"].missing is None
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "hint"),
+    [
+        ("0::/system.slice/actions.runner.a-b.box.service\n", "`sudo systemctl edit actions.runner.a-b.box.service`"),
+        ("0::/system.slice/system-ci.slice/ci@2.service\n", "`sudo systemctl edit ci@2.service`"),
+        ("0::/user.slice/user-1000.slice/session-1.scope\n", "systemd-run --user --scope"),
+        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/t.service\n", "systemd-run --user --scope"),
+    ],
+)
+def test_service_of_the_system_is_given_its_control_groups_where_it_is_declared(cgroup, hint, machine):
+    read = machine({"/proc/self/cgroup": cgroup})
+    assert hint in read_grounds(read, 1000, [])[-1].missing.hint
