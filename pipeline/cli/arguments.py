@@ -38,11 +38,13 @@ class Row:
         name: what people type, and the module's name, where a dash is an underscore.
         about: what it does, for the list of verbs.
         command: whether what follows ``--`` is a command of its own.
+        hosts: whether it runs things on hosts, or tells which can be had: some have limits.
     """
 
     name: str
     about: str
     command: bool = False
+    hosts: bool = False
 
     def load(self) -> Verb:
         """Import the verb."""
@@ -50,21 +52,21 @@ class Row:
 
 
 VERBS = (
-    Row(name="verify", about="build, run on every host, compare, explain, judge"),
+    Row(name="verify", about="build, run on every host, compare, explain, judge", hosts=True),
     Row(name="init", about="write a first spec from what the project has"),
     Row(name="lock", about="pin every package by version and hash"),
     Row(name="build", about="build the image and print its digest"),
     Row(name="bill", about="print what an image holds, as CycloneDX or SPDX, or its provenance"),
     Row(name="lint", about="look for leaks and staleness in an image"),
-    Row(name="run", about="run the suite or a command once, on one host", command=True),
-    Row(name="explain", about="narrow one difference to its cause"),
-    Row(name="hosts", about="list the hosts and the levels of their factors"),
-    Row(name="doctor", about="tell what can run here, and what enables the rest"),
+    Row(name="run", about="run the suite or a command once, on one host", command=True, hosts=True),
+    Row(name="explain", about="narrow one difference to its cause", hosts=True),
+    Row(name="hosts", about="list the hosts and the levels of their factors", hosts=True),
+    Row(name="doctor", about="tell what can run here, and what enables the rest", hosts=True),
     Row(name="report", about="show a report again, in another format"),
     Row(name="why-digest", about="tell why two images have two digests"),
     Row(name="gate", about="tell whether a release may enter a stage, and what is missing"),
     Row(name="rebuild", about="build an image again as somebody else would, and sign what came out"),
-    Row(name="promote", about="let the identical bytes enter a stage, on evidence"),
+    Row(name="promote", about="let the identical bytes enter a stage, on evidence", hosts=True),
     Row(name="rollback", about="let an earlier release of a stage come back, through the same gate"),
     Row(name="status", about="show what each stage has, by whose word, and since when"),
     Row(name="deploy", about="run what is live in a stage, and read back what really runs"),
@@ -92,9 +94,10 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command line that was understood: the verb and its arguments."""
+    """A command line that was understood: the verb, its row and its arguments."""
 
     verb: Verb
+    row: Row
     arguments: argparse.Namespace
 
 
@@ -183,7 +186,7 @@ def _parse_verb(row: Row, rest: list[str], known: argparse.Namespace, program: s
     parser = verb_parser(row, program)
     arguments = parser.parse_args(rest, namespace=known)
     arguments.command = command
-    return Command(verb=row.load(), arguments=arguments)
+    return Command(verb=row.load(), row=row, arguments=arguments)
 
 
 def _row(name: str) -> Row:

@@ -42,6 +42,10 @@ def start(
     try:
         command = parse(argv, program=program)
         command.arguments.launched = launched
+        if command.row.hosts and launched is None:
+            from runtime.backends.native.scope import enter_scope  # noqa: PLC0415 - few commands need it
+
+            enter_scope()
         code = command.verb.run(command.arguments)
         sys.stdout.flush()
         settle()
