@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from runtime.backend import Unsupported
-from runtime.backends.native.stacks import is_needed
+from runtime.backends.native.stacks import lacks_attributes
 from runtime.factors import FACTORS
 from runtime.factors.limits import RESOURCES
-from runtime.plan import GroupsView, Plan
+from runtime.plan import EntryOrder, GroupsView, Plan
 
 _GROUPS = "/proc/self/cgroup"
 
@@ -29,10 +29,21 @@ def lacking_for_tuning(plan: Plan) -> Unsupported | None:
     if plan.tuning.groups is not GroupsView.NONE:
         lines = Path(_GROUPS).read_bytes().decode(errors="replace").splitlines()
         return lacking_groups(plan.tuning.groups, lines)
-    if plan.tuning.room is not None and is_needed():
+    return lacking_attributes(plan, is_root=os.geteuid() == 0) if lacks_attributes() else None
+
+
+def lacking_attributes(plan: Plan, *, is_root: bool) -> Unsupported | None:
+    """Tell what no run can do where a tmpfs takes no attributes of users, as before Linux 6.6, or return None."""
+    tuning = plan.tuning
+    if is_root and tuning.room is not None:
         return Unsupported(
             reason="before Linux 6.6 root stacks the trees of runs, and no run can make its own tree smaller",
             hint="run as a plain user, or on a newer kernel",
+        )
+    if not is_root and not tuning.volume and (tuning.renames_folders or tuning.entries is not EntryOrder.AS_IS):
+        return Unsupported(
+            reason="before Linux 6.6 no run of a plain user can replace a folder of its image",
+            hint="run as root, or on a newer kernel",
         )
     return None
 

@@ -6,13 +6,19 @@ import pytest
 
 from runtime.backend import Unsupported, refuse_levels
 from runtime.backends.native.steps.tuning import inherited, remade, settings
-from runtime.backends.native.tuned import lacking_for_tuning, lacking_groups, lacking_limits, release_of
+from runtime.backends.native.tuned import (
+    lacking_attributes,
+    lacking_for_tuning,
+    lacking_groups,
+    lacking_limits,
+    release_of,
+)
 from runtime.errors import FactorError
 from runtime.factors import FACTORS, factor
 from runtime.factors.carriers import EVERY, NATIVE
 from runtime.factors.machinery import RuntimeFactor
 from runtime.factors.questions import MOUNTS, Answers
-from runtime.plan import PYTEST_RESULTS, GroupsView, Tuning
+from runtime.plan import PYTEST_RESULTS, EntryOrder, GroupsView, Tuning
 
 HYBRID = ["4:memory:/\n", "1:cpu,cpuacct:/x\n", "9:name=systemd:/\n", "0::/\n"]
 
@@ -100,6 +106,22 @@ def test_older_kernel_is_told_of(plan_on, monkeypatch):
     monkeypatch.setattr("os.uname", lambda: type("Names", (), {"release": "6.12.1"}))
     assert "pid-range=small needs Linux 6.14, and this is 6.12.1" in lacking_for_tuning(plan).reason
     assert factor("pid-range").carriers("small") == NATIVE
+
+
+@pytest.mark.parametrize(
+    ("tuning", "holds_root", "holds_others"),
+    [
+        (Tuning(), False, False),
+        (Tuning(room=1 << 20), True, False),
+        (Tuning(renames_folders=True), False, True),
+        (Tuning(entries=EntryOrder.SORTED), False, True),
+        (Tuning(entries=EntryOrder.SORTED, volume=True), False, False),
+    ],
+)
+def test_what_needs_attributes_of_users_is_told_where_a_tmpfs_has_none(tuning, holds_root, holds_others, plan_on):
+    plan = replace(plan_on(), tuning=tuning)
+    refused = [lacking_attributes(plan, is_root=each) is not None for each in (True, False)]
+    assert refused == [holds_root, holds_others]
 
 
 def test_limit_above_what_this_process_may_have_is_told_of(plan_on, monkeypatch):
