@@ -44,8 +44,7 @@ class Console:
     """
 
     def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
+        self._socket = _connected(path)
         self._socket.settimeout(1)
         self._number = 0
 
@@ -100,7 +99,7 @@ def booted(folder: Path) -> Iterator[tuple[Console, Console]]:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as machine:
         consoles: list[Console] = []
         try:
-            consoles += (_console(Path(ports, name)) for name in ("root", USER))
+            consoles += (Console(Path(ports, name)) for name in ("root", USER))
             for each in consoles:
                 each.log_in()
             yield consoles[0], consoles[1]
@@ -111,11 +110,19 @@ def booted(folder: Path) -> Iterator[tuple[Console, Console]]:
             shutil.rmtree(ports)
 
 
-def _console(path: Path) -> Console:
+def _connected(path: Path) -> socket.socket:
+    """Return what is connected to a socket that may not be there yet."""
     end = time.monotonic() + _PATIENCE
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.1)
-    return Console(path)
+    while True:
+        found = socket.socket(socket.AF_UNIX)
+        try:
+            found.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            found.close()
+            assert time.monotonic() < end, f"nobody listens at {path}"
+            time.sleep(0.1)
+        else:
+            return found
 
 
 def _make_tree(tree: Path, suite: str) -> None:
