@@ -1,6 +1,6 @@
 """What a single run of an image begins with: the process that it is cloned from, forked while this one is small."""
 
-import os.path
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from runtime.backends.native.launch import Launched
 
 _WITH_VALUE = frozenset(("--host", "--set", "--repeat", "--store", "--jobs", "--seed"))
+_LIMITING = frozenset(("--host", "--set"))  # what may ask for a limit
 _HELP = frozenset(("-h", "--help"))
 
 
@@ -24,6 +25,10 @@ def launch_early(argv: Sequence[str]) -> "Launched | None":
     subject = _subject(argv)
     if not subject or not is_image(subject) or sys.platform != "linux":
         return None
+    if os.geteuid() and _LIMITING.intersection(word.partition("=")[0] for word in argv):
+        from runtime.backends.native.scope import enter_scope  # noqa: PLC0415 - root is limited as it is
+
+        enter_scope()  # the warm process has to be in it, too
     from runtime.backends.native.launch import fork  # noqa: PLC0415 - only here
 
     return fork()

@@ -79,4 +79,4 @@ def test_groups_of_a_run_are_made_in_the_first_version_and_none_in_the_second(ba
 def groups_of_runs(hierarchy):
     """Return the groups below a hierarchy that bear the name of a run; engines name theirs otherwise."""
     found = Path("/sys/fs/cgroup", hierarchy).glob("**/seatrial-*")
-    return [each for each in found if re.fullmatch(r"seatrial-\d+-\d+-\d+", each.name)]
+    return [each for each in found if re.fullmatch(r"seatrial-\d+-\d+-\d+-\d+", each.name)]

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from runtime.backends.native.hierarchies import CONTROLLERS, Group, Version, find_parents
-from runtime.backends.native.kernel_files import read_text, start_time, write_text
+from runtime.backends.native.kernel_files import pid_namespace, read_text, start_time, write_text
 from runtime.backends.native.parents import usable_parents
 from runtime.data import dataclass
 from runtime.errors import BackendError
 from runtime.plan import Limits
 
-_NAME = re.compile(r"seatrial-(\d+)-(\d+)-(\d+)")
+_NAME = re.compile(r"seatrial-(\d+)-(\d+)-(\d+)-(\d+)")
 _PERIOD = 100_000  # microseconds, the kernel's own default
 _UNLIMITED = 1 << 62  # v1 shows "no limit" as the largest number of whole pages
 _LIMIT_OF = {"memory": "memory", "pids": "processes", "cpu": "cpu-quota"}
@@ -84,12 +84,16 @@ class Parents:
         return groups
 
     def sweep(self) -> int:
-        """Remove the groups of owners that are dead, with every process in them; return how many."""
+        """Remove the groups of owners that are dead, with every process in them; return how many.
+
+        Of owners in another PID namespace, as in a container that sees the same groups, nothing is known here.
+        """
         swept = 0
+        namespace = pid_namespace()
         for path in sorted({each.path for each in self._usable.values()}):
             for entry in sorted(os.listdir(path)):  # noqa: PTH208
                 found = _NAME.fullmatch(entry)
-                if found and start_time(int(found[1])) != int(found[2]):
+                if found and int(found[1]) == namespace and start_time(int(found[2])) != int(found[3]):
                     _end(f"{path}/{entry}")
                     swept += 1
         return swept
@@ -125,12 +129,11 @@ class RunGroup:
     def usage(self) -> Usage:
         """Read what was used and what is in effect."""
         memory, pids = self.groups.get("memory"), self.groups.get("pids")
-        in_effect = {_LIMIT_OF[name]: _in_effect(name, group) for name, group in self.groups.items()}
         return Usage(
             memory=_peak_memory(memory) if memory else -1,
             processes=_number(f"{pids.path}/pids.peak") if pids else -1,
             oom_kills=_oom_kills(memory) if memory else -1,
-            in_effect=in_effect,
+            in_effect=_all_in_effect(self.groups),
         )
 
     def remove(self) -> None:
@@ -166,12 +169,7 @@ def usage_of(pid: int) -> Usage:
         candidates = find_parents(read_text(f"/proc/{pid}/cgroup"), read_text("/proc/self/mountinfo"))
     except OSError:
         return Usage()
-    groups = {name: found[0] for name, found in candidates.items() if found}
-    in_effect = {}
-    for name, group in groups.items():
-        with suppress(OSError, ValueError, IndexError):
-            in_effect[_LIMIT_OF[name]] = _in_effect(name, group)
-    return Usage(in_effect=in_effect)
+    return Usage(in_effect=_all_in_effect({name: found[0] for name, found in candidates.items() if found}))
 
 
 def _limit(controller: str, group: Group, limits: Limits) -> None:
@@ -192,6 +190,15 @@ def _limit(controller: str, group: Group, limits: Limits) -> None:
                 write_text(f"{group.path}/cpu.cfs_quota_us", str(quota))
             else:
                 write_text(f"{group.path}/cpu.max", f"{quota} {_PERIOD}")
+
+
+def _all_in_effect(groups: Mapping[str, Group]) -> Mapping[str, str]:
+    """Return the limits that can be read; systemd may take a controller away from a slice that is its own."""
+    found = {}
+    for name, group in groups.items():
+        with suppress(OSError, ValueError, IndexError):
+            found[_LIMIT_OF[name]] = _in_effect(name, group)
+    return found
 
 
 def _in_effect(controller: str, group: Group) -> str:
@@ -217,10 +224,11 @@ def _peak_memory(group: Group) -> int:
 
 def _oom_kills(group: Group) -> int:
     file = "memory.oom_control" if group.version is Version.V1 else "memory.events"
-    for line in read_text(f"{group.path}/{file}").splitlines():
-        name, _, value = line.partition(" ")
-        if name == "oom_kill":
-            return int(value)
+    with suppress(FileNotFoundError):
+        for line in read_text(f"{group.path}/{file}").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
     return 0
 
 

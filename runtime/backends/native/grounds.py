@@ -17,7 +17,7 @@ Read = Callable[[str], str | None]
 """Path → the content of a file of this machine, None where there is none or this user may not read it."""
 
 _FIRST_OVERLAY = (5, 11)  # the kernel since which a user namespace may mount overlayfs
-_SERVICE = re.compile(r"^0::/system\.slice/(?:[^\n]*/)?([A-Za-z0-9:_.@-]+\.service)$", re.MULTILINE)
+_SERVICE = re.compile(r"^0::/(?!user\.slice/)(?:[^\n]*/)?([A-Za-z0-9:_.@\\-]+\.service)$", re.MULTILINE)
 """A service of the system, which is no part of a user's session: its user has no systemd to ask for a scope."""
 
 _LIMITS = ("memory", "processes", "cpu-quota")
@@ -78,9 +78,7 @@ def lacking_overlay(read: Read, uid: int) -> Unsupported | None:
     """Return why a user cannot stack layers, or None."""
     known = (read("/proc/filesystems") or "").split()
     release = read("/proc/sys/kernel/osrelease") or ""
-    # Who first mounts it makes the kernel load it, whoever that is.
-    loadable = "alias fs-overlay overlay" in (read(f"/lib/modules/{release.strip()}/modules.alias") or "")
-    if "overlay" not in known and not loadable:
+    if "overlay" not in known and not _is_loaded_when_mounted(read, release.strip()):
         return Unsupported(reason="this kernel does not have overlayfs loaded", hint="run `sudo modprobe overlay`")
     found = re.match(r"(\d+)\.(\d+)", release)
     permitted = (read("/sys/module/overlay/parameters/permit_mounts_in_userns") or "").strip() == "Y"  # Debian's own
@@ -88,6 +86,11 @@ def lacking_overlay(read: Read, uid: int) -> Unsupported | None:
         reason = f"Linux {release.strip()} lets root only mount overlayfs; plain users may since 5.11"
         return Unsupported(reason=reason, hint="boot Linux 5.11 or later, or run as root")
     return None
+
+
+def _is_loaded_when_mounted(read: Read, release: str) -> bool:
+    """Tell whether the kernel loads overlayfs itself when anybody first mounts it."""
+    return "alias fs-overlay overlay" in (read(f"/lib/modules/{release}/modules.alias") or "")
 
 
 def lacking_seccomp(read: Read) -> Unsupported | None:

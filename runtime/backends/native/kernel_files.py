@@ -26,6 +26,16 @@ def write_text(path: str, text: str) -> None:
         os.close(descriptor)
 
 
+def pid_namespace() -> int:
+    """Return the number of this process's PID namespace."""
+    return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - no pathlib in the warm process
+
+
+def name_of_this() -> str:
+    """Return a name of this process that no other has had since boot: its PID namespace, its pid, and when it began."""
+    return f"{pid_namespace()}-{os.getpid()}-{start_time(os.getpid())}"
+
+
 def start_time(pid: int) -> int:
     """Return when a process started, in ticks since boot, -1 if there is none: with the pid it names one for good."""
     try:

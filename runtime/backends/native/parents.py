@@ -1,12 +1,14 @@
 """Of which control groups this process makes children, that hold runs to their limits."""
 
 import os
+from _thread import get_native_id
 from collections.abc import Mapping
 from contextlib import suppress
 
 from runtime.backends.native.hierarchies import Group, Version
-from runtime.backends.native.kernel_files import read_text, start_time, write_text
+from runtime.backends.native.kernel_files import name_of_this, read_text, write_text
 
+_GIVEN = "cgroup.subtree_control"
 _OWN = "seatrial-own"
 """The group of this process and those around it, where they were in one that is given to us to divide."""
 
@@ -17,7 +19,9 @@ def usable_parents(found: Mapping[str, tuple[Group, ...]]) -> Mapping[str, Group
     Args:
         found: as of ``find_parents``.
     """
-    usable = dict(_of_second_version(found))
+    usable: dict[str, Group] = {}
+    with suppress(OSError):  # a group that is removed meanwhile
+        usable |= _of_second_version(found)
     for name, candidates in found.items():
         first = (each for each in candidates if each.version is Version.V1 and _can_be_changed(each.path))
         if parent := next(first, None):
@@ -28,9 +32,9 @@ def usable_parents(found: Mapping[str, tuple[Group, ...]]) -> Mapping[str, Group
 def _of_second_version(found: Mapping[str, tuple[Group, ...]]) -> Mapping[str, Group]:
     """Return controller → the group of v2 of which children can be limited by it: one for all, as a process is in one.
 
-    That is the nearest of those that have the most of the controllers. None has processes of its own, as the group of
-    this process has: systemd gives those of a session to a folder that has none. Where no group above may be changed,
-    as in a service to which its group was delegated, or in a container, the processes of this one are moved down.
+    It may have no processes of its own. Where the group of this process was delegated by systemd, and where no other
+    may be changed, as in a container, its processes are moved down, and it is taken. Else it is the nearest above it of
+    those that have the most of the controllers, such as the slice of a session.
 
     Args:
         found: as of ``find_parents``.
@@ -41,14 +45,23 @@ def _of_second_version(found: Mapping[str, tuple[Group, ...]]) -> Mapping[str, G
     chain = next(iter(wanted.values()), ())
     candidates = [each for each in chain if _can_be_changed(each.path)]
     offered = {each.path: wanted.keys() & read_text(f"{each.path}/cgroup.controllers").split() for each in candidates}
-    usable = [each for each in candidates if _may_have_limited_children(each.path)]
-    if not usable:
-        own = [each for each in chain[:1] if offered.get(each.path)]
-        usable = [each for each in own if _is_vacated(each.path)]
-    if not usable:
-        return {}
-    parent = max(usable, key=lambda each: len(offered[each.path]))  # the first of them
-    return {name: parent for name in sorted(offered[parent.path]) if _is_given_to_children(name, parent.path)}
+    own = [each for each in chain[:1] if offered.get(each.path) and os.access(f"{each.path}/{_GIVEN}", os.W_OK)]
+    usable = [each for each in own if _is_delegated(each.path) and _is_vacated(each.path)]
+    usable = usable or [each for each in candidates if _may_have_limited_children(each.path)]
+    usable = usable or [each for each in own if _is_vacated(each.path)]
+    for parent in sorted(usable, key=lambda each: -len(offered[each.path])):  # of equals the nearest first
+        given = sorted(name for name in offered[parent.path] if _is_given_to_children(name, parent.path))
+        if given:
+            return dict.fromkeys(given, parent)
+    return {}
+
+
+def _is_delegated(path: str) -> bool:
+    """Tell whether systemd has marked a group as one that it leaves to whoever is in it. Source: systemd 251, NEWS."""
+    for name in ("user.delegate", "trusted.delegate"):  # the second is for root, and older
+        with suppress(OSError):
+            return os.getxattr(path, name) == b"1"
+    return False
 
 
 def _may_have_limited_children(path: str) -> bool:
@@ -80,7 +93,7 @@ def _can_be_changed(path: str) -> bool:
     """Tell whether this process may make groups in a group, and put processes into them."""
     if not os.access(path, os.W_OK) or not os.access(f"{path}/cgroup.procs", os.W_OK):
         return False
-    probe = f"{path}/seatrial-{os.getpid()}-{start_time(os.getpid())}-0"
+    probe = f"{path}/seatrial-{name_of_this()}-{get_native_id()}"  # several threads look at once
     try:
         os.mkdir(probe)  # noqa: PTH102 - no pathlib in the warm process
         os.rmdir(probe)  # noqa: PTH106
@@ -92,8 +105,8 @@ def _can_be_changed(path: str) -> bool:
 def _is_given_to_children(controller: str, path: str) -> bool:
     """Tell whether children of a group of v2 have a controller; give it to them where that is allowed."""
     with suppress(OSError):
-        if controller in read_text(f"{path}/cgroup.subtree_control").split():
+        if controller in read_text(f"{path}/{_GIVEN}").split():
             return True
-        write_text(f"{path}/cgroup.subtree_control", f"+{controller}")
+        write_text(f"{path}/{_GIVEN}", f"+{controller}")
         return True
     return False

@@ -23,7 +23,7 @@ from runtime.backends.native.compiled_init import open_compiled_init
 from runtime.backends.native.entries import Entries
 from runtime.backends.native.entry import GROUPS, LIMITED
 from runtime.backends.native.idmap import read_id_map
-from runtime.backends.native.kernel_files import start_time
+from runtime.backends.native.kernel_files import name_of_this
 from runtime.backends.native.leftovers import read_ending
 from runtime.backends.native.machine import read_machine
 from runtime.backends.native.order import Order, RecentOrders
@@ -60,7 +60,7 @@ class Zygote:
         self._runs: dict[int, Supervised] = {}
         self._parents = read_parents()
         self._stacks = is_needed()
-        owner = f"seatrial-{os.getpid()}-{start_time(os.getpid())}"
+        owner = f"seatrial-{name_of_this()}"
         self._entries = Entries(read_machine(), one_id=one_id, init=init)
         self._births = Births(self._entries, self._parents, owner, one_id=one_id, stacks=self._stacks)
         self._together = 0

@@ -170,7 +170,9 @@ def _enter_group() -> None:
     slice_ = f"{_GROUPS}/machine.slice"
     os.makedirs(f"{slice_}/guest.scope")
     for above in (_GROUPS, slice_):
-        write_text(f"{above}/cgroup.subtree_control", "+cpu +memory +pids")
+        for each in ("cpu", "memory", "pids"):
+            with suppress(OSError):  # this kernel has none
+                write_text(f"{above}/cgroup.subtree_control", f"+{each}")
     write_text(f"{slice_}/guest.scope/cgroup.procs", "0")
 
 

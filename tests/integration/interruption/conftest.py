@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PATIENCE = 300.0
-GROUP = re.compile(r"seatrial-(\d+)-(\d+)-\d+")
+GROUP = re.compile(r"seatrial-\d+-(\d+)-(\d+)-\d+")
 
 collect_ignore = ["harbour", "skiff"]
 

@@ -10,7 +10,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from busybox_image import lay_layout
@@ -33,7 +33,7 @@ _CONSOLE = "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin {} --keep
 _QUIET = "bind 'set enable-bracketed-paste off'; stty -echo cols 200; PS1=; PS2="
 _OURS = '#!/bin/sh\nPYTHONPATH=/opt/seatrial:/opt/site exec python3 -m pipeline.cli.main "$@"\n'
 _SIZE = 8 << 30
-_BOOT, _PATIENCE = 600, 600  # seconds; without KVM the machine is emulated
+_BOOT, _PATIENCE = 600, 600  # seconds; the machine is emulated
 
 
 class Console:
@@ -69,26 +69,31 @@ class Console:
         found, end = b"", time.monotonic() + seconds
         while not pattern.search(found):
             assert time.monotonic() < end, found[-2000:].decode(errors="replace")
-            try:
-                found += self._socket.recv(1 << 16)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                part = self._socket.recv(1 << 16)
+                assert part, "the machine has ended"
+                found += part
         return found.decode(errors="replace")
 
 
 @contextmanager
 def booted(folder: Path) -> Iterator[tuple[Console, Console]]:
     """Make such a machine in a folder, and boot it; yield the consoles of root and of a plain user."""
-    tree = folder / "tree"
-    suite = SUITES[sys.version_info[:2]]
-    _make_tree(tree, suite)
-    disk = folder / "disk"
+    tree, disk = folder / "tree", folder / "disk"
+    _make_tree(tree, SUITES[sys.version_info[:2]])
     with disk.open("wb") as file:
         file.truncate(_SIZE)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tree, disk], check=True)
-    (kernel,), (first,) = tree.glob("boot/vmlinuz-*"), tree.glob("boot/initrd.img-*")
-    ports = tempfile.mkdtemp(prefix="seatrial-ports-")  # the path of a socket is short
-    command = ["qemu-system-x86_64", "-machine", "q35,accel=kvm:tcg", "-cpu", "max", "-smp", "2", "-m", "4G"]
+    boot = shutil.copytree(tree / "boot", folder / "boot")
+    shutil.rmtree(tree)
+    with tempfile.TemporaryDirectory(prefix="seatrial-ports-") as ports:  # the path of a socket is short
+        yield from _consoles(_command(boot, disk, ports), ports)
+    disk.unlink()
+
+
+def _command(boot: Path, disk: Path, ports: str) -> list[str]:
+    (kernel,), (first,) = boot.glob("vmlinuz-*"), boot.glob("initrd.img-*")
+    command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", "4G"]
     command += ["-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none"]
     command += ["-kernel", str(kernel), "-initrd", str(first)]
     command += ["-append", "root=/dev/vda rw console=ttyS0 quiet"]
@@ -96,18 +101,20 @@ def booted(folder: Path) -> Iterator[tuple[Console, Console]]:
     for name in (USER, "root"):
         command += ["-chardev", f"socket,id={name},path={ports}/{name},server=on,wait=off"]
         command += ["-serial", f"chardev:{name}"]
+    return command
+
+
+def _consoles(command: list[str], ports: str) -> Iterator[tuple[Console, Console]]:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as machine:
-        consoles: list[Console] = []
         try:
-            consoles += (Console(Path(ports, name)) for name in ("root", USER))
-            for each in consoles:
+            root, user = Console(Path(ports, "root")), Console(Path(ports, USER))
+            for each in (root, user):
                 each.log_in()
-            yield consoles[0], consoles[1]
+            yield root, user
+            root.close()
+            user.close()
         finally:
-            for each in consoles:
-                each.close()
             machine.kill()
-            shutil.rmtree(ports)
 
 
 def _connected(path: Path) -> socket.socket:

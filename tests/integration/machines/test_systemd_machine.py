@@ -24,8 +24,10 @@ def consoles(tmp_path_factory):
     """The shells of root and of a plain user."""
     if os.geteuid():
         pytest.skip("only root starts peers")
-    if not all(map(shutil.which, ("mmdebstrap", "qemu-system-x86_64"))) or not PROGRAM.exists():
+    if shutil.which("mmdebstrap") is None:
         pytest.skip("mmdebstrap is not installed")
+    assert shutil.which("qemu-system-x86_64")
+    assert PROGRAM.exists()
     if sys.version_info[:2] not in SUITES:
         pytest.skip("no suite of Debian has this Python")
     with booted(tmp_path_factory.mktemp("machine")) as found:

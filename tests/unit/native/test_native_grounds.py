@@ -139,6 +139,7 @@ def test_limit_that_cannot_be_enforced_names_what_allows_it(mountinfo, first, ui
     [
         ("0::/system.slice/actions.runner.a-b.box.service\n", "`sudo systemctl edit actions.runner.a-b.box.service`"),
         ("0::/system.slice/system-ci.slice/ci@2.service\n", "`sudo systemctl edit ci@2.service`"),
+        ("0::/ci.slice/build\\x2dbox.service\n", "`sudo systemctl edit build\\x2dbox.service`"),
         ("0::/user.slice/user-1000.slice/session-1.scope\n", "systemd-run --user --scope"),
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/t.service\n", "systemd-run --user --scope"),
     ],

@@ -81,8 +81,44 @@ def test_group_without_controllers_is_not_touched(second_version, tmp_path):
     assert not (tmp_path / "seatrial-own").exists()
 
 
+@pytest.fixture
+def kernel(monkeypatch):
+    """Let processes that are written into a group of a test's leave the one above it, as a kernel does."""
+
+    def write(path, text):
+        Path(path).write_text(text)
+        if path.endswith("/seatrial-own/cgroup.procs"):
+            above = Path(path).parents[1] / "cgroup.procs"
+            above.write_text("".join(f"{each}\n" for each in above.read_text().split() if each != text))
+
+    monkeypatch.setattr("runtime.backends.native.parents.write_text", write)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_group_of_a_container_is_vacated_and_taken(second_version, tmp_path):
+    parents = second_version({"": (ALL, "", "1\n7\n", "domain")})
+    assert parents == dict.fromkeys(("memory", "pids", "cpu"), ".")
+    assert (tmp_path / "cgroup.procs").read_text() == ""
+    assert (tmp_path / "seatrial-own/cgroup.procs").read_text() == "7"
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("is_delegated", [True, False])
+def test_group_that_systemd_delegated_is_taken_before_the_slice_above_it(is_delegated, second_version, tmp_path):
+    scope = tmp_path / "app.slice/x.scope"
+    scope.mkdir(parents=True)
+    try:
+        os.setxattr(scope, "user.delegate", b"1" if is_delegated else b"0")
+    except OSError:
+        pytest.skip("this file system takes no attributes of users")
+    parents = second_version({"app.slice": (ALL, ALL, "", "domain"), "app.slice/x.scope": (ALL, "", "7\n", "domain")})
+    assert set(parents.values()) == {"app.slice/x.scope" if is_delegated else "app.slice"}
+
+
 def test_group_that_cannot_be_vacated_limits_nothing(second_version, tmp_path):
     # In a folder nobody takes processes away, as a kernel does that refuses to move one.
+    (tmp_path / "seatrial-own").mkdir()
+    (tmp_path / "seatrial-own/cgroup.procs").touch()
     parents = second_version({"": (ALL, "", "7\n", "domain")})
     assert parents == {}
     assert (tmp_path / "cgroup.subtree_control").read_text() == ""
