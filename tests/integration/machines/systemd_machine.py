@@ -56,7 +56,7 @@ class Console:
     def run(self, command: str) -> tuple[int, str]:
         """Run a command, and return its exit code and what it wrote."""
         self._number += 1
-        self._socket.sendall(f"{command}\necho end''-{self._number} $?\n".encode())
+        self._socket.sendall(f"{command}; echo end''-{self._number} $?\n".encode())
         text = self._await(re.compile(rb"end-%d (\d+)\r?\n" % self._number), _PATIENCE)
         before, code = re.split(r"end-\d+ (\d+)\s*$", text)[:2]
         return int(code), before.replace("\r", "")
@@ -96,7 +96,7 @@ def _command(boot: Path, disk: Path, ports: str) -> list[str]:
     command = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", "4G"]
     command += ["-no-reboot", "-display", "none", "-monitor", "none", "-nic", "none"]
     command += ["-kernel", str(kernel), "-initrd", str(first)]
-    command += ["-append", "root=/dev/vda rw console=ttyS0 quiet"]
+    command += ["-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=1"]
     command += ["-drive", f"file={disk},if=virtio,format=raw,cache=unsafe"]
     for name in (USER, "root"):
         command += ["-chardev", f"socket,id={name},path={ports}/{name},server=on,wait=off"]

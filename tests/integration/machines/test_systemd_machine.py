@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.network]
 LIMITS = ("memory", "processes", "cpu-quota")
 LEVELS = "--set memory=64M --set processes=16 --set cpu-quota=50%"
 RUN = "seatrial run oci:/opt/image"
-SERVICE = f"systemd-run --quiet --pipe --wait --uid={SERVICE_USER} --setenv=HOME=/home/{SERVICE_USER}"
 EXHAUST = "'a=xxxxxxxx; while :; do a=$a$a; done'"
 KILLED = 137
 
@@ -40,6 +39,14 @@ def shell(consoles):
     return lambda who, command: consoles[who].run(command)
 
 
+def in_service(command, *properties):
+    """Return what runs a command in a service of the system, as a user who has no session; no terminal is its own."""
+    asked = " ".join(f"--property={each}" for each in properties)
+    user = f"--uid={SERVICE_USER} --setenv=HOME=/home/{SERVICE_USER}"
+    start = f"systemd-run --quiet --pipe --wait --unit=ci {user} {asked}"
+    return f"(set -o pipefail; {start} {command} < /dev/null 2>&1 | cat)"
+
+
 def lacking(text):
     """Return limit → what doctor says would allow it, of those that cannot be had."""
     abilities = {each["name"]: each for each in json.loads(text)["abilities"]}
@@ -60,12 +67,12 @@ def test_limits_hold(who, shell):
 
 
 def test_service_that_has_its_control_groups_delegated_limits_runs(shell):
-    code, text = shell("root", f"{SERVICE} --property=Delegate=yes {RUN} {LEVELS} -- true")
+    code, text = shell("root", in_service(f"{RUN} {LEVELS} -- true", "Delegate=yes"))
     assert (code, text) == (0, "")
 
 
 def test_service_without_is_told_what_allows_it(shell):
-    _, text = shell("root", f"{SERVICE} --unit=ci seatrial doctor --json")
+    _, text = shell("root", in_service("seatrial doctor --json"))
     assert lacking(text) == dict.fromkeys(
         LIMITS, "write `Delegate=yes` below `[Service]` with `sudo systemctl edit ci.service`, and restart it"
     )
