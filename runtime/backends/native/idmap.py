@@ -11,6 +11,7 @@ import pwd
 from pathlib import Path
 
 from runtime.backends.native import processes
+from runtime.backends.native.kernel_files import write_text
 from runtime.data import dataclass
 from runtime.errors import BackendError
 
@@ -172,9 +173,9 @@ def be_seen_as(uid: int, gid: int) -> None:
     outer = os.geteuid(), os.getegid()
     processes.unshare(processes.CLONE_NEWUSER)
     processes.prctl(processes.PR_SET_DUMPABLE, 1)  # else /proc/self belongs to this machine's root
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", str(Extent(uid, outer[0], 1)))
-    _write("/proc/self/gid_map", str(Extent(gid, outer[1], 1)))
+    write_text("/proc/self/setgroups", "deny")
+    write_text("/proc/self/uid_map", str(Extent(uid, outer[0], 1)))
+    write_text("/proc/self/gid_map", str(Extent(gid, outer[1], 1)))
     processes.be_opaque()
 
 
@@ -187,20 +188,12 @@ def _inside(extents: tuple[Extent, ...], number: int) -> int:
 
 def _write_map(path: str, extents: tuple[Extent, ...], text: str) -> None:
     try:
-        _write(path, text)
+        write_text(path, text)
     except OSError as error:
         raise BackendError(
             f"cannot map the ids {extents[0].outside} and up into a user namespace: {error.strerror}",
             hint=_RESTRICTED if os.geteuid() else _CONTAINED,
         ) from error
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _run_helper(program: str, pid: int, extents: tuple[Extent, ...]) -> None:

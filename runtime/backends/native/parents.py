@@ -57,8 +57,8 @@ def _of_second_version(found: Mapping[str, tuple[Group, ...]]) -> Mapping[str, G
 
 
 def _is_delegated(path: str) -> bool:
-    """Tell whether systemd has marked a group as one that it leaves to whoever is in it. Source: systemd 251, NEWS."""
-    for name in ("user.delegate", "trusted.delegate"):  # the second is for root, and older
+    """Tell whether systemd has marked a group as one that it leaves to whoever is in it."""
+    for name in ("user.delegate", "trusted.delegate"):  # the second can be read by root alone
         with suppress(OSError):
             return os.getxattr(path, name) == b"1"
     return False

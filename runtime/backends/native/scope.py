@@ -8,9 +8,7 @@ Source: org.freedesktop.systemd1(5), ``StartTransientUnit``; sd_booted(3); syste
 """
 
 import os
-import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 
@@ -30,7 +28,10 @@ def enter_scope() -> bool:
     is_to_outlive = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     if os.geteuid() == 0 or is_to_outlive or not os.path.isdir(_BOOTED):  # noqa: PTH112 - see the head
         return False
-    from runtime.backends.native.cgroups import read_parents  # noqa: PLC0415 - root and other machines need neither
+    import shutil  # noqa: PLC0415 - root and other machines need none of these
+    import subprocess  # noqa: PLC0415 - likewise
+
+    from runtime.backends.native.cgroups import read_parents  # noqa: PLC0415 - likewise
     from runtime.backends.native.grounds import Layout, layout  # noqa: PLC0415 - likewise
 
     if layout(read_text("/proc/self/mountinfo")) is not Layout.V2:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 from runtime.backends.native.hierarchies import Group, Version
+from runtime.backends.native.kernel_files import read_text
 from runtime.data import dataclass, field
 
 PRESSURES = ("cpu", "io", "memory")
@@ -82,7 +83,7 @@ def read_pressure(groups: Mapping[str, Group], proc: str = "/proc") -> Mapping[s
     found = {}
     for each in PRESSURES:
         with suppress(OSError, StopIteration):
-            found[each] = parse_pressure(_text(f"{own}/{each}.pressure" if own else f"{proc}/pressure/{each}"))
+            found[each] = parse_pressure(read_text(f"{own}/{each}.pressure" if own else f"{proc}/pressure/{each}"))
     return MappingProxyType(found)
 
 
@@ -101,7 +102,7 @@ def read_throttling(group: Group | None) -> tuple[int, int]:
     if group is None:
         return -1, -1
     try:
-        found = dict(line.split() for line in _text(f"{group.path}/cpu.stat").splitlines())
+        found = dict(line.split() for line in read_text(f"{group.path}/cpu.stat").splitlines())
     except (OSError, ValueError):
         return -1, -1
     if "nr_throttled" not in found:
@@ -164,8 +165,3 @@ def _records(log: str) -> Iterator[str]:
             yield record.decode(errors="replace")
     finally:
         os.close(descriptor)
-
-
-def _text(path: str) -> str:
-    with open(path, encoding="ascii") as file:  # noqa: PTH123 - no pathlib in the warm process
-        return file.read()

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 
+from runtime.backends.native.kernel_files import read_text
 from runtime.data import dataclass
 
 INTERVAL = 0.05
@@ -38,14 +39,9 @@ class Tracker:
             pid = waiting.pop()
             with suppress(OSError, ValueError):
                 threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - no pathlib in the warm process
-                memory += int(_text(f"/proc/{pid}/statm").split()[1]) * _PAGE
+                memory += int(read_text(f"/proc/{pid}/statm").split()[1]) * _PAGE
                 processes += len(threads)
                 for thread in threads:
-                    waiting.extend(map(int, _text(f"/proc/{pid}/task/{thread}/children").split()))
+                    waiting.extend(map(int, read_text(f"/proc/{pid}/task/{thread}/children").split()))
         self.memory = max(self.memory, memory)
         self.processes = max(self.processes, processes)
-
-
-def _text(path: str) -> str:
-    with open(path, encoding="ascii") as file:  # noqa: PTH123 - no pathlib in the warm process
-        return file.read()
