@@ -98,9 +98,10 @@ def start(command, sources):
     names = asked + ".sources"
     with open(names, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.writelines(each + "\n" for each in sources)
-    opened = [(os.POSIX_SPAWN_OPEN, 0, names, os.O_RDONLY, 0)]
-    started = os.posix_spawn(command[0], command, os.environ, file_actions=opened)
+    opened = os.open(names, os.O_RDONLY)  # before the name is gone: an emulator does not wait for the other process
     os.unlink(names)
+    started = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, opened, 0)])
+    os.close(opened)
     return started
 
 MOST = 100

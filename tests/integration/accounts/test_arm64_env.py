@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 SPEC = "envs/examples/arm64.yaml"
 VERIFY = ("verify", SPEC, "--locked", "--json", "--no-progress")
 
-pytestmark = [pytest.mark.network, pytest.mark.slow, pytest.mark.bar("5 arm64 env")]
+pytestmark = [pytest.mark.network, pytest.mark.bar("5 arm64 env")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,6 +67,7 @@ def test_root_builds_an_arm64_env_and_its_suite_passes(of_root):
     hold(of_root)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["ranged"])
 def test_plain_user_builds_the_same_arm64_env_and_its_suite_passes(who, of_root, store_of_arm64, request):
     account = request.getfixturevalue(who)
